@@ -1,0 +1,2 @@
+//! Checks the configuration, builds the house and runs its turns.
+#![forbid(unsafe_code)]

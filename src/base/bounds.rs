@@ -1,0 +1,155 @@
+//! Every bound of the program, in one place. `docs/bounds.md` is checked against this file.
+
+use std::time::Duration;
+
+/// A bound as the documentation shows it: its name here, its value, and what is bounded.
+pub struct Bound {
+    /// The constant's name.
+    pub name: &'static str,
+    /// The value in words.
+    pub value: fn() -> String,
+    /// What it bounds, and the clause it comes from.
+    pub about: &'static str,
+}
+
+macro_rules! bounds {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $value:expr;)+) => {
+        $($(#[doc = $doc])+ pub const $name: $type = $value;)+
+
+        /// All bounds, for the documentation and its test.
+        pub const ALL: &[Bound] = &[
+            $(Bound { name: stringify!($name), value: || format!("{:?}", $name), about: concat!($($doc),+).trim_ascii() },)+
+        ];
+    };
+}
+
+bounds! {
+    /// EDNS UDP size advertised to upstreams, octets (RFC 9715).
+    UPSTREAM_UDP_SIZE: u16 = 1232;
+    /// Largest UDP response sent, octets.
+    UDP_RESPONSE_MAX: usize = 1232;
+    /// UDP response size for clients without EDNS, octets (RFC 1035 §4.2.1).
+    UDP_RESPONSE_FLOOR: usize = 512;
+    /// Largest message over TCP, octets (RFC 1035 §4.2.2).
+    MESSAGE_MAX: usize = 65_535;
+    /// Timeout for a server never asked before.
+    RTO_INITIAL: Duration = Duration::from_millis(376);
+    /// Shortest timeout of an upstream query.
+    RTO_MIN: Duration = Duration::from_millis(50);
+    /// Longest timeout of an upstream query.
+    RTO_MAX: Duration = Duration::from_secs(3);
+    /// Longest time that a failed server is avoided.
+    SERVER_PENALTY_MAX: Duration = Duration::from_secs(30);
+    /// Servers at most this much slower than the fastest share the queries.
+    RTT_BAND: Duration = Duration::from_millis(400);
+    /// Queries in a thousand that try a server outside the band.
+    EXPLORE_PERMILLE: u32 = 50;
+    /// Queries to one server for one question (RFC 9520 §3.1).
+    TRIES_PER_SERVER: u8 = 3;
+    /// Queries to all servers for one question.
+    TRIES_PER_STEP: u8 = 32;
+    /// Hedged queries in a thousand upstream queries.
+    HEDGES_PERMILLE: u32 = 50;
+    /// A client has its answer by then, be it SERVFAIL.
+    CLIENT_DEADLINE: Duration = Duration::from_millis(4_500);
+    /// A resolution ends by then, whatever it still waits for.
+    WORK_DEADLINE: Duration = Duration::from_secs(6);
+    /// Upstream queries for one client query: sub-queries, retries, minimisation and TCP together.
+    UPSTREAM_QUERIES: u32 = 64;
+    /// Octets received from upstreams for one client query.
+    UPSTREAM_BYTES: usize = 128 * 1024;
+    /// CNAME and DNAME records followed for one client query.
+    ALIASES_MAX: u32 = 11;
+    /// Sub-queries below sub-queries.
+    DEPTH_MAX: u8 = 4;
+    /// Name servers kept of a delegation.
+    NAME_SERVERS_MAX: usize = 13;
+    /// Addresses kept of a name server.
+    ADDRESSES_PER_SERVER: usize = 4;
+    /// Addresses asked of a delegation.
+    ADDRESSES_MAX: usize = 16;
+    /// Name-server addresses fetched at a time for one delegation.
+    GLUELESS_PARALLEL: u8 = 2;
+    /// Name servers whose addresses are fetched for one delegation.
+    GLUELESS_PER_DELEGATION: u8 = 4;
+    /// Name servers whose addresses are fetched for one client query.
+    GLUELESS_PER_QUERY: u8 = 8;
+    /// Failed name-server address fetches for one client query.
+    GLUELESS_FAILURES: u8 = 3;
+    /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, MAX_MINIMISE_COUNT).
+    MINIMISE_STEPS: u8 = 10;
+    /// Of these, how many add one label only (RFC 9156 §2.3, MINIMISE_ONE_LAB).
+    MINIMISE_ONE_LABEL: u8 = 4;
+    /// Referrals followed for one question.
+    REFERRALS_MAX: u8 = 32;
+    /// Names for which a TTL is kept, at the longest.
+    CACHE_TTL_MAX: Duration = Duration::from_secs(86_400);
+    /// Longest TTL of a negative answer (RFC 2308 §5).
+    NEGATIVE_TTL_MAX: Duration = Duration::from_secs(3_600);
+    /// First time for which a failure is remembered (RFC 9520 §3.2).
+    FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
+    /// Longest time for which a failure is remembered (RFC 9520 §3.2 allows 300 s).
+    FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
+    /// Longest time past its TTL that data may be served, in multiples of the TTL.
+    STALE_TTL_FACTOR: u64 = 20;
+    /// Shortest TTL that is worth a prefetch.
+    PREFETCH_TTL_MIN: Duration = Duration::from_secs(10);
+    /// Clients waiting for one fetch; a newer one pushes the oldest out.
+    WAITERS_PER_FETCH: usize = 100;
+    /// Resolutions under way in one worker.
+    RESOLUTIONS_MAX: usize = 4_096;
+    /// Records of an RRset.
+    RECORDS_PER_RRSET: usize = 256;
+    /// Octets of a cached RRset.
+    RRSET_BYTES_MAX: usize = 64 * 1024;
+    /// EDNS options read of a message.
+    EDNS_OPTIONS_MAX: usize = 32;
+    /// Compression pointers followed within one name.
+    POINTER_HOPS_MAX: u8 = 126;
+    /// Names that a composed message remembers for compression.
+    COMPRESSION_NAMES_MAX: usize = 120;
+    /// TCP connections of clients.
+    TCP_CONNECTIONS_MAX: usize = 10_000;
+    /// Queries answered at a time on one TCP connection.
+    TCP_IN_FLIGHT: usize = 32;
+    /// A TCP connection without a query is closed after this time.
+    TCP_IDLE: Duration = Duration::from_secs(10);
+    /// A new TCP connection must send its first octet within this time.
+    TCP_FIRST_OCTET: Duration = Duration::from_secs(3);
+    /// Unsent octets of one TCP connection; past it nothing more is read from it.
+    TCP_UNSENT_MAX: usize = 128 * 1024;
+    /// A TCP connection to an upstream must be there within this time.
+    UPSTREAM_TCP_CONNECT: Duration = Duration::from_secs(3);
+    /// An unused TCP connection to an upstream is kept this long.
+    UPSTREAM_TCP_IDLE: Duration = Duration::from_secs(60);
+    /// Queries sent over one TCP connection to an upstream.
+    UPSTREAM_TCP_QUERIES: u32 = 1_000;
+    /// TCP connections to upstreams.
+    UPSTREAM_TCP_CONNECTIONS: usize = 512;
+    /// Sockets for upstream UDP queries of one worker and family.
+    UPSTREAM_SOCKETS_MAX: usize = 2_048;
+    /// Queries that one upstream socket sends before it moves to another port.
+    UPSTREAM_SOCKET_USES: u16 = 16;
+    /// Servers whose RTT and abilities a worker remembers.
+    SCOREBOARD_SERVERS: usize = 20_000;
+    /// Finished answers that a worker keeps at hand.
+    FINISHED_ANSWERS: usize = 262_144;
+    /// Messages waiting in a worker's mailbox.
+    MAILBOX_MAX: usize = 65_536;
+    /// Datagrams received or sent by one system call.
+    BATCH: usize = 32;
+    /// Lines of a hosts file.
+    HOSTS_LINES_MAX: usize = 1_000_000;
+    /// Octets of a configuration, hosts or hints file.
+    TEXT_FILE_MAX: u64 = 64 * 1024 * 1024;
+    /// Octets of a cache snapshot.
+    SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
+    /// Age past which a cache snapshot is not loaded.
+    SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(86_400);
+    /// A TERM is followed by this time for queries already admitted.
+    DRAIN: Duration = Duration::from_secs(5);
+    /// Body of an admin request.
+    ADMIN_BODY_MAX: usize = 1024 * 1024;
+    /// An admin request must be done within this time.
+    ADMIN_DEADLINE: Duration = Duration::from_secs(5);
+}

@@ -1,0 +1,74 @@
+//! Outcomes as values: what a link has decided, before any byte of the response is written.
+
+use std::sync::Arc;
+
+use crate::dns::{Ede, Question, Rcode, RrSet};
+
+/// An RRset with the TTL that it has in this answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Aged {
+    /// The records.
+    pub set: Arc<RrSet>,
+    /// Seconds left.
+    pub ttl: u32,
+}
+
+/// A decided answer. [`crate::chain::seal`] turns it into bytes; that is the only way out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Answer {
+    /// The response code.
+    pub rcode: Rcode,
+    /// AA.
+    pub authoritative: bool,
+    /// AD: found authentic by our own validation.
+    pub authentic: bool,
+    /// Answer section, aliases first.
+    pub answer: Vec<Aged>,
+    /// Authority section.
+    pub authority: Vec<Aged>,
+    /// Additional section: written as far as there is room.
+    pub additional: Vec<Aged>,
+    /// Why, where there is something to say.
+    pub ede: Option<Ede>,
+    /// The second ([`crate::base::Instant::seconds`]) before which the same question may be answered with the
+    /// same records, aged; none where every query must be decided anew.
+    pub recallable_until: Option<u64>,
+}
+
+impl Answer {
+    /// An answer without records.
+    #[must_use]
+    pub fn empty(rcode: Rcode) -> Self {
+        Self { rcode, ..Self::default() }
+    }
+
+    /// An answer without records that says why.
+    #[must_use]
+    pub fn refusal(rcode: Rcode, ede: Ede) -> Self {
+        Self { rcode, ede: Some(ede), ..Self::default() }
+    }
+}
+
+/// What is to be found out from upstreams.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Goal {
+    /// The question, in class IN.
+    pub question: Question,
+    /// CD: the client validates itself.
+    pub checking_disabled: bool,
+    /// For whom.
+    pub purpose: Purpose,
+    /// An answer past its TTL, to be given if upstreams fail or are slow (RFC 8767).
+    pub stale: Option<Answer>,
+}
+
+/// For whom a goal is pursued.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Purpose {
+    /// A client waits.
+    Client,
+    /// Nobody waits: a popular name is about to expire.
+    Prefetch,
+    /// Nobody waits any more: stale data were given and should be renewed.
+    Refresh,
+}

@@ -1,0 +1,55 @@
+//! What a link of the chain is.
+
+use super::answer::{Answer, Goal};
+use super::query::Query;
+use crate::base::tally::{Event, Tally};
+use crate::base::{Dice, Instant};
+
+/// What a handler is given beside the query: time, dice, counters.
+#[derive(Debug)]
+pub struct Turn<'t> {
+    /// The present moment.
+    pub now: Instant,
+    /// Chance.
+    pub dice: &'t mut Dice,
+    /// The worker's counters.
+    pub tally: &'t Tally,
+    /// A goal to pursue beside the answer: a prefetch or a refresh.
+    pub aside: Option<Goal>,
+}
+
+/// What the fast tempo found.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recall {
+    /// The answer stands in the buffer.
+    Hit,
+    /// This link has nothing to say to the question; the next may.
+    NotMine,
+    /// Only the slow tempo can tell.
+    Unsure,
+}
+
+/// What a handler decides about a query.
+#[must_use]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Not mine: the next link decides.
+    Pass,
+    /// This is the answer.
+    Answer(Answer),
+    /// Send nothing, and count why.
+    Silence(Event),
+    /// Ask upstreams.
+    Resolve(Goal),
+}
+
+/// A link of the chain: a plain function from a query to a verdict. It never waits, knows no other link, and
+/// asks the machine for nothing.
+pub trait Handler: Send + Sync {
+    /// The link's name, as `explain` shows it.
+    fn name(&self) -> &'static str;
+
+    /// Decides about a parsed query.
+    fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict;
+}

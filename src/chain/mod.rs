@@ -1,0 +1,17 @@
+//! The protocol between the links of the chain: what a link is given, what it may answer, how the links are
+//! walked, and how an answer becomes bytes. It knows no concrete link.
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod handler;
+pub mod memory;
+pub mod query;
+pub mod seal;
+pub mod walk;
+
+pub use answer::{Aged, Answer, Goal, Purpose};
+pub use handler::{Handler, Recall, Turn, Verdict};
+pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
+pub use query::{Asker, Carrier, Query};
+pub use seal::{Sealed, seal};
+pub use walk::Chain;

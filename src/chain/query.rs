@@ -1,0 +1,50 @@
+//! A query and who asks it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::dns::{Edns, Flags, Question};
+
+/// How a query came and how its response goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Carrier {
+    /// One datagram each way; what does not fit is truncated.
+    Udp,
+    /// A connection; responses of up to 65,535 octets.
+    Tcp,
+}
+
+/// Where a query comes from and what its sender may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asker {
+    /// The source address.
+    pub address: SocketAddr,
+    /// The address that was asked, if it is known.
+    pub local: Option<IpAddr>,
+    /// How the query came.
+    pub carrier: Carrier,
+    /// Whether the access list lets the sender have recursion; the gate decides it.
+    pub may_recurse: bool,
+}
+
+/// A parsed query with one question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Query {
+    /// The id, to be echoed.
+    pub id: u16,
+    /// The flags as they came.
+    pub flags: Flags,
+    /// What is asked, letters as they came.
+    pub question: Question,
+    /// The OPT record, if there is one.
+    pub edns: Option<Edns>,
+    /// Who asks.
+    pub asker: Asker,
+}
+
+impl Query {
+    /// DO: DNSSEC records are wanted.
+    #[must_use]
+    pub fn wants_dnssec(&self) -> bool {
+        self.edns.as_ref().is_some_and(|edns| edns.dnssec_ok)
+    }
+}

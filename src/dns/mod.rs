@@ -1,0 +1,17 @@
+//! What the DNS is: names, records, messages and their form on the wire. It knows no policy.
+#![forbid(unsafe_code)]
+
+pub mod edns;
+pub mod message;
+pub mod name;
+pub mod rcode;
+pub mod rrset;
+pub mod rtype;
+pub mod wire;
+
+pub use edns::Edns;
+pub use message::{Flags, Message, Opcode, Question, Record};
+pub use name::{Name, NameFault};
+pub use rcode::{Ede, EdeCode, Rcode};
+pub use rrset::{Rdatas, RrSet};
+pub use rtype::{Class, RecordType};

@@ -1,0 +1,1 @@
+//! What touches the machine: sockets, files, clocks. It moves bytes and decides nothing about the DNS.

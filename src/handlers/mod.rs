@@ -1,0 +1,2 @@
+//! The links of the chain, one folder each. Siblings never import each other.
+#![forbid(unsafe_code)]

@@ -1,0 +1,20 @@
+//! Meridian: a recursive resolver and an authoritative `GeoDNS` load balancer behind one chain of handlers.
+//!
+//! The rooms form a ladder; each imports only those above it:
+//!
+//! | room | duty |
+//! |---|---|
+//! | [`base`] | time, dice, bounds, counters, keyed maps |
+//! | [`dns`] | bytes into meaning and meaning into bytes |
+//! | [`chain`] | what a link of the chain is, and how the links are walked |
+//! | [`handlers`] | the links: gate, cache, hosts, resolve |
+//! | [`edge`] | what touches the machine: sockets, files, clocks |
+//! | [`app`] | configuration, building the house, running its turns |
+#![deny(unsafe_code)]
+
+pub mod app;
+pub mod base;
+pub mod chain;
+pub mod dns;
+pub mod edge;
+pub mod handlers;
