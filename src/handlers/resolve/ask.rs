@@ -1,0 +1,576 @@
+//! One question, put to the servers of one zone until one of them says something useful.
+//!
+//! Junk never ends the wait: a datagram with the wrong id, question, letters, cookie or form is counted and
+//! the socket stays open. An error RCODE starts the next server while the first may still be corrected by a
+//! later datagram. Every attempt stays open until the ask ends, so an answer that comes after its timeout is
+//! still an answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::classify::{Finding, classify};
+use super::ledger::{Exhausted, Ledger};
+use super::scoreboard::Scoreboard;
+use super::trace::{Trace, What};
+use super::{ExchangeId, Settings, Surroundings, Transmit, Transport};
+use crate::base::tally::Event;
+use crate::base::{Dice, Instant, bounds};
+use crate::dns::edns::option;
+use crate::dns::{Message, Name, Question, Rcode};
+
+/// Why no server helped; the last thing seen counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// No server answered in time.
+    Silence,
+    /// No server could be reached at all.
+    Unreachable,
+    /// The last response had this RCODE.
+    Rcode(Rcode),
+    /// The servers do not serve the zone.
+    Lame,
+    /// An answer broke a bound.
+    Oversized,
+    /// A bound of the ledger was reached.
+    Exhausted(Exhausted),
+    /// The zone has no server with an address that may be asked.
+    NoServers,
+}
+
+/// How an ask ended.
+pub type Outcome = Result<Arc<Finding>, Trouble>;
+
+/// After an error RCODE from the last server, a better answer may still come for so long.
+const GRACE: Duration = Duration::from_millis(30);
+/// Error responses taken from one server before it is given up.
+const SOFT_FAILURES: u8 = 2;
+/// Datagrams with a wrong id or question after which UDP is no longer believed for this attempt.
+const NEAR_MISSES_MAX: u8 = 10;
+
+#[derive(Debug)]
+struct Target {
+    address: SocketAddr,
+    tries: u8,
+    soft_failures: u8,
+    is_spent: bool,
+    without_edns: bool,
+    without_case: bool,
+    tried_tcp: bool,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    sequence: u32,
+    target: usize,
+    id: u16,
+    name: Name,
+    transport: Transport,
+    sent: Instant,
+    timeout: Instant,
+    hedge: Option<Instant>,
+    with_edns: bool,
+    cookie: Option<[u8; 8]>,
+    near_misses: u8,
+    /// Timed out or answered uselessly; a good response is still welcome.
+    is_over: bool,
+}
+
+/// What an ask is given at every step.
+pub struct Bench<'b, 's> {
+    /// The operator's settings.
+    pub settings: &'b Settings,
+    /// What is known of servers.
+    pub scoreboard: &'b mut Scoreboard,
+    /// Queries to be sent.
+    pub outbox: &'b mut std::collections::VecDeque<Transmit>,
+    /// The explanation, where one is wanted.
+    pub trace: &'b mut Trace,
+    /// Time, chance, counters.
+    pub around: &'b mut Surroundings<'s>,
+}
+
+/// One question under way at one zone's servers.
+#[derive(Debug)]
+pub struct Ask {
+    zone: Name,
+    question: Question,
+    ledger: Arc<Ledger>,
+    targets: SmallVec<[Target; 4]>,
+    attempts: SmallVec<[Attempt; 2]>,
+    tries: u8,
+    key: u32,
+    next_sequence: u32,
+    grace: Option<Instant>,
+    trouble: Trouble,
+}
+
+impl Ask {
+    /// A question for the servers of `zone`; `key` marks its exchanges. Call [`Ask::begin`] next.
+    #[must_use]
+    pub fn new(zone: Name, question: Question, servers: &[SocketAddr], ledger: Arc<Ledger>, key: u32) -> Self {
+        let targets = servers.iter().take(bounds::ADDRESSES_MAX).map(|&address| Target {
+            address,
+            tries: 0,
+            soft_failures: 0,
+            is_spent: false,
+            without_edns: false,
+            without_case: false,
+            tried_tcp: false,
+        });
+        Self {
+            zone,
+            question,
+            ledger,
+            targets: targets.collect(),
+            attempts: SmallVec::new(),
+            tries: 0,
+            key,
+            next_sequence: 0,
+            grace: None,
+            trouble: Trouble::NoServers,
+        }
+    }
+
+    /// The question.
+    #[must_use]
+    pub const fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The zone asked.
+    #[must_use]
+    pub const fn zone(&self) -> &Name {
+        &self.zone
+    }
+
+    /// The exchanges that end with the ask.
+    pub fn exchanges(&self) -> impl Iterator<Item = ExchangeId> {
+        self.attempts.iter().map(|attempt| exchange_id(self.key, attempt.sequence))
+    }
+
+    /// Sends the first query.
+    pub fn begin(&mut self, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        self.advance(bench)
+    }
+
+    /// When [`Ask::handle_timeout`] wants to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let attempts = self.attempts.iter().filter(|attempt| !attempt.is_over);
+        attempts.flat_map(|attempt| [Some(attempt.timeout), attempt.hedge]).chain([self.grace]).flatten().min()
+    }
+
+    /// Takes a response that came for `exchange`.
+    pub fn handle_response(
+        &mut self,
+        exchange: ExchangeId,
+        bytes: &[u8],
+        bench: &mut Bench<'_, '_>,
+    ) -> Option<Outcome> {
+        let at = self.attempts.iter().position(|attempt| attempt.sequence == sequence(exchange))?;
+        self.ledger.charge_bytes(bytes.len());
+        match self.check(at, bytes, bench) {
+            Checked::Junk => {
+                bench.around.tally.count(Event::UpstreamJunk);
+                None
+            }
+            Checked::NearMiss => {
+                bench.around.tally.count(Event::UpstreamJunk);
+                self.suspect(at, bench)
+            }
+            Checked::Genuine(message) => self.judge(at, &message, bench),
+        }
+    }
+
+    /// Takes the news that `exchange` cannot succeed: the server refused the connection or cannot be reached.
+    pub fn handle_fault(&mut self, exchange: ExchangeId, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        let at = self.attempts.iter().position(|attempt| attempt.sequence == sequence(exchange))?;
+        let attempt = self.attempts.get_mut(at)?;
+        let (target, transport) = (attempt.target, attempt.transport);
+        attempt.is_over = true;
+        attempt.hedge = None;
+        let target = self.targets.get_mut(target)?;
+        if transport == Transport::Tcp && target.tries < bounds::TRIES_PER_SERVER && !target.without_case {
+            // Suspicion drove us to TCP and TCP is not there: UDP once more, with plain letters.
+            target.without_case = true;
+        } else {
+            target.is_spent = true;
+        }
+        bench.scoreboard.note_timeout(target.address, bench.around.now);
+        self.trouble = Trouble::Unreachable;
+        bench.trace.note(bench.around.now, || What::Judge {
+            server: Some(target.address),
+            verdict: "cannot be reached".into(),
+        });
+        self.advance(bench)
+    }
+
+    /// Does what is due: counts timeouts, hedges, asks the next server, or gives up.
+    pub fn handle_timeout(&mut self, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        let now = bench.around.now;
+        let mut wants_hedge = false;
+        let mut wants_next = false;
+        for attempt in self.attempts.iter_mut().filter(|attempt| !attempt.is_over) {
+            if attempt.timeout <= now {
+                attempt.is_over = true;
+                attempt.hedge = None;
+                wants_next = true;
+                bench.around.tally.count(Event::UpstreamTimeouts);
+                if let Some(target) = self.targets.get_mut(attempt.target) {
+                    bench.scoreboard.note_timeout(target.address, now);
+                    self.trouble = Trouble::Silence;
+                    bench.trace.note(now, || What::Judge { server: Some(target.address), verdict: "silence".into() });
+                }
+            } else if attempt.hedge.is_some_and(|hedge| hedge <= now) {
+                attempt.hedge = None;
+                wants_hedge = true;
+            }
+        }
+        if self.grace.is_some_and(|grace| grace <= now) {
+            return Some(Err(self.trouble));
+        }
+        if wants_hedge && !wants_next && bench.scoreboard.may_hedge() {
+            let slow = self.attempts.last().and_then(|attempt| self.targets.get(attempt.target));
+            let other_family = slow.map(|target| target.address.is_ipv4());
+            if let Some(next) = self.select(other_family, bench)
+                && self.targets.get(next).is_some_and(|target| target.tries == 0)
+            {
+                bench.around.tally.count(Event::UpstreamHedges);
+                bench.scoreboard.note_sent(true);
+                return self.send(next, Transport::Udp, bench);
+            }
+        }
+        if wants_next { self.advance(bench) } else { None }
+    }
+
+    /// Asks the next server; without one, waits for what is still open, and without that, ends.
+    fn advance(&mut self, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        if let Some(next) = self.select(None, bench) {
+            return self.send(next, Transport::Udp, bench);
+        }
+        if self.attempts.iter().any(|attempt| !attempt.is_over) {
+            return None;
+        }
+        if matches!(self.trouble, Trouble::Rcode(_) | Trouble::Lame | Trouble::Oversized) {
+            self.grace.get_or_insert(bench.around.now + GRACE);
+            return None;
+        }
+        Some(Err(self.trouble))
+    }
+
+    fn select(&self, family_first: Option<bool>, bench: &mut Bench<'_, '_>) -> Option<usize> {
+        if self.tries >= bounds::TRIES_PER_STEP {
+            return None;
+        }
+        let now = bench.around.now;
+        let is_open = |target: &&Target| {
+            !target.is_spent && target.tries < bounds::TRIES_PER_SERVER && target.soft_failures < SOFT_FAILURES
+        };
+        let worth = |target: &Target| (bench.scoreboard.is_avoided(target.address, now), target.tries);
+        let best = self.targets.iter().filter(is_open).map(worth).min()?;
+        let peers: SmallVec<[(usize, SocketAddr); 16]> = self
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(_, target)| is_open(target) && worth(target) == best)
+            .map(|(at, target)| (at, target.address))
+            .collect();
+        let addresses: SmallVec<[SocketAddr; 16]> = peers.iter().map(|(_, address)| *address).collect();
+        let chosen = bench.scoreboard.select(&addresses, &self.zone, family_first, now, bench.around.dice)?;
+        peers.get(chosen).map(|(at, _)| *at)
+    }
+
+    fn send(&mut self, at: usize, transport: Transport, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        let now = bench.around.now;
+        if let Err(exhausted) = self.ledger.charge_query(now) {
+            bench.around.tally.count(exhausted.event());
+            self.trouble = Trouble::Exhausted(exhausted);
+            return Some(Err(self.trouble));
+        }
+        let target = self.targets.get_mut(at)?;
+        let score = bench.scoreboard.score(target.address);
+        let base = score.map_or(bounds::RTO_INITIAL, super::scoreboard::Score::timeout);
+        let timeout = match transport {
+            Transport::Udp => (base * (1 << target.tries.min(6))).min(bounds::RTO_MAX),
+            Transport::Tcp => (base * 4).clamp(Duration::from_millis(1500), bounds::RTO_MAX),
+        };
+        // The last try to a server that never answered goes without EDNS: it may drop what it does not know.
+        let is_desperate = target.tries + 1 >= bounds::TRIES_PER_SERVER
+            && target.soft_failures == 0
+            && !score.is_some_and(super::scoreboard::Score::is_known_for_edns);
+        let with_edns =
+            !target.without_edns && !is_desperate && score.is_none_or(|score| score.takes_edns(now));
+        let with_case = bench.settings.randomises_case
+            && !target.without_case
+            && score.is_none_or(|score| score.keeps_letter_case(now));
+        let cookie = (with_edns && score.is_none_or(|score| score.takes_cookies(now)))
+            .then(|| bench.scoreboard.client_cookie(target.address.ip()));
+        let server_cookie = score.map(|score| score.cookie().to_vec()).unwrap_or_default();
+        let hedge = (transport == Transport::Udp)
+            .then(|| score.and_then(super::scoreboard::Score::hedge_after))
+            .flatten()
+            .filter(|after| *after < timeout)
+            .map(|after| now + after);
+        let name = if with_case { random_case(&self.question.name, bench.around.dice) } else { self.question.name.clone() };
+        let attempt = Attempt {
+            sequence: self.next_sequence,
+            target: at,
+            id: bench.around.dice.bits16(),
+            name,
+            transport,
+            sent: now,
+            timeout: now + timeout,
+            hedge,
+            with_edns,
+            cookie,
+            near_misses: 0,
+            is_over: false,
+        };
+        target.tries += 1;
+        target.tried_tcp |= transport == Transport::Tcp;
+        self.tries += 1;
+        self.next_sequence += 1;
+        self.grace = None;
+        let server = target.address;
+        bench.around.tally.count(match transport {
+            Transport::Udp => Event::UpstreamUdp,
+            Transport::Tcp => Event::UpstreamTcp,
+        });
+        bench.scoreboard.note_sent(false);
+        bench.trace.note(now, || What::Send {
+            server,
+            is_tcp: transport == Transport::Tcp,
+            zone: self.zone.clone(),
+            name: self.question.name.clone(),
+            rtype: self.question.rtype,
+        });
+        let bytes = compose(&attempt, &self.question, &server_cookie);
+        let exchange = exchange_id(self.key, attempt.sequence);
+        bench.outbox.push_back(Transmit { exchange, server, transport, bytes });
+        self.attempts.push(attempt);
+        None
+    }
+
+    fn check(&self, at: usize, bytes: &[u8], bench: &mut Bench<'_, '_>) -> Checked {
+        let Some(attempt) = self.attempts.get(at) else { return Checked::Junk };
+        let Some((id, rest)) = bytes.split_first_chunk::<2>() else { return Checked::Junk };
+        if rest.first().is_none_or(|flags| flags & 0xF8 != 0x80) {
+            return Checked::Junk; // QR=0, or another opcode
+        }
+        if u16::from_be_bytes(*id) != attempt.id {
+            return Checked::NearMiss;
+        }
+        if attempt.near_misses > NEAR_MISSES_MAX && attempt.transport == Transport::Udp {
+            return Checked::Junk;
+        }
+        let Ok(message) = Message::parse(bytes) else {
+            // A truncated response may end anywhere (RFC 2181 §9).
+            return match bytes.get(2) {
+                Some(flags) if flags & 0x02 != 0 => Checked::Genuine(Box::new(Message {
+                    flags: crate::dns::Flags { response: true, truncated: true, ..Default::default() },
+                    ..Message::default()
+                })),
+                _ => Checked::Junk,
+            };
+        };
+        match message.questions.as_slice() {
+            // Servers that do not understand a query may send back a bare header.
+            [] if !matches!(message.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) || message.flags.truncated => {}
+            [asked] if asked.name == attempt.name && asked.rtype == self.question.rtype && asked.class == self.question.class => {
+                if !asked.name.is_same_case(&attempt.name) && attempt.transport == Transport::Udp {
+                    return Checked::NearMiss;
+                }
+                if attempt.transport == Transport::Tcp
+                    && let Some(target) = self.targets.get(attempt.target)
+                    && !asked.name.is_same_case(&attempt.name)
+                {
+                    bench.scoreboard.note_letter_case(target.address, false, bench.around.now);
+                }
+            }
+            _ => return Checked::NearMiss,
+        }
+        if !self.check_cookie(attempt, &message, bench) {
+            return Checked::NearMiss;
+        }
+        Checked::Genuine(Box::new(message))
+    }
+
+    /// Whether the response's cookie is ours, where the server is known to send one (RFC 7873 §5.3).
+    fn check_cookie(&self, attempt: &Attempt, message: &Message, bench: &mut Bench<'_, '_>) -> bool {
+        let (Some(ours), Some(target)) = (attempt.cookie, self.targets.get(attempt.target)) else { return true };
+        let now = bench.around.now;
+        match message.edns.as_ref().and_then(|edns| edns.cookie().ok().flatten()) {
+            Some(cookie) if cookie.client != ours => false,
+            Some(cookie) if cookie.server.is_empty() => true,
+            Some(cookie) => {
+                bench.scoreboard.note_cookie(target.address, Some(cookie.server), now);
+                true
+            }
+            None => {
+                let is_known = bench.scoreboard.score(target.address).is_some_and(super::scoreboard::Score::is_known_for_cookies);
+                if is_known && attempt.transport == Transport::Udp && !message.flags.truncated {
+                    return false;
+                }
+                bench.scoreboard.note_cookie(target.address, None, now);
+                true
+            }
+        }
+    }
+
+    /// Somebody may be guessing: the same server is asked over TCP, which cannot be forged from aside.
+    fn suspect(&mut self, at: usize, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        let attempt = self.attempts.get_mut(at)?;
+        attempt.near_misses = attempt.near_misses.saturating_add(1);
+        let target = attempt.target;
+        if attempt.near_misses != 1 || attempt.transport == Transport::Tcp || self.targets.get(target)?.tried_tcp {
+            return None;
+        }
+        self.send(target, Transport::Tcp, bench)
+    }
+
+    fn judge(&mut self, at: usize, message: &Message, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
+        let now = bench.around.now;
+        let attempt = self.attempts.get_mut(at)?;
+        let (target_at, transport, with_edns) = (attempt.target, attempt.transport, attempt.with_edns);
+        let was_over = attempt.is_over;
+        attempt.is_over = true;
+        attempt.hedge = None;
+        let rtt = now.since(attempt.sent);
+        let target = self.targets.get_mut(target_at)?;
+        let server = target.address;
+        if transport == Transport::Udp {
+            bench.scoreboard.note_response(server, rtt, now);
+        }
+        let verdict = |bench: &mut Bench<'_, '_>, text: String| {
+            bench.trace.note(now, || What::Judge { server: Some(server), verdict: text });
+        };
+        if message.flags.truncated && transport == Transport::Udp {
+            verdict(bench, "truncated: asked again over TCP".into());
+            return if target.tried_tcp { self.advance(bench) } else { self.send(target_at, Transport::Tcp, bench) };
+        }
+        match message.rcode {
+            Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::YXDOMAIN => {}
+            Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS if with_edns && !target.without_edns => {
+                verdict(bench, format!("{}: asked again without EDNS", message.rcode));
+                target.without_edns = true;
+                self.trouble = Trouble::Rcode(message.rcode);
+                return self.send(target_at, transport, bench);
+            }
+            Rcode::BADCOOKIE if target.soft_failures == 0 => {
+                target.soft_failures += 1; // the right cookie is known now (RFC 7873 §5.3)
+                self.trouble = Trouble::Rcode(message.rcode);
+                return self.send(target_at, transport, bench);
+            }
+            rcode => {
+                verdict(bench, rcode.to_string());
+                target.soft_failures += 1;
+                if rcode != Rcode::SERVFAIL {
+                    target.is_spent = true;
+                    bench.scoreboard.note_lame(server, &self.zone, now);
+                }
+                self.trouble = Trouble::Rcode(rcode);
+                return if was_over { None } else { self.advance(bench) };
+            }
+        }
+        if message.edns.is_some() {
+            bench.scoreboard.note_edns(server, true, now);
+        } else if !with_edns && target.tries > 1 {
+            bench.scoreboard.note_edns(server, false, now);
+        }
+        match classify(message, &self.zone, &self.question, false, bench.around.tally) {
+            Ok(Finding::Lame(why)) => {
+                verdict(bench, format!("lame: {why}"));
+                bench.around.tally.count(Event::UpstreamLame);
+                bench.scoreboard.note_lame(server, &self.zone, now);
+                target.is_spent = true;
+                self.trouble = Trouble::Lame;
+                if was_over { None } else { self.advance(bench) }
+            }
+            Ok(finding) => {
+                verdict(bench, describe(&finding, message.rcode));
+                Some(Ok(Arc::new(finding)))
+            }
+            Err(why) => {
+                verdict(bench, why.into());
+                bench.around.tally.count(Event::BoundRecords);
+                target.is_spent = true;
+                self.trouble = Trouble::Oversized;
+                if was_over { None } else { self.advance(bench) }
+            }
+        }
+    }
+}
+
+enum Checked {
+    Junk,
+    NearMiss,
+    Genuine(Box<Message>),
+}
+
+fn describe(finding: &Finding, rcode: Rcode) -> String {
+    match finding {
+        Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
+        Finding::Chain(chain) => format!("{rcode}, {} aliases", chain.aliases.len()),
+        Finding::Lame(why) => (*why).to_owned(),
+    }
+}
+
+const fn exchange_id(key: u32, sequence: u32) -> ExchangeId {
+    ExchangeId((key as u64) << 32 | sequence as u64)
+}
+
+/// The key of the ask that an exchange belongs to.
+#[must_use]
+pub const fn key(exchange: ExchangeId) -> u32 {
+    (exchange.0 >> 32) as u32
+}
+
+const fn sequence(exchange: ExchangeId) -> u32 {
+    exchange.0 as u32
+}
+
+/// The name with letters of random case (0x20): what comes back must be the same to the letter.
+fn random_case(name: &Name, dice: &mut Dice) -> Name {
+    let mut wire: SmallVec<[u8; 64]> = SmallVec::from_slice(name.wire());
+    let (mut bits, mut left) = (0u64, 0);
+    for octet in &mut wire {
+        if octet.is_ascii_alphabetic() {
+            if left == 0 {
+                (bits, left) = (dice.bits(), 64);
+            }
+            *octet = (*octet & !0x20) | if bits & 1 == 0 { 0x20 } else { 0 };
+            (bits, left) = (bits >> 1, left - 1);
+        }
+    }
+    Name::from_checked_wire(&wire)
+}
+
+/// The query's bytes. DO is always set: signatures are kept with their RRset for clients that want them.
+fn compose(attempt: &Attempt, question: &Question, server_cookie: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64 + attempt.name.wire().len());
+    bytes.extend_from_slice(&attempt.id.to_be_bytes());
+    bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(attempt.with_edns)]);
+    bytes.extend_from_slice(attempt.name.wire());
+    bytes.extend_from_slice(&question.rtype.0.to_be_bytes());
+    bytes.extend_from_slice(&question.class.0.to_be_bytes());
+    if attempt.with_edns {
+        bytes.extend_from_slice(&[0, 0, 41]);
+        bytes.extend_from_slice(&bounds::UPSTREAM_UDP_SIZE.to_be_bytes());
+        bytes.extend_from_slice(&[0, 0, 0x80, 0]);
+        match attempt.cookie {
+            Some(cookie) => {
+                let length = (cookie.len() + server_cookie.len()) as u16;
+                bytes.extend_from_slice(&(length + 4).to_be_bytes());
+                bytes.extend_from_slice(&option::COOKIE.to_be_bytes());
+                bytes.extend_from_slice(&length.to_be_bytes());
+                bytes.extend_from_slice(&cookie);
+                bytes.extend_from_slice(server_cookie);
+            }
+            None => bytes.extend_from_slice(&[0, 0]),
+        }
+    }
+    bytes
+}

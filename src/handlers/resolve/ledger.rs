@@ -1,0 +1,153 @@
+//! The work ledger: what one client query may cost, sub-queries included. It is shared by reference with every
+//! sub-query and never reset, so that no composition of tricks can buy a second budget (NXNS, CAMP).
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use crate::base::tally::Event;
+use crate::base::{Instant, bounds};
+
+/// The account of one client query.
+#[derive(Debug)]
+pub struct Ledger {
+    /// All work ends by then.
+    deadline: Instant,
+    queries: AtomicU32,
+    bytes: AtomicUsize,
+    aliases: AtomicU32,
+    glueless: AtomicU32,
+    glueless_failures: AtomicU32,
+}
+
+/// Which bound stopped the work.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Exhausted {
+    /// [`bounds::UPSTREAM_QUERIES`].
+    Queries,
+    /// [`bounds::UPSTREAM_BYTES`].
+    Bytes,
+    /// [`bounds::ALIASES_MAX`].
+    Aliases,
+    /// [`bounds::REFERRALS_MAX`].
+    Referrals,
+    /// [`bounds::GLUELESS_PER_QUERY`] or [`bounds::GLUELESS_FAILURES`].
+    Glueless,
+    /// [`bounds::DEPTH_MAX`].
+    Depth,
+    /// [`bounds::WORK_DEADLINE`].
+    Time,
+}
+
+impl Exhausted {
+    /// The counter of this bound.
+    #[must_use]
+    pub const fn event(self) -> Event {
+        match self {
+            Self::Queries => Event::BoundQueries,
+            Self::Bytes => Event::BoundBytes,
+            Self::Aliases => Event::BoundAliases,
+            Self::Referrals => Event::BoundReferrals,
+            Self::Glueless => Event::BoundGlueless,
+            Self::Depth => Event::BoundDepth,
+            Self::Time => Event::BoundTime,
+        }
+    }
+
+    /// The bound in words, for the Extended DNS Error.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Queries => "too many upstream queries for one question",
+            Self::Bytes => "too many octets from upstream for one question",
+            Self::Aliases => "alias chain too long",
+            Self::Referrals => "too many referrals",
+            Self::Glueless => "too many name servers without address",
+            Self::Depth => "name servers' names nested too deep",
+            Self::Time => "no answer in time",
+        }
+    }
+}
+
+impl Ledger {
+    /// A new account, for a query that came at `now`.
+    #[must_use]
+    pub fn open(now: Instant) -> Self {
+        Self {
+            deadline: now + bounds::WORK_DEADLINE,
+            queries: AtomicU32::new(0),
+            bytes: AtomicUsize::new(0),
+            aliases: AtomicU32::new(0),
+            glueless: AtomicU32::new(0),
+            glueless_failures: AtomicU32::new(0),
+        }
+    }
+
+    /// When all work ends.
+    #[must_use]
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Upstream queries charged so far.
+    #[must_use]
+    pub fn queries(&self) -> u32 {
+        self.queries.load(Ordering::Relaxed)
+    }
+
+    /// Charges one upstream query.
+    ///
+    /// # Errors
+    /// [`Exhausted::Queries`], [`Exhausted::Bytes`] or [`Exhausted::Time`].
+    pub fn charge_query(&self, now: Instant) -> Result<(), Exhausted> {
+        if now >= self.deadline {
+            return Err(Exhausted::Time);
+        }
+        if self.bytes.load(Ordering::Relaxed) > bounds::UPSTREAM_BYTES {
+            return Err(Exhausted::Bytes);
+        }
+        if self.queries.fetch_add(1, Ordering::Relaxed) >= bounds::UPSTREAM_QUERIES {
+            return Err(Exhausted::Queries);
+        }
+        Ok(())
+    }
+
+    /// Charges a response of `length` octets; the next query fails once there were too many.
+    pub fn charge_bytes(&self, length: usize) {
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+    }
+
+    /// Charges the alias that makes a chain `length` long.
+    ///
+    /// # Errors
+    /// [`Exhausted::Aliases`].
+    pub fn charge_alias(&self) -> Result<(), Exhausted> {
+        if self.aliases.fetch_add(1, Ordering::Relaxed) >= bounds::ALIASES_MAX {
+            return Err(Exhausted::Aliases);
+        }
+        Ok(())
+    }
+
+    /// Charges the address lookup of a name server without glue.
+    ///
+    /// # Errors
+    /// [`Exhausted::Glueless`].
+    pub fn charge_glueless(&self) -> Result<(), Exhausted> {
+        if self.glueless_failures.load(Ordering::Relaxed) >= u32::from(bounds::GLUELESS_FAILURES)
+            || self.glueless.fetch_add(1, Ordering::Relaxed) >= u32::from(bounds::GLUELESS_PER_QUERY)
+        {
+            return Err(Exhausted::Glueless);
+        }
+        Ok(())
+    }
+
+    /// How many lookups of name-server addresses may run beside each other: never more than may still fail.
+    #[must_use]
+    pub fn glueless_parallel(&self) -> usize {
+        let failures = self.glueless_failures.load(Ordering::Relaxed);
+        u32::from(bounds::GLUELESS_FAILURES).saturating_sub(failures).min(u32::from(bounds::GLUELESS_PARALLEL)) as usize
+    }
+
+    /// Notes that a name server's address could not be found.
+    pub fn note_glueless_failure(&self) {
+        self.glueless_failures.fetch_add(1, Ordering::Relaxed);
+    }
+}

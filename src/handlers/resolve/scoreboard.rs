@@ -1,0 +1,418 @@
+//! What is known of upstream servers: how fast they answer, what they can do, for which zones they are lame.
+//!
+//! Recovery is a feature: no penalty outlives [`bounds::SERVER_PENALTY_MAX`], and when everything fails at
+//! once the fault is ours (a local outage), so the first success forgives everybody.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::base::collections::{Keyed, Map, keyed};
+use crate::base::{Dice, Instant, bounds};
+use crate::dns::Name;
+
+/// Whether a server understands something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ability {
+    /// It was never seen either way.
+    #[default]
+    Unknown,
+    /// It does.
+    Has,
+    /// It does not, as seen at this moment; believed for [`ABILITY_MEMORY`].
+    Lacks(Instant),
+}
+
+/// How long it is believed that a server lacks an ability: it may be replaced by a better one.
+const ABILITY_MEMORY: Duration = Duration::from_secs(900);
+/// How long a server is believed lame for a zone.
+const LAME_MEMORY: Duration = Duration::from_secs(30);
+/// So many timeouts in a row, without any success, and for so long, are our own outage.
+const OUTAGE_TIMEOUTS: u32 = 6;
+const OUTAGE_SPAN: Duration = Duration::from_secs(1);
+/// Shortest wait before a hedge: below it, scheduling noise would be taken for loss.
+const HEDGE_MIN: Duration = Duration::from_millis(35);
+
+/// What is known of one server.
+#[derive(Clone, Debug, Default)]
+pub struct Score {
+    /// Smoothed round-trip time (RFC 6298), nanoseconds; 0 before the first.
+    srtt: u64,
+    /// Its variation, nanoseconds.
+    variation: u64,
+    /// Timeouts since the last response.
+    timeouts: u8,
+    /// Avoided until then, where others can be asked.
+    avoided_until: Instant,
+    /// The outage count at which the penalty was given; a later outage's end voids it.
+    forgiveness: u32,
+    /// EDNS.
+    edns: Ability,
+    /// Echoes the letters of the question as they were sent.
+    letter_case: Ability,
+    /// The server's cookie, 8–32 octets; empty if it gave none.
+    cookie: Vec<u8>,
+    /// Cookies at all.
+    cookies: Ability,
+}
+
+impl Score {
+    fn has(ability: Ability, now: Instant) -> bool {
+        !matches!(ability, Ability::Lacks(seen) if now.since(seen) < ABILITY_MEMORY)
+    }
+
+    /// Whether queries to the server carry an OPT record.
+    #[must_use]
+    pub fn takes_edns(&self, now: Instant) -> bool {
+        Self::has(self.edns, now)
+    }
+
+    /// Whether the server was seen to answer EDNS with EDNS.
+    #[must_use]
+    pub const fn is_known_for_edns(&self) -> bool {
+        matches!(self.edns, Ability::Has)
+    }
+
+    /// Whether letter case can be randomised for the server.
+    #[must_use]
+    pub fn keeps_letter_case(&self, now: Instant) -> bool {
+        Self::has(self.letter_case, now)
+    }
+
+    /// Whether queries to the server carry a cookie.
+    #[must_use]
+    pub fn takes_cookies(&self, now: Instant) -> bool {
+        Self::has(self.cookies, now)
+    }
+
+    /// Whether the server was seen to send cookies, so that a response without one is forged.
+    #[must_use]
+    pub const fn is_known_for_cookies(&self) -> bool {
+        matches!(self.cookies, Ability::Has)
+    }
+
+    /// The server's cookie; empty before the first.
+    #[must_use]
+    pub fn cookie(&self) -> &[u8] {
+        &self.cookie
+    }
+
+    /// The time after which a query is taken for lost: srtt + 4·variation within its bounds.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        let base = if self.srtt == 0 {
+            bounds::RTO_INITIAL
+        } else {
+            Duration::from_nanos(self.srtt + 4 * self.variation)
+        };
+        base.clamp(bounds::RTO_MIN, bounds::RTO_MAX)
+    }
+
+    /// The time after which a second server is worth asking, where the first is known: about its 95th percentile.
+    #[must_use]
+    pub fn hedge_after(&self) -> Option<Duration> {
+        (self.srtt > 0).then(|| Duration::from_nanos(self.srtt + 2 * self.variation).max(HEDGE_MIN))
+    }
+
+    fn expected(&self) -> Duration {
+        if self.srtt == 0 { bounds::RTO_INITIAL } else { Duration::from_nanos(self.srtt) }
+    }
+
+    /// Timeouts since the last response.
+    #[must_use]
+    pub const fn timeouts(&self) -> u8 {
+        self.timeouts
+    }
+}
+
+/// What is known of all servers that a worker asked, bounded: the least lucky of two random ones makes room.
+#[derive(Debug)]
+pub struct Scoreboard {
+    scores: Map<SocketAddr, Score>,
+    lame: Map<(SocketAddr, Name), Instant>,
+    /// The secret that client cookies are made with.
+    secret: Keyed,
+    timeouts_in_row: u32,
+    first_timeout: Instant,
+    forgiveness: u32,
+    sent: u64,
+    hedges: u64,
+}
+
+impl Scoreboard {
+    /// An empty scoreboard, keyed from `dice`.
+    #[must_use]
+    pub fn new(dice: &mut Dice) -> Self {
+        Self {
+            scores: Map::with_hasher(keyed(dice)),
+            lame: Map::with_hasher(keyed(dice)),
+            secret: keyed(dice),
+            timeouts_in_row: 0,
+            first_timeout: Instant::ZERO,
+            forgiveness: 0,
+            sent: 0,
+            hedges: 0,
+        }
+    }
+
+    /// What is known of `server`.
+    #[must_use]
+    pub fn score(&self, server: SocketAddr) -> Option<&Score> {
+        self.scores.get(&server)
+    }
+
+    /// Servers remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.scores.len()
+    }
+
+    /// Whether no server is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scores.is_empty()
+    }
+
+    fn score_mut(&mut self, server: SocketAddr) -> &mut Score {
+        if self.scores.len() >= bounds::SCOREBOARD_SERVERS && !self.scores.contains_key(&server) {
+            // The map's order is keyed: the first is as good as a random one.
+            if let Some(out) = self.scores.keys().next().copied() {
+                self.scores.remove(&out);
+            }
+        }
+        self.scores.entry(server).or_default()
+    }
+
+    /// Our cookie for `server`: the same as long as we run, another for every server (RFC 7873 §4.1).
+    #[must_use]
+    pub fn client_cookie(&self, server: IpAddr) -> [u8; 8] {
+        self.secret.hash_one(server).to_be_bytes()
+    }
+
+    /// A query left for some server.
+    pub fn note_sent(&mut self, is_hedge: bool) {
+        self.sent += 1;
+        self.hedges += u64::from(is_hedge);
+    }
+
+    /// Whether one more hedge keeps to its share of the traffic.
+    #[must_use]
+    pub const fn may_hedge(&self) -> bool {
+        self.hedges * 1000 < self.sent * bounds::HEDGES_PERMILLE as u64
+    }
+
+    /// `server` answered after `rtt`.
+    pub fn note_response(&mut self, server: SocketAddr, rtt: Duration, now: Instant) {
+        if self.is_outage(now) {
+            self.forgiveness += 1;
+        }
+        self.timeouts_in_row = 0;
+        let forgiveness = self.forgiveness;
+        let score = self.score_mut(server);
+        let sample = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).clamp(1, u64::MAX / 8);
+        if score.srtt == 0 {
+            (score.srtt, score.variation) = (sample, sample / 2);
+        } else {
+            score.variation = (3 * score.variation + score.srtt.abs_diff(sample)) / 4;
+            score.srtt = (7 * score.srtt + sample) / 8;
+        }
+        score.timeouts = 0;
+        score.avoided_until = Instant::ZERO;
+        score.forgiveness = forgiveness;
+    }
+
+    /// `server` did not answer in time, or cannot be reached.
+    pub fn note_timeout(&mut self, server: SocketAddr, now: Instant) {
+        if self.timeouts_in_row == 0 {
+            self.first_timeout = now;
+        }
+        self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
+        let forgiveness = self.forgiveness;
+        let score = self.score_mut(server);
+        score.timeouts = score.timeouts.saturating_add(1);
+        // One loss is no reason to avoid a server; from the second on the time doubles.
+        if let Some(doublings) = score.timeouts.checked_sub(2) {
+            let penalty = Duration::from_secs(1) * (1 << doublings.min(5));
+            score.avoided_until = now + penalty.min(bounds::SERVER_PENALTY_MAX);
+        }
+        score.forgiveness = forgiveness;
+    }
+
+    /// Whether nothing has answered for a while: then the fault is most likely ours.
+    #[must_use]
+    pub fn is_outage(&self, now: Instant) -> bool {
+        self.timeouts_in_row >= OUTAGE_TIMEOUTS && now.since(self.first_timeout) >= OUTAGE_SPAN
+    }
+
+    /// `server` answered EDNS with EDNS, or is seen to do without.
+    pub fn note_edns(&mut self, server: SocketAddr, has: bool, now: Instant) {
+        self.score_mut(server).edns = if has { Ability::Has } else { Ability::Lacks(now) };
+    }
+
+    /// `server` does or does not echo letter case.
+    pub fn note_letter_case(&mut self, server: SocketAddr, keeps: bool, now: Instant) {
+        self.score_mut(server).letter_case = if keeps { Ability::Has } else { Ability::Lacks(now) };
+    }
+
+    /// `server` sent this cookie, or none.
+    pub fn note_cookie(&mut self, server: SocketAddr, cookie: Option<&[u8]>, now: Instant) {
+        let score = self.score_mut(server);
+        match cookie {
+            Some(cookie) => {
+                score.cookies = Ability::Has;
+                cookie.clone_into(&mut score.cookie);
+            }
+            None => score.cookies = Ability::Lacks(now),
+        }
+    }
+
+    /// `server` is lame for `zone`.
+    pub fn note_lame(&mut self, server: SocketAddr, zone: &Name, now: Instant) {
+        if self.lame.len() >= bounds::SCOREBOARD_SERVERS {
+            self.lame.retain(|_, until| *until > now);
+            if self.lame.len() >= bounds::SCOREBOARD_SERVERS {
+                self.lame.clear();
+            }
+        }
+        self.lame.insert((server, zone.clone()), now + LAME_MEMORY);
+    }
+
+    /// Whether `server` is known to be lame for `zone`.
+    #[must_use]
+    pub fn is_lame(&self, server: SocketAddr, zone: &Name, now: Instant) -> bool {
+        !self.lame.is_empty() && self.lame.get(&(server, zone.clone())).is_some_and(|until| *until > now)
+    }
+
+    /// Whether `server` should only be asked where no other can.
+    #[must_use]
+    pub fn is_avoided(&self, server: SocketAddr, now: Instant) -> bool {
+        self.score(server).is_some_and(|score| score.avoided_until > now && score.forgiveness == self.forgiveness)
+    }
+
+    /// Which of `servers` to ask next for `zone`; `family_first` is preferred where the choice is free.
+    ///
+    /// Servers in the band of [`bounds::RTT_BAND`] behind the fastest take part; of two drawn from it the faster
+    /// is asked, so that near servers get most queries and every server enough to stay measured. A few queries
+    /// ([`bounds::EXPLORE_PERMILLE`]) go to any server at all.
+    pub fn select(
+        &self,
+        servers: &[SocketAddr],
+        zone: &Name,
+        family_first: Option<bool>,
+        now: Instant,
+        dice: &mut Dice,
+    ) -> Option<usize> {
+        let expected = |server: &SocketAddr| self.score(*server).map_or(bounds::RTO_INITIAL, Score::expected);
+        let standing = |server: &SocketAddr| {
+            (self.is_lame(*server, zone, now), self.is_avoided(*server, now), family_first == Some(server.is_ipv6()))
+        };
+        let best = servers.iter().map(standing).min()?;
+        let peers = || servers.iter().enumerate().filter(|(_, server)| standing(server) == best);
+        let fastest = peers().map(|(_, server)| expected(server)).min()?;
+        let explores = dice.chance(bounds::EXPLORE_PERMILLE);
+        let in_band = |server: &SocketAddr| explores || expected(server) <= fastest + bounds::RTT_BAND;
+        let count = peers().filter(|(_, server)| in_band(server)).count();
+        let mut draw = || peers().filter(|(_, server)| in_band(server)).nth(dice.index(count));
+        let (one, two) = (draw()?, draw()?);
+        Some(if explores || expected(one.1) <= expected(two.1) { one.0 } else { two.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(last: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], 53))
+    }
+
+    fn board() -> (Scoreboard, Dice, Instant) {
+        let mut dice = Dice::from_number(3);
+        (Scoreboard::new(&mut dice), dice, Instant::from_seconds(1_000))
+    }
+
+    #[test]
+    fn a_near_server_gets_most_queries_and_a_far_one_some() {
+        let (mut board, mut dice, now) = board();
+        let servers = [server(1), server(2)];
+        for _ in 0..20 {
+            board.note_response(servers[0], Duration::from_millis(10), now);
+            board.note_response(servers[1], Duration::from_millis(600), now);
+        }
+        let far = (0..10_000)
+            .filter(|_| board.select(&servers, &Name::root(), None, now, &mut dice) == Some(1))
+            .count();
+        assert!((100..600).contains(&far), "{far} of 10,000 explored the far server");
+    }
+
+    #[test]
+    fn a_penalty_ends_after_thirty_seconds_however_many_timeouts_there_were() {
+        let (mut board, _, now) = board();
+        for _ in 0..100 {
+            board.note_timeout(server(1), now);
+        }
+        assert!(board.is_avoided(server(1), now + Duration::from_secs(15)));
+        assert!(!board.is_avoided(server(1), now + bounds::SERVER_PENALTY_MAX));
+    }
+
+    #[test]
+    fn the_first_success_after_an_outage_forgives_everybody() {
+        let (mut board, _, now) = board();
+        for last in 1..=8 {
+            for _ in 0..5 {
+                board.note_timeout(server(last), now + Duration::from_millis(300) * u32::from(last));
+            }
+        }
+        let later = now + Duration::from_secs(3);
+        assert!(board.is_outage(later) && board.is_avoided(server(8), later));
+        board.note_response(server(1), Duration::from_millis(5), later);
+        assert!((1..=8).all(|last| !board.is_avoided(server(last), later)));
+    }
+
+    #[test]
+    fn a_single_dead_server_among_live_ones_is_not_an_outage() {
+        let (mut board, _, now) = board();
+        for second in 0..20 {
+            board.note_timeout(server(1), now + Duration::from_secs(second));
+            board.note_response(server(2), Duration::from_millis(5), now + Duration::from_secs(second));
+        }
+        assert!(!board.is_outage(now + Duration::from_secs(20)));
+        assert!(board.is_avoided(server(1), now + Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn a_lame_server_is_asked_last_and_only_for_other_zones_first() {
+        let (mut board, mut dice, now) = board();
+        let (zone, servers): (Name, _) = ("example.".parse().unwrap(), [server(1), server(2)]);
+        board.note_lame(servers[0], &zone, now);
+        assert!((0..100).all(|_| board.select(&servers, &zone, None, now, &mut dice) == Some(1)));
+        assert_eq!(board.select(&servers[..1], &zone, None, now, &mut dice), Some(0));
+        assert!((0..100).any(|_| board.select(&servers, &Name::root(), None, now, &mut dice) == Some(0)));
+    }
+
+    #[test]
+    fn hedges_keep_to_five_percent() {
+        let (mut board, _, _) = board();
+        let mut hedges = 0;
+        for _ in 0..1_000 {
+            let hedge = board.may_hedge();
+            board.note_sent(false);
+            if hedge {
+                board.note_sent(true);
+                hedges += 1;
+            }
+        }
+        assert!((40..=55).contains(&hedges), "{hedges}");
+    }
+
+    #[test]
+    fn timeouts_follow_the_round_trip_time_within_their_bounds() {
+        let (mut board, _, now) = board();
+        assert_eq!(Score::default().timeout(), bounds::RTO_INITIAL);
+        for _ in 0..50 {
+            board.note_response(server(1), Duration::from_micros(300), now);
+        }
+        assert_eq!(board.score(server(1)).unwrap().timeout(), bounds::RTO_MIN);
+        board.note_response(server(2), Duration::from_secs(9), now);
+        assert_eq!(board.score(server(2)).unwrap().timeout(), bounds::RTO_MAX);
+    }
+}

@@ -1,0 +1,90 @@
+//! What `explain` shows of a resolution: its steps in order.
+
+use std::net::SocketAddr;
+
+use crate::base::Instant;
+use crate::dns::{Name, RecordType};
+
+/// One step of a resolution, and when it was taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub what: What,
+}
+
+/// What a step was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// A question begins to be pursued, from a zone cut.
+    Begin {
+        /// The name.
+        name: Name,
+        /// The type.
+        rtype: RecordType,
+        /// The zone whose servers are asked first.
+        zone: Name,
+    },
+    /// A query is sent.
+    Send {
+        /// Whom.
+        server: SocketAddr,
+        /// Over TCP.
+        is_tcp: bool,
+        /// The zone the server is asked as.
+        zone: Name,
+        /// The name, perhaps minimised.
+        name: Name,
+        /// The type.
+        rtype: RecordType,
+    },
+    /// A question is handed to a forwarder.
+    Forward {
+        /// The forward zone.
+        zone: Name,
+        /// The name.
+        name: Name,
+        /// The type.
+        rtype: RecordType,
+    },
+    /// A response or its absence is judged.
+    Judge {
+        /// Whose.
+        server: Option<SocketAddr>,
+        /// What it was, in words.
+        verdict: String,
+    },
+}
+
+/// Collects steps where somebody wants them; costs a test of a flag where nobody does.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    steps: Option<Vec<Step>>,
+}
+
+/// Steps kept of one explanation.
+const STEPS_MAX: usize = 1_000;
+
+impl Trace {
+    /// A trace that collects.
+    #[must_use]
+    pub const fn collecting() -> Self {
+        Self { steps: Some(Vec::new()) }
+    }
+
+    /// Adds the step that `what` makes, if anybody listens.
+    pub fn note(&mut self, at: Instant, what: impl FnOnce() -> What) {
+        if let Some(steps) = &mut self.steps
+            && steps.len() < STEPS_MAX
+        {
+            steps.push(Step { at, what: what() });
+        }
+    }
+
+    /// The steps so far.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        self.steps.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,147 @@
+//! A walk: one question pursued from zone cut to zone cut and along aliases.
+//!
+//! This file holds what a walk knows; [`super::resolver`] moves it on.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::ask::Trouble;
+use super::ledger::Ledger;
+use super::minimise::Shown;
+use crate::base::Instant;
+use crate::chain::{Aged, Delegation, Denial};
+use crate::dns::{Name, Question, RecordType};
+
+/// Whose servers are asked.
+#[derive(Clone, Debug)]
+pub enum Cut {
+    /// A zone cut that a parent told of.
+    Delegated(Arc<Delegation>),
+    /// A zone whose servers the operator named.
+    Fixed(Name, Arc<[SocketAddr]>),
+}
+
+impl Cut {
+    /// The zone's apex.
+    #[must_use]
+    pub fn zone(&self) -> &Name {
+        match self {
+            Self::Delegated(delegation) => &delegation.zone,
+            Self::Fixed(zone, _) => zone,
+        }
+    }
+}
+
+/// What a walk is waiting for.
+#[derive(Debug)]
+pub enum Stage {
+    /// Nothing: it is about to move.
+    Moving,
+    /// A zone's servers have been asked for the name, or for an ancestor of it.
+    Asking(Asking),
+    /// The zone has no server with a known address: some are being looked up.
+    Fetching(Fetching),
+    /// A forward zone's upstreams have been asked.
+    Forwarding(Forwarding),
+}
+
+/// See [`Stage::Asking`].
+#[derive(Debug)]
+pub struct Asking {
+    /// Which ask.
+    pub ask: u32,
+    /// The name asked: the whole name, or fewer of its labels.
+    pub name: Name,
+}
+
+/// See [`Stage::Fetching`].
+#[derive(Debug)]
+pub struct Fetching {
+    /// The walks that look for addresses.
+    pub pending: SmallVec<[u32; 2]>,
+}
+
+/// See [`Stage::Forwarding`].
+#[derive(Debug)]
+pub struct Forwarding {
+    /// The exchange with the forwarder.
+    pub exchange: u64,
+    /// The forward zone: nothing outside it is believed.
+    pub zone: Name,
+    /// When waiting ends.
+    pub deadline: Instant,
+}
+
+/// What a walk remembers of the zone cut that it stands at.
+#[derive(Debug)]
+pub struct Stand {
+    /// The cut.
+    pub cut: Cut,
+    /// Labels known to exist: those of the cut, or of an empty non-terminal below it.
+    pub known_labels: usize,
+    /// Servers that have been asked in vain.
+    pub tried: SmallVec<[SocketAddr; 8]>,
+    /// Name servers whose addresses were looked up, and the types that were asked.
+    pub fetched: SmallVec<[(Name, RecordType); 4]>,
+    /// Addresses found by such lookups: their TTL may be too short for the cache.
+    pub addresses: SmallVec<[IpAddr; 4]>,
+}
+
+impl Stand {
+    /// Before any server of `cut` has been asked.
+    #[must_use]
+    pub fn new(cut: Cut) -> Self {
+        let known_labels = cut.zone().label_count();
+        Self { cut, known_labels, tried: SmallVec::new(), fetched: SmallVec::new(), addresses: SmallVec::new() }
+    }
+}
+
+/// How a walk ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// With the RRset asked for.
+    Answer(Aged),
+    /// The name or type is not there.
+    Denied(Denial),
+    /// A DNAME makes too long a name.
+    TooLong,
+    /// Without an answer.
+    Failed(Trouble),
+}
+
+/// A question under way.
+#[derive(Debug)]
+pub struct Walk {
+    /// Its number, never used again.
+    pub serial: u64,
+    /// The question as it was begun; letters small.
+    pub question: Question,
+    /// CD.
+    pub checking_disabled: bool,
+    /// Whether the cache's word counts: not where it is to be renewed.
+    pub trusts_memory: bool,
+    /// Whether somebody outside waits for the resolution.
+    pub is_goal: bool,
+    /// Where aliases led so far.
+    pub name: Name,
+    /// The aliases' RRsets in order.
+    pub chain: Vec<Aged>,
+    /// What the client query may still cost.
+    pub ledger: Arc<Ledger>,
+    /// Sub-query of how many.
+    pub depth: u8,
+    /// Referrals followed.
+    pub referrals: u8,
+    /// How much of the name has been shown.
+    pub shown: Shown,
+    /// The cut at which the walk stands.
+    pub stand: Option<Stand>,
+    /// What it waits for.
+    pub stage: Stage,
+    /// The walks that wait for its addresses.
+    pub parents: SmallVec<[u32; 2]>,
+    /// What went wrong last.
+    pub trouble: Trouble,
+}
