@@ -1,2 +1,5 @@
 //! Checks the configuration, builds the house and runs its turns.
 #![forbid(unsafe_code)]
+
+pub mod house;
+pub mod worker;

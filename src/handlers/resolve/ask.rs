@@ -301,8 +301,7 @@ impl Ask {
         let is_desperate = target.tries + 1 >= bounds::TRIES_PER_SERVER
             && target.soft_failures == 0
             && !score.is_some_and(super::scoreboard::Score::is_known_for_edns);
-        let with_edns =
-            !target.without_edns && !is_desperate && score.is_none_or(|score| score.takes_edns(now));
+        let with_edns = !target.without_edns && !is_desperate && score.is_none_or(|score| score.takes_edns(now));
         let with_case = bench.settings.randomises_case
             && !target.without_case
             && score.is_none_or(|score| score.keeps_letter_case(now));
@@ -314,7 +313,8 @@ impl Ask {
             .flatten()
             .filter(|after| *after < timeout)
             .map(|after| now + after);
-        let name = if with_case { random_case(&self.question.name, bench.around.dice) } else { self.question.name.clone() };
+        let name =
+            if with_case { random_case(&self.question.name, bench.around.dice) } else { self.question.name.clone() };
         let attempt = Attempt {
             sequence: self.next_sequence,
             target: at,
@@ -379,7 +379,11 @@ impl Ask {
         match message.questions.as_slice() {
             // Servers that do not understand a query may send back a bare header.
             [] if !matches!(message.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) || message.flags.truncated => {}
-            [asked] if asked.name == attempt.name && asked.rtype == self.question.rtype && asked.class == self.question.class => {
+            [asked]
+                if asked.name == attempt.name
+                    && asked.rtype == self.question.rtype
+                    && asked.class == self.question.class =>
+            {
                 if !asked.name.is_same_case(&attempt.name) && attempt.transport == Transport::Udp {
                     return Checked::NearMiss;
                 }
@@ -410,7 +414,8 @@ impl Ask {
                 true
             }
             None => {
-                let is_known = bench.scoreboard.score(target.address).is_some_and(super::scoreboard::Score::is_known_for_cookies);
+                let is_known =
+                    bench.scoreboard.score(target.address).is_some_and(super::scoreboard::Score::is_known_for_cookies);
                 if is_known && attempt.transport == Transport::Udp && !message.flags.truncated {
                     return false;
                 }

@@ -328,7 +328,8 @@ fn collect_any(section: &[Record], owner: &Name, rtype: RecordType) -> Option<Rr
     if rdatas.is_empty() {
         return None;
     }
-    let covers = |record: &&Record| record.rtype == RecordType::RRSIG && record.rdata.starts_with(&rtype.0.to_be_bytes());
+    let covers =
+        |record: &&Record| record.rtype == RecordType::RRSIG && record.rdata.starts_with(&rtype.0.to_be_bytes());
     let signatures = section.iter().filter(is_own).filter(covers).map(|record| &record.rdata).take(16);
     let mut set = RrSet::new(owner.clone(), rtype, ttl, rdatas);
     set.signatures = signatures.collect();

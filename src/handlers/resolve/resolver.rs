@@ -450,7 +450,10 @@ impl Resolver {
             while labels < walk.name.label_count() {
                 let between = walk.name.suffix(labels);
                 let is_known = around.memory.rrset(&between, RecordType::A, around.now).is_some()
-                    || around.memory.denial(&between, RecordType::A, around.now).is_some_and(|denial| !denial.is_nxdomain);
+                    || around
+                        .memory
+                        .denial(&between, RecordType::A, around.now)
+                        .is_some_and(|denial| !denial.is_nxdomain);
                 if !is_known {
                     break;
                 }
@@ -544,7 +547,8 @@ impl Resolver {
             Err(trouble) => {
                 walk.trouble = *trouble;
                 // The budget that ran out may have been another's: then we ask on our own account.
-                let is_shared = matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.queries() < bounds::UPSTREAM_QUERIES / 2;
+                let is_shared =
+                    matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.queries() < bounds::UPSTREAM_QUERIES / 2;
                 if is_shared && around.now < walk.ledger.deadline() {
                     if let Some(stand) = &mut walk.stand {
                         stand.tried.clear();
@@ -627,7 +631,8 @@ impl Resolver {
             }
             End::Denied(name, denial) => {
                 let denial = Denial { ttl: denial.ttl.min(self.settings.max_negative_ttl), ..denial.clone() };
-                let learned = Learned::Denial { name: name.clone(), rtype: walk.question.rtype, denial: denial.clone() };
+                let learned =
+                    Learned::Denial { name: name.clone(), rtype: walk.question.rtype, denial: denial.clone() };
                 around.memory.learn(learned, around.now);
                 self.end(at, Ended::Denied(denial), around);
             }
@@ -648,7 +653,8 @@ impl Resolver {
             around.tally.count(Event::ResolutionsFailed);
             // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
             // only delay the first answer after the outage. A reached bound may be the parent's.
-            let is_telling = !self.scoreboard.is_outage(around.now) && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)));
+            let is_telling = !self.scoreboard.is_outage(around.now)
+                && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)));
             if is_telling {
                 around.memory.learn(
                     Learned::Failure {
@@ -739,7 +745,8 @@ impl Resolver {
                 walk.ledger.charge_bytes(bytes.map_or(0, <[u8]>::len));
                 match message.rcode {
                     Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::YXDOMAIN => {
-                        classify(&message, &forwarding.zone, &question, true, around.tally).map_err(|_| Trouble::Oversized)
+                        classify(&message, &forwarding.zone, &question, true, around.tally)
+                            .map_err(|_| Trouble::Oversized)
                     }
                     rcode => Err(Trouble::Rcode(rcode)),
                 }
@@ -807,7 +814,9 @@ fn addresses(stand: &Stand, settings: &Settings, around: &mut Surroundings<'_>) 
     let mut servers: SmallVec<[SocketAddr; 16]> = SmallVec::new();
     match &stand.cut {
         Cut::Fixed(_, fixed) => {
-            servers.extend(fixed.iter().filter(|server| !stand.tried.contains(server)).copied().take(bounds::ADDRESSES_MAX));
+            servers.extend(
+                fixed.iter().filter(|server| !stand.tried.contains(server)).copied().take(bounds::ADDRESSES_MAX),
+            );
         }
         Cut::Delegated(delegation) => {
             // The hints are the operator's own word: no list of denied networks stands against it.
@@ -864,8 +873,10 @@ fn next_lookup(walk: &mut Walk, families: Families) -> Result<Option<(Name, Reco
         Families::Ipv6 => &[RecordType::AAAA],
     };
     let lookups = rtypes.iter().flat_map(|&rtype| {
-        let without_glue =
-            delegation.servers.iter().filter(|server| server.glue.is_empty() && !server.name.is_within(&delegation.zone));
+        let without_glue = delegation
+            .servers
+            .iter()
+            .filter(|server| server.glue.is_empty() && !server.name.is_within(&delegation.zone));
         without_glue.map(move |server| (server.name.lowered(), rtype))
     });
     let Some(lookup) = lookups.into_iter().find(|lookup| !fetched.contains(lookup)) else { return Ok(None) };

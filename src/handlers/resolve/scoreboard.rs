@@ -99,11 +99,8 @@ impl Score {
     /// The time after which a query is taken for lost: srtt + 4·variation within its bounds.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        let base = if self.srtt == 0 {
-            bounds::RTO_INITIAL
-        } else {
-            Duration::from_nanos(self.srtt + 4 * self.variation)
-        };
+        let base =
+            if self.srtt == 0 { bounds::RTO_INITIAL } else { Duration::from_nanos(self.srtt + 4 * self.variation) };
         base.clamp(bounds::RTO_MIN, bounds::RTO_MAX)
     }
 
@@ -338,9 +335,8 @@ mod tests {
             board.note_response(servers[0], Duration::from_millis(10), now);
             board.note_response(servers[1], Duration::from_millis(600), now);
         }
-        let far = (0..10_000)
-            .filter(|_| board.select(&servers, &Name::root(), None, now, &mut dice) == Some(1))
-            .count();
+        let far =
+            (0..10_000).filter(|_| board.select(&servers, &Name::root(), None, now, &mut dice) == Some(1)).count();
         assert!((100..600).contains(&far), "{far} of 10,000 explored the far server");
     }
 

@@ -1,0 +1,47 @@
+//! What one configuration built: the chain and everything behind it, immutable, shared by all workers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::NetworkSet;
+use crate::base::collections::Keyed;
+use crate::chain::{Chain, Memory};
+use crate::dns::Question;
+use crate::handlers::resolve::Settings;
+
+/// The running configuration. A reload builds a new house beside the old one and the workers move.
+pub struct House {
+    /// The links, in order.
+    pub chain: Chain,
+    /// What the resolver remembers.
+    pub memory: Arc<dyn Memory>,
+    /// How the resolver resolves.
+    pub resolution: Arc<Settings>,
+    /// Who may have recursion.
+    pub allow: NetworkSet,
+    /// Whether RA is set.
+    pub offers_recursion: bool,
+    /// How long a client with a stale answer at hand waits for a fresh one.
+    pub stale_wait: Option<Duration>,
+    /// The hasher that gives every question its home worker.
+    pub homes: Keyed,
+}
+
+impl House {
+    /// Whether `address` may have recursion.
+    #[must_use]
+    pub fn may_recurse(&self, address: IpAddr) -> bool {
+        self.offers_recursion && self.allow.contains(address)
+    }
+
+    /// Which of `workers` resolves `question`: always the same, so that clients who ask it at once cause one
+    /// fetch although workers share nothing.
+    #[must_use]
+    pub fn home_of(&self, question: &Question, workers: usize) -> usize {
+        if workers <= 1 {
+            return 0;
+        }
+        (self.homes.hash_one((&question.name, question.rtype)) % workers as u64) as usize
+    }
+}
