@@ -102,12 +102,32 @@ impl<R> Worker<R> {
         self.waiting.values().map(VecDeque::len).sum()
     }
 
-    /// Takes one query and writes the response into `out`, or says what else becomes of it.
-    pub fn turn(&mut self, datagram: &[u8], mut asker: Asker, reply: R, now: Instant, out: &mut Vec<u8>) -> Next {
+    /// Takes one query and writes the response into `out`, or says what else becomes of it. `reply` is taken
+    /// only where the response comes later.
+    pub fn turn(
+        &mut self,
+        datagram: &[u8],
+        asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         self.tally.count(match asker.carrier {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
+        self.turn_handed_over(datagram, asker, reply, now, out)
+    }
+
+    /// The same for a query that another worker has counted and handed over.
+    pub fn turn_handed_over(
+        &mut self,
+        datagram: &[u8],
+        mut asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
         let query = match read(datagram, asker) {
             Ok(query) => query,
@@ -137,19 +157,14 @@ impl<R> Worker<R> {
         }
     }
 
-    /// Takes a response of an upstream.
+    /// Takes a response of an upstream or a forwarder.
     pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], now: Instant) {
         self.with_resolver(now, |resolver, around| resolver.handle_response(exchange, bytes, around));
     }
 
-    /// Takes the news that an upstream cannot be reached.
+    /// Takes the news that an upstream cannot be reached, or that no forwarder answered.
     pub fn handle_fault(&mut self, exchange: ExchangeId, now: Instant) {
         self.with_resolver(now, |resolver, around| resolver.handle_fault(exchange, around));
-    }
-
-    /// Takes a forwarder's response; none where no upstream answered.
-    pub fn handle_forwarded(&mut self, exchange: ExchangeId, bytes: Option<&[u8]>, now: Instant) {
-        self.with_resolver(now, |resolver, around| resolver.handle_forwarded(exchange, bytes, around));
     }
 
     /// Does what is due by `now`.
@@ -191,7 +206,7 @@ impl<R> Worker<R> {
         self.late.pop_front()
     }
 
-    fn resolve(&mut self, query: Query, goal: Goal, reply: R, now: Instant, out: &mut Vec<u8>) -> Next {
+    fn resolve(&mut self, query: Query, goal: Goal, reply: &mut Option<R>, now: Instant, out: &mut Vec<u8>) -> Next {
         let (own, all) = self.place;
         let home = self.house.home_of(&goal.question, all);
         if home != own {
@@ -208,6 +223,7 @@ impl<R> Worker<R> {
                 }
             };
         };
+        let Some(reply) = reply.take() else { return Next::Silence };
         if let (Some(_), Some(wait)) = (&goal.stale, self.house.stale_wait) {
             self.alarms.push(Reverse((now + wait, pursuit.id.0)));
         }
@@ -218,7 +234,7 @@ impl<R> Worker<R> {
             self.tally.count(Event::SilenceCrowded);
         }
         waiters.push_back(Waiter { query, reply, arrived: now, stale: goal.stale });
-        self.collect(now);
+        self.collect();
         Next::Wait
     }
 
@@ -234,19 +250,19 @@ impl<R> Worker<R> {
     fn with_resolver(&mut self, now: Instant, act: impl FnOnce(&mut Resolver, &mut Surroundings<'_>)) {
         let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
         act(&mut self.resolver, &mut around);
-        self.collect(now);
+        self.collect();
     }
 
     /// Answers the clients whose goals have ended.
-    fn collect(&mut self, now: Instant) {
+    fn collect(&mut self) {
         while let Some((goal, resolution)) = self.resolver.poll_resolution() {
             for waiter in self.waiting.remove(&goal).into_iter().flatten() {
-                self.resume(waiter, &resolution, now);
+                self.resume(waiter, &resolution);
             }
         }
     }
 
-    fn resume(&mut self, waiter: Waiter<R>, resolution: &Resolution, _now: Instant) {
+    fn resume(&mut self, waiter: Waiter<R>, resolution: &Resolution) {
         let answer = match (resolution.is_failure(), &waiter.stale) {
             (true, Some(stale)) => {
                 self.tally.count(Event::StaleAnswers);

@@ -1,7 +1,7 @@
 //! All resolutions under way in one worker, and the verbs that move them.
 //!
 //! Call order: [`Resolver::pursue`] begins a goal; after it, after every [`Resolver::handle_response`],
-//! [`Resolver::handle_fault`], [`Resolver::handle_forwarded`] and [`Resolver::handle_timeout`], collect all of
+//! [`Resolver::handle_fault`] and [`Resolver::handle_timeout`], collect all of
 //! [`Resolver::poll_transmit`], [`Resolver::poll_forward`], [`Resolver::poll_release`] and
 //! [`Resolver::poll_resolution`]; then sleep until [`Resolver::poll_timeout`].
 
@@ -111,7 +111,7 @@ pub struct Resolver {
     asks: Slab<Shared>,
     goals: Map<(Name, RecordType, bool), u32>,
     asked: Map<(Name, Name, RecordType), u32>,
-    forwarded: Map<u64, u32>,
+    forwarded: Map<ExchangeId, u32>,
     timers: BinaryHeap<Reverse<(Instant, Due)>>,
     moving: VecDeque<u32>,
     outbox: VecDeque<Transmit>,
@@ -125,8 +125,11 @@ pub struct Resolver {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Due {
     Ask(u32),
-    Forward(u64),
+    Forward(ExchangeId),
 }
+
+/// Marks the exchanges with forwarders; the key of an ask never reaches so high.
+const FORWARDED: u64 = 1 << 63;
 
 /// A forwarder is given up after this time.
 const FORWARD_DEADLINE: std::time::Duration = std::time::Duration::from_millis(4_300);
@@ -217,24 +220,24 @@ impl Resolver {
         Ok(Pursuit { id: GoalId(serial), joined: false })
     }
 
-    /// Takes a response of an upstream.
+    /// Takes a response of an upstream or a forwarder.
     pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], around: &mut Surroundings<'_>) {
-        self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_response(exchange, bytes, bench));
-        self.run(around);
-    }
-
-    /// Takes the news that an upstream cannot be reached.
-    pub fn handle_fault(&mut self, exchange: ExchangeId, around: &mut Surroundings<'_>) {
-        self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_fault(exchange, bench));
-        self.run(around);
-    }
-
-    /// Takes a forwarder's response; none where no upstream of the zone answered.
-    pub fn handle_forwarded(&mut self, exchange: ExchangeId, bytes: Option<&[u8]>, around: &mut Surroundings<'_>) {
-        if let Some(at) = self.forwarded.remove(&exchange.0) {
-            self.judge_forwarded(at, bytes, around);
-            self.run(around);
+        if let Some(at) = self.forwarded.remove(&exchange) {
+            self.judge_forwarded(at, Some(bytes), around);
+        } else if exchange.0 & FORWARDED == 0 {
+            self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_response(exchange, bytes, bench));
         }
+        self.run(around);
+    }
+
+    /// Takes the news that an upstream cannot be reached, or that none of a forward zone answered.
+    pub fn handle_fault(&mut self, exchange: ExchangeId, around: &mut Surroundings<'_>) {
+        if let Some(at) = self.forwarded.remove(&exchange) {
+            self.judge_forwarded(at, None, around);
+        } else if exchange.0 & FORWARDED == 0 {
+            self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_fault(exchange, bench));
+        }
+        self.run(around);
     }
 
     /// Does what is due by `around.now`.
@@ -718,7 +721,7 @@ impl Resolver {
             return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
         }
         self.serial += 1;
-        let exchange = self.serial;
+        let exchange = ExchangeId(FORWARDED | self.serial);
         let deadline = around.now + FORWARD_DEADLINE;
         let question = Question::new(walk.name.clone(), walk.question.rtype);
         around.tally.count(Event::UpstreamForwarded);
@@ -727,11 +730,11 @@ impl Resolver {
             name: question.name.clone(),
             rtype: question.rtype,
         });
-        walk.stage = Stage::Forwarding(Forwarding { exchange, zone: apex, deadline });
+        walk.stage = Stage::Forwarding(Forwarding { zone: apex });
         self.forwarded.insert(exchange, at);
         self.timers.push(Reverse((deadline, Due::Forward(exchange))));
         let checking_disabled = walk.checking_disabled;
-        self.forwards.push_back(ForwardRequest { exchange: ExchangeId(exchange), zone, question, checking_disabled });
+        self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled });
     }
 
     fn judge_forwarded(&mut self, at: u32, bytes: Option<&[u8]>, around: &mut Surroundings<'_>) {

@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 use super::ask::Trouble;
 use super::ledger::Ledger;
 use super::minimise::Shown;
-use crate::base::Instant;
 use crate::chain::{Aged, Delegation, Denial};
 use crate::dns::{Name, Question, RecordType};
 
@@ -66,12 +65,8 @@ pub struct Fetching {
 /// See [`Stage::Forwarding`].
 #[derive(Debug)]
 pub struct Forwarding {
-    /// The exchange with the forwarder.
-    pub exchange: u64,
     /// The forward zone: nothing outside it is believed.
     pub zone: Name,
-    /// When waiting ends.
-    pub deadline: Instant,
 }
 
 /// What a walk remembers of the zone cut that it stands at.
