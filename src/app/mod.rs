@@ -1,2 +1,4 @@
 //! Checks the configuration, builds the house and runs its turns.
 #![forbid(unsafe_code)]
+
+pub mod config;
