@@ -1,0 +1,7 @@
+//! What each command does. A command writes to `out` and returns the exit status.
+
+mod check;
+mod default_config;
+
+pub use check::check;
+pub use default_config::default_config;
