@@ -2,6 +2,10 @@
 
 mod check;
 mod default_config;
+mod remote;
+mod serve;
 
 pub use check::check;
 pub use default_config::default_config;
+pub use remote::{explain, flush, reload, status};
+pub use serve::serve;
