@@ -53,3 +53,14 @@ pub trait Handler: Send + Sync {
     /// Decides about a parsed query.
     fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict;
 }
+
+/// A link that others hold too, such as the cache.
+impl<H: Handler + ?Sized> Handler for std::sync::Arc<H> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
+        (**self).handle(query, turn)
+    }
+}
