@@ -141,7 +141,8 @@ impl Batch {
 
     fn send_one_by_one(&self, listener: &Listener) -> Sent {
         let mut outcome = Sent::default();
-        for (reply, peer) in self.replies.iter().zip(&self.peers).take(self.count).filter(|(reply, _)| !reply.is_empty())
+        for (reply, peer) in
+            self.replies.iter().zip(&self.peers).take(self.count).filter(|(reply, _)| !reply.is_empty())
         {
             let mut tries = SEND_RETRIES;
             loop {
@@ -421,9 +422,8 @@ mod linux {
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: each of the `rest` headers points at one slice, one name and perhaps one control buffer of the
             // stated sizes, all alive and unchanged until the call returns; the descriptor is open.
-            let taken = unsafe {
-                libc::sendmmsg(listener.socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, flags as _)
-            };
+            let taken =
+                unsafe { libc::sendmmsg(listener.socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, flags as _) };
             match usize::try_from(taken) {
                 Ok(taken) if taken > 0 => {
                     at += taken;

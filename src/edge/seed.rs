@@ -11,7 +11,7 @@ use crate::base::Dice;
 /// The system's, where it has no randomness to give: then nothing must be served.
 pub fn dice() -> io::Result<Dice> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    getrandom::fill(&mut seed).map_err(|fault| io::Error::other(fault.to_string()))?;
     Ok(Dice::from_seed(seed))
 }
 

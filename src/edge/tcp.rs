@@ -232,9 +232,15 @@ where
     }
 
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let timer = sleep_until(self.deadline);
+        tokio::pin!(timer);
         loop {
             if self.is_closing && self.in_flight == 0 && self.unsent.is_empty() {
                 return;
+            }
+            // A deadline that moved away is looked at when the timer fires; only a nearer one sets it anew.
+            if self.deadline < timer.deadline() {
+                timer.as_mut().reset(self.deadline);
             }
             let may_write = !self.unsent.is_empty();
             tokio::select! {
@@ -261,12 +267,15 @@ where
                         return;
                     }
                 }
-                () = sleep_until(self.deadline) => {
-                    // While we owe answers the client need not do anything, unless it leaves them unread.
-                    if self.in_flight == 0 || may_write {
-                        return;
+                () = &mut timer => {
+                    if self.deadline <= Instant::now() {
+                        // While we owe answers the client need not do anything, unless it leaves them unread.
+                        if self.in_flight == 0 || may_write {
+                            return;
+                        }
+                        self.postpone();
                     }
-                    self.postpone();
+                    timer.as_mut().reset(self.deadline);
                 }
             }
         }
@@ -336,6 +345,7 @@ where
             Some((length, message)) => {
                 if self.unsent.is_empty() {
                     self.progress = PROGRESS;
+                    self.postpone();
                 }
                 self.unsent.extend_from_slice(&length.to_be_bytes());
                 self.unsent.extend_from_slice(&message);

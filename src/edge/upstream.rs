@@ -313,7 +313,9 @@ fn connected(server: SocketAddr, dice: &mut Dice) -> io::Result<UdpSocket> {
         let port = 1_024 + dice.below(65_536 - 1_024) as u16;
         match socket.bind(&SockAddr::from(SocketAddr::new(any, port))) {
             Ok(()) => break,
-            Err(fault) if tries > 0 && matches!(fault.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
+            Err(fault)
+                if tries > 0 && matches!(fault.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) =>
+            {
                 tries -= 1;
             }
             Err(fault) => return Err(fault),

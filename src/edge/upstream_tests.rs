@@ -70,10 +70,7 @@ fn responses_come_under_their_exchange_in_both_families() {
         server.send_to(b"1 again", from_one).unwrap();
         let mut results = stage.receive(3);
         results.sort();
-        assert_eq!(
-            results,
-            [(1, Ok(b"1".to_vec())), (1, Ok(b"1 again".to_vec())), (2, Ok(b"2".to_vec()))]
-        );
+        assert_eq!(results, [(1, Ok(b"1".to_vec())), (1, Ok(b"1 again".to_vec())), (2, Ok(b"2".to_vec()))]);
         stage.sockets.release(1);
         stage.sockets.release(2);
     }
