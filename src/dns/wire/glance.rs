@@ -1,0 +1,173 @@
+//! The fast tempo's first look at a datagram: header, one question, at most an OPT record.
+//!
+//! In comes a datagram. Out comes what a remembered answer needs to be found and patched; or that the datagram
+//! is never answered; or that only the slow tempo can tell. Whatever is unusual is unsure and never an error:
+//! the slow tempo alone knows what errors deserve. A glance declines more than [`crate::dns::Message::parse`]
+//! does, and never disagrees with it.
+
+use std::hash::{BuildHasher, Hasher};
+
+use crate::base::bounds;
+use crate::base::collections::Keyed;
+use crate::base::tally::Event;
+use crate::dns::edns::{OPT_SIZE, option};
+use crate::dns::name::{LABEL_MAX, NAME_MAX};
+use crate::dns::{Class, RecordType};
+
+const HEADER: usize = 12;
+const RD: u16 = 0x0100;
+const AD: u16 = 0x0020;
+const CD: u16 = 0x0010;
+
+/// What a datagram is at first sight.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Glance {
+    /// A plain query.
+    Plain(Glanced),
+    /// Only the slow tempo can tell.
+    Unsure,
+    /// Nothing that is ever answered; count why.
+    Silence(Event),
+}
+
+/// What a glance at a plain query saw: opcode QUERY, one question in class IN for a type that can be stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Glanced {
+    /// The id.
+    pub id: u16,
+    /// RD.
+    pub recursion_desired: bool,
+    /// AD: the client understands AD in the response.
+    pub authentic_data: bool,
+    /// CD.
+    pub checking_disabled: bool,
+    /// QTYPE.
+    pub qtype: RecordType,
+    /// Octets of QNAME, which is not compressed.
+    pub qname_length: u8,
+    /// The UDP payload size of the OPT record, if there is one.
+    pub udp_size: Option<u16>,
+    /// DO.
+    pub dnssec_ok: bool,
+    /// The question's hash under the key of the table; see [`question_hash`].
+    pub hash: u64,
+}
+
+impl Glanced {
+    /// QNAME, QTYPE and QCLASS as they came; `datagram` is the one that was glanced at.
+    #[must_use]
+    pub fn question<'d>(&self, datagram: &'d [u8]) -> &'d [u8] {
+        datagram.get(HEADER..HEADER + usize::from(self.qname_length) + 4).unwrap_or_default()
+    }
+}
+
+/// Looks at `datagram`; `keyed` hashes its question.
+#[must_use]
+pub fn glance(datagram: &[u8], keyed: &Keyed) -> Glance {
+    match datagram {
+        [_, _, bits, _, _, _, _, _, _, _, _, _, ..] if bits & 0x80 == 0 => {
+            plain(datagram, keyed).map_or(Glance::Unsure, Glance::Plain)
+        }
+        [_, _, _, _, _, _, _, _, _, _, _, _, ..] => Glance::Silence(Event::SilenceResponse),
+        _ => Glance::Silence(Event::SilenceShort),
+    }
+}
+
+fn plain(datagram: &[u8], keyed: &Keyed) -> Option<Glanced> {
+    let &[i0, i1, f0, f1, 0, 1, 0, 0, 0, 0, 0, additionals @ 0..=1] = datagram.first_chunk::<HEADER>()? else {
+        return None;
+    };
+    let bits = u16::from_be_bytes([f0, f1]);
+    if bits & !(RD | AD | CD) != 0 {
+        return None; // another opcode, or flags that no query has
+    }
+    let qname_length = name_length(datagram.get(HEADER..)?)?;
+    let (qname, rest) = datagram.get(HEADER..)?.split_at_checked(qname_length)?;
+    let (&[t0, t1, c0, c1], rest) = rest.split_first_chunk::<4>()?;
+    let qtype = RecordType(u16::from_be_bytes([t0, t1]));
+    if qtype.is_meta() || u16::from_be_bytes([c0, c1]) != Class::IN.0 {
+        return None;
+    }
+    let (udp_size, dnssec_ok) = match (additionals, rest) {
+        (0, []) => (None, false),
+        (1, rest) => opt(rest).map(|(size, dnssec_ok)| (Some(size), dnssec_ok))?,
+        _ => return None,
+    };
+    let (recursion_desired, checking_disabled) = (bits & RD != 0, bits & CD != 0);
+    let hash = question_hash(keyed, qname, qtype, key_bits(recursion_desired, checking_disabled, dnssec_ok));
+    Some(Glanced {
+        id: u16::from_be_bytes([i0, i1]),
+        recursion_desired,
+        authentic_data: bits & AD != 0,
+        checking_disabled,
+        qtype,
+        qname_length: u8::try_from(qname_length).ok()?,
+        udp_size,
+        dnssec_ok,
+        hash,
+    })
+}
+
+/// The length of the uncompressed name at the start of `bytes`.
+fn name_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < NAME_MAX {
+        match bytes.get(at) {
+            Some(0) => return Some(at + 1),
+            Some(&length) if usize::from(length) <= LABEL_MAX => at += 1 + usize::from(length),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// UDP size and DO of the OPT record that fills `bytes` to the end: version 0, harmless options only.
+fn opt(bytes: &[u8]) -> Option<(u16, bool)> {
+    let (&[0, 0, 41, s0, s1, 0, 0, flags, _, l0, l1], mut options) = bytes.split_first_chunk::<OPT_SIZE>()? else {
+        return None;
+    };
+    if options.len() != usize::from(u16::from_be_bytes([l0, l1])) {
+        return None;
+    }
+    for _ in 0..bounds::EDNS_OPTIONS_MAX {
+        if options.is_empty() {
+            return Some((u16::from_be_bytes([s0, s1]), flags & 0x80 != 0));
+        }
+        let (&[c0, c1, l0, l1], rest) = options.split_first_chunk::<4>()?;
+        let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+        if !is_harmless(u16::from_be_bytes([c0, c1]), data.len()) {
+            return None;
+        }
+        options = rest;
+    }
+    None
+}
+
+/// Whether an option of a query leaves its answer as it is without it: padding, and a cookie of lawful length.
+#[must_use]
+pub fn is_harmless(code: u16, length: usize) -> bool {
+    code == option::PADDING || code == option::COOKIE && matches!(length, 8 | 16..=40)
+}
+
+/// What of a question beside QNAME and QTYPE makes another answer of it.
+#[must_use]
+pub fn key_bits(recursion_desired: bool, checking_disabled: bool, dnssec_ok: bool) -> u8 {
+    u8::from(recursion_desired) | u8::from(checking_disabled) << 1 | u8::from(dnssec_ok) << 2
+}
+
+/// The hash of a question, whatever the case of its letters. It is keyed, so nobody can choose names that collide.
+#[must_use]
+pub fn question_hash(keyed: &Keyed, qname: &[u8], qtype: RecordType, bits: u8) -> u64 {
+    let mut hasher = keyed.build_hasher();
+    let (blocks, rest) = qname.as_chunks::<16>();
+    let mut write = |mut block: [u8; 16]| {
+        block.make_ascii_lowercase(); // a length octet is at most 63, no capital letter
+        hasher.write_u128(u128::from_le_bytes(block));
+    };
+    blocks.iter().for_each(|block| write(*block));
+    let mut last = [0; 16];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    write(last);
+    hasher.write_u64((qname.len() as u64) << 32 | u64::from(qtype.0) << 8 | u64::from(bits));
+    hasher.finish()
+}

@@ -1,0 +1,4 @@
+//! The cache: remembers responses and knows how fresh they are.
+
+pub mod finished;
+pub mod recall;
