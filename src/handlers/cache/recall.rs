@@ -107,7 +107,9 @@ mod tests {
             RecordType(4711),
         ]);
         let record = (name(), name(), vec(any::<u8>(), 24..80));
-        (name(), rtype, vec(record, 1..4), vec(vec(any::<u8>(), 30..90), 0..3)).prop_map(
+        let signature = (vec(any::<u8>(), 18..19), name(), vec(any::<u8>(), 30..70))
+            .prop_map(|(fixed, signer, rest)| [&fixed, signer.wire(), &rest].concat());
+        (name(), rtype, vec(record, 1..4), vec(signature, 0..3)).prop_map(
             |(owner, rtype, records, signatures)| {
                 let rdatas = records.iter().map(|(one, two, octets)| match rtype {
                     RecordType::A => octets[..4].to_vec(),
