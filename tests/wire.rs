@@ -48,12 +48,17 @@ fn rdata() -> impl Strategy<Value = RData> {
         name().prop_map(|name| RData::CNAME(CNAME(name))),
         name().prop_map(|name| RData::PTR(PTR(name))),
         (any::<u16>(), name()).prop_map(|(preference, name)| RData::MX(MX::new(preference, name))),
-        (name(), name(), any::<[i32; 3]>(), any::<u32>()).prop_map(|(mname, rname, [a, b, c], serial)| RData::SOA(
-            SOA::new(mname, rname, serial, a, b, c, serial)
-        )),
+        (name(), name(), any::<[i32; 3]>(), any::<u32>())
+            .prop_map(|(mname, rname, [a, b, c], serial)| RData::SOA(SOA::new(mname, rname, serial, a, b, c, serial))),
         (any::<[u16; 3]>(), name()).prop_map(|([a, b, c], name)| RData::SRV(SRV::new(a, b, c, name))),
-        (any::<[u16; 2]>(), text(), text(), name())
-            .prop_map(|([a, b], s, r, name)| RData::NAPTR(NAPTR::new(a, b, Box::from(*b"U"), s, r, name))),
+        (any::<[u16; 2]>(), text(), text(), name()).prop_map(|([a, b], s, r, name)| RData::NAPTR(NAPTR::new(
+            a,
+            b,
+            Box::from(*b"U"),
+            s,
+            r,
+            name
+        ))),
         (any::<u16>(), name()).prop_map(|(priority, name)| {
             let alpn = SvcParamValue::Alpn(Alpn(vec!["h2".to_owned()]));
             RData::SVCB(SVCB::new(priority, name, vec![(SvcParamKey::Alpn, alpn)]))

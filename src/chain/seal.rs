@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 use super::answer::{Aged, Answer};
 use super::query::{Carrier, Query};
 use crate::base::bounds;
-use crate::dns::wire::{Composer, Section, compose::Full};
 use crate::dns::edns::OPT_SIZE;
+use crate::dns::wire::{Composer, Section, compose::Full};
 use crate::dns::{Class, Edns, Flags, RecordType};
 
 /// What a sealed response is, beside its bytes.

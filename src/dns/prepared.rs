@@ -9,6 +9,7 @@
 use super::Rcode;
 use super::edns::OPT_SIZE;
 use super::wire::Glanced;
+use super::wire::glance::is_same_question;
 use crate::base::bounds;
 
 const HEADER: usize = 12;
@@ -83,17 +84,10 @@ impl PreparedAnswer {
         now < u64::from(self.until)
     }
 
-    /// Whether this answers `question`, QNAME, QTYPE and QCLASS in wire form, whatever the case of its letters.
+    /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters.
     #[must_use]
-    pub fn is_for(&self, question: &[u8]) -> bool {
-        let Some(own) = self.block.get(HEADER..HEADER + question.len()) else { return false };
-        // The name's end is found only where both agree, so a shorter own name never matches a longer one.
-        match (own.split_last_chunk::<4>(), question.split_last_chunk::<4>()) {
-            (Some((own, own_type)), Some((name, its_type))) => {
-                own_type == its_type && own.eq_ignore_ascii_case(name)
-            }
-            _ => false,
-        }
+    pub fn is_for(&self, glanced: &Glanced, datagram: &[u8]) -> bool {
+        is_same_question(&self.block, datagram, glanced.question_end())
     }
 
     /// Octets held beside the value itself.

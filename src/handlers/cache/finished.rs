@@ -107,13 +107,12 @@ impl Finished {
 
     /// The answer to the query `glanced`, which came as `datagram`, if it may be given in second `now`.
     pub fn find(&mut self, glanced: &Glanced, datagram: &[u8], key: Key, now: u64) -> Option<&PreparedAnswer> {
-        let question = glanced.question(datagram);
         let place = self.places(key.hash).find(|&place| {
             self.entries.get(place).is_some_and(|entry| {
                 entry.key == key
                     && entry.epoch == self.epoch
                     && entry.answer.is_fresh(now)
-                    && entry.answer.is_for(question)
+                    && entry.answer.is_for(glanced, datagram)
             })
         })?;
         let entry = self.entries.get_mut(place)?;
