@@ -197,8 +197,51 @@ fn last_block(message: &[u8], end: usize) -> u128 {
     last.and_then(|block| lowered(*block).checked_shr(8 * foreign)).unwrap_or(0)
 }
 
-/// 16 octets, capital letters made small. A length octet is at most 63 and so no capital letter.
-fn lowered(mut block: [u8; 16]) -> u128 {
-    block.make_ascii_lowercase();
-    u128::from_le_bytes(block)
+/// 16 octets, capital letters made small, all at once: no sum below overflows its octet. A length octet is at most
+/// 63 and so no capital letter.
+const fn lowered(block: [u8; 16]) -> u128 {
+    const EACH: u128 = u128::MAX / 0xFF;
+    let word = u128::from_le_bytes(block);
+    let ascii = word & (EACH * 0x7F);
+    let from_a = ascii + EACH * (0x80 - b'A' as u128);
+    let past_z = ascii + EACH * (0x7F - b'Z' as u128);
+    let capitals = from_a & !past_z & !word & (EACH * 0x80);
+    word | capitals >> 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_the_capital_letters_are_made_small() {
+        for octet in 0..=u8::MAX {
+            for at in 0..16 {
+                let mut block = [b'Z'; 16];
+                block[at] = octet;
+                assert_eq!(lowered(block).to_le_bytes(), block.map(|octet| octet.to_ascii_lowercase()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_question_is_found_by_its_octets_alone() {
+        let keyed = crate::base::collections::keyed(&mut crate::base::Dice::from_number(1));
+        // Names of every length around the blocks; the header's octets must not count, nor what follows.
+        for label in 1..=63_u8 {
+            let question = [&[label][..], &vec![b'n'; usize::from(label)], &[0, 0, 1, 0, 1]].concat();
+            let end = HEADER + question.len();
+            let one = [&[1; HEADER][..], &question, &[7; 30]].concat();
+            let mut other = [&[2; HEADER][..], &question.to_ascii_uppercase()].concat();
+            let hash = |message: &[u8]| question_hash(&keyed, message, end, RecordType::A, 0);
+            assert!(is_same_question(&one, &other, end));
+            assert_eq!(hash(&one), hash(&other));
+            for at in HEADER..end {
+                other[at] ^= 1;
+                assert!(!is_same_question(&one, &other, end), "octet {at} of {end}");
+                assert_ne!(hash(&one), hash(&other));
+                other[at] ^= 1;
+            }
+        }
+    }
 }

@@ -147,8 +147,8 @@ impl Finished {
 
     /// Where the answers of this hash's set lie whose hashes begin alike.
     fn places(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let set = self.sets.get(hash as usize & (self.sets.len() - 1)).copied().unwrap_or_default();
-        set.into_iter().filter(move |slot| *slot != 0 && slot >> 32 == hash >> 32).map(place)
+        let set = self.sets.get(hash as usize & (self.sets.len() - 1)).map_or(&[][..], <[u64; WAYS]>::as_slice);
+        set.iter().filter(move |slot| **slot >> 32 == hash >> 32 && **slot != 0).map(|slot| place(*slot))
     }
 
     fn set_mut(&mut self, hash: u64) -> Option<&mut Set> {
