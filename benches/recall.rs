@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use meridian::base::{Dice, Instant, bounds};
 use meridian::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
@@ -78,7 +79,7 @@ impl World {
 
 #[divan::bench(sample_size = 10_000)]
 fn glance_at_a_query(bencher: Bencher<'_, '_>) {
-    let mut world = World::new(1);
+    let world = World::new(1);
     let datagram = world.first();
     bencher.bench_local(|| glance(black_box(&datagram), world.finished.keyed()));
 }
@@ -117,9 +118,32 @@ fn recall(bencher: Bencher<'_, '_>, names: usize) {
     });
 }
 
+/// A whole batch; the counter says how many queries a second.
+#[divan::bench(args = NAMES, sample_size = 1_000)]
+fn recall_a_foreseen_batch(bencher: Bencher<'_, '_>, names: usize) {
+    let World { mut finished, datagrams, asker } = World::new(names);
+    let mut queries = datagrams.iter().cycle();
+    let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
+    let mut batch = Vec::with_capacity(bounds::BATCH);
+    bencher.counter(ItemsCount::new(bounds::BATCH)).bench_local(|| {
+        batch.clear();
+        for datagram in queries.by_ref().take(bounds::BATCH) {
+            if let Glance::Plain(glanced) = glance(datagram, finished.keyed()) {
+                batch.push((glanced, datagram));
+            }
+        }
+        black_box(batch.iter().fold(0, |all, (glanced, _)| all ^ finished.foresee(glanced)));
+        let now = Instant::from_seconds(7);
+        let hits = batch.iter().filter(|(glanced, datagram)| {
+            finished.recall_glanced(glanced, *datagram, &asker, now, &mut out) == Recall::Hit
+        });
+        hits.count()
+    });
+}
+
 #[divan::bench(sample_size = 10_000)]
 fn the_slow_tempo_parses_and_seals(bencher: Bencher<'_, '_>) {
-    let mut world = World::new(1);
+    let world = World::new(1);
     let datagram = world.first();
     let set = RrSet::new(
         "www.name-0000000.example.".parse().unwrap_or_else(|_| meridian::dns::Name::root()),

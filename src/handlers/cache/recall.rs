@@ -9,25 +9,37 @@ use crate::chain::seal::response_limit;
 use crate::chain::{Answer, Asker, Query, Recall, Sealed};
 use crate::dns::prepared::Finish;
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
-use crate::dns::wire::{Glance, glance};
+use crate::dns::wire::{Glance, Glanced, glance};
 use crate::dns::{Class, Opcode, PreparedAnswer};
 
 impl Finished {
     /// Answers `datagram` into `out` if a finished answer is at hand.
     pub fn recall(&mut self, datagram: &[u8], asker: &Asker, now: Instant, out: &mut Vec<u8>) -> Recall {
-        let glanced = match glance(datagram, self.keyed()) {
-            Glance::Plain(glanced) => glanced,
-            Glance::Unsure => return Recall::Unsure,
-            Glance::Silence(why) => return Recall::Silence(why),
-        };
+        match glance(datagram, self.keyed()) {
+            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, now, out),
+            Glance::Unsure => Recall::Unsure,
+            Glance::Silence(why) => Recall::Silence(why),
+        }
+    }
+
+    /// As [`Finished::recall`], of a datagram that was glanced at already: a batch is glanced at and foreseen
+    /// before the first of it is answered.
+    pub fn recall_glanced(
+        &mut self,
+        glanced: &Glanced,
+        datagram: &[u8],
+        asker: &Asker,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Recall {
         let key = Key {
             hash: glanced.hash,
             bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
             may_recurse: asker.may_recurse,
         };
         let limit = response_limit(asker.carrier, glanced.udp_size);
-        match self.find(&glanced, datagram, key, now.seconds()) {
-            Some(prepared) if prepared.patch(&glanced, datagram, limit, now.seconds(), out) => Recall::Hit,
+        match self.find(glanced, datagram, key, now.seconds()) {
+            Some(prepared) if prepared.patch(glanced, datagram, limit, now.seconds(), out) => Recall::Hit,
             _ => Recall::Unsure,
         }
     }
