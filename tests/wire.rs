@@ -1,4 +1,10 @@
 //! Our reading and writing of messages against hickory-proto's, on arbitrary, broken and hostile bytes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail as loudly as the tests do"
+)]
 
 use hickory_proto::op::{self, Edns, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::opt::EdnsOption;
@@ -372,7 +378,7 @@ proptest! {
 
 fn header(counts: [u16; 4]) -> Vec<u8> {
     let mut bytes = vec![0, 1, 0x80, 0];
-    counts.iter().for_each(|count| bytes.extend_from_slice(&count.to_be_bytes()));
+    bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
     bytes
 }
 

@@ -16,7 +16,7 @@ const HEADER: usize = 12;
 
 /// What a response is prepared from.
 #[derive(Clone, Copy, Debug)]
-pub struct Finish<'a> {
+pub struct Source<'a> {
     /// The response without its OPT record; the header's ARCOUNT may count that.
     pub sections: &'a [u8],
     /// Whether ARCOUNT counts an OPT record.
@@ -51,9 +51,9 @@ pub struct PreparedAnswer {
 impl PreparedAnswer {
     /// Prepares a response; none if it is no response with one question, or past the bounds of its offsets.
     #[must_use]
-    pub fn new(finish: &Finish<'_>) -> Option<Self> {
-        let mut block = Vec::with_capacity(finish.sections.len() + 2 * finish.ttls.len() + finish.options.len());
-        block.extend_from_slice(finish.sections);
+    pub fn new(source: &Source<'_>) -> Option<Self> {
+        let mut block = Vec::with_capacity(source.sections.len() + 2 * source.ttls.len() + source.options.len());
+        block.extend_from_slice(source.sections);
         let header = block.first_chunk_mut::<HEADER>()?;
         if header.get(4..6) != Some(&[0, 1]) {
             return None;
@@ -61,20 +61,20 @@ impl PreparedAnswer {
         let [_, _, first, second, .., a0, a1] = header;
         *first &= !0x01; // RD
         *second &= !0x30; // AD, CD
-        let additionals = u16::from_be_bytes([*a0, *a1]).checked_sub(u16::from(finish.has_opt))?;
+        let additionals = u16::from_be_bytes([*a0, *a1]).checked_sub(u16::from(source.has_opt))?;
         [*a0, *a1] = additionals.to_be_bytes();
-        for at in finish.ttls {
+        for at in source.ttls {
             block.extend_from_slice(&at.to_be_bytes());
         }
-        block.extend_from_slice(finish.options);
+        block.extend_from_slice(source.options);
         Some(Self {
             block: block.into_boxed_slice(),
-            prepared_at: u32::try_from(finish.prepared_at).ok()?,
-            until: u32::try_from(finish.until).ok()?,
-            message_length: u16::try_from(finish.sections.len()).ok()?,
-            ttl_count: u16::try_from(finish.ttls.len()).ok()?,
-            rcode_high: (finish.rcode.0 >> 4) as u8,
-            is_authentic: finish.is_authentic,
+            prepared_at: u32::try_from(source.prepared_at).ok()?,
+            until: u32::try_from(source.until).ok()?,
+            message_length: u16::try_from(source.sections.len()).ok()?,
+            ttl_count: u16::try_from(source.ttls.len()).ok()?,
+            rcode_high: (source.rcode.0 >> 4) as u8,
+            is_authentic: source.is_authentic,
         })
     }
 

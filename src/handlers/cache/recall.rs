@@ -7,7 +7,7 @@ use super::finished::{Finished, Key};
 use crate::base::{Instant, bounds};
 use crate::chain::seal::response_limit;
 use crate::chain::{Answer, Asker, Query, Recall, Sealed};
-use crate::dns::prepared::Finish;
+use crate::dns::prepared::Source;
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
 use crate::dns::{Class, Opcode, PreparedAnswer};
@@ -64,7 +64,7 @@ impl Finished {
         if options.len() > bounds::UDP_RESPONSE_MAX {
             return;
         }
-        let prepared = PreparedAnswer::new(&Finish {
+        let prepared = PreparedAnswer::new(&Source {
             sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
             has_opt: query.edns.is_some(),
             ttls: &sealed.ttls,
@@ -102,7 +102,7 @@ mod tests {
         let label = prop::sample::select(vec!["a", "A", "www", "WwW", "ns1", "mail", "Example", "*", "x-1"]);
         let ending = prop::sample::select(vec!["example.", "EXAMPLE.", "Sub.Example.", "test.", "."]);
         (vec(label, 0..4), ending).prop_map(|(labels, ending)| {
-            let text: String = labels.iter().map(|label| format!("{label}.")).collect();
+            let text = labels.iter().fold(String::new(), |text, label| text + label + ".");
             (if ending == "." && !text.is_empty() { text } else { text + ending }).parse().unwrap()
         })
     }
@@ -181,7 +181,7 @@ mod tests {
         let [recursion_desired, checking_disabled, authentic_data] = flags;
         Query {
             id,
-            flags: Flags { recursion_desired, checking_disabled, authentic_data, ..Flags::default() },
+            flags: Flags { recursion_desired, authentic_data, checking_disabled, ..Flags::default() },
             question: Question::new(Name::from_wire(&wire).unwrap().0, RecordType::A),
             edns,
             asker: Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: true },
@@ -283,7 +283,7 @@ mod tests {
         };
         let ((one_glanced, one_bytes), (other_glanced, other_bytes)) = (glanced(&one), glanced(&other));
         assert_ne!(one_glanced.hash, other_glanced.hash);
-        let answer = PreparedAnswer::new(&Finish {
+        let answer = PreparedAnswer::new(&Source {
             sections: &one_bytes,
             has_opt: false,
             ttls: &[],
