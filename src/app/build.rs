@@ -100,9 +100,15 @@ pub fn build(config: &Config, files: Files, kept: &mut Kept, move_cache: impl Fn
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
+        finished_bytes: finished_bytes(config),
         homes: kept.homes.clone(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
+}
+
+/// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.
+fn finished_bytes(config: &Config) -> usize {
+    config.cache.as_ref().map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX) / config.workers.max(1))
 }
 
 fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {
@@ -113,7 +119,7 @@ fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {
 fn cache_settings(config: &Config) -> Option<cache::Settings> {
     let cache = config.cache.as_ref()?;
     Some(cache::Settings {
-        size_bytes: cache.size,
+        size_bytes: cache.size - cache.size / 8,
         min_ttl: cache.min_ttl,
         max_ttl: cache.max_ttl,
         max_negative_ttl: cache.max_negative_ttl,

@@ -24,6 +24,8 @@ pub struct House {
     pub offers_recursion: bool,
     /// How long a client with a stale answer at hand waits for a fresh one.
     pub stale_wait: Option<Duration>,
+    /// Octets of finished answers that each worker may keep at hand.
+    pub finished_bytes: usize,
     /// The hasher that gives every question its home worker.
     pub homes: Keyed,
 }

@@ -14,9 +14,10 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Answer, Asker, Carrier, Goal, Query, Sealed, Turn, Verdict, seal};
+use crate::chain::{Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal};
 use crate::dns::wire::Composer;
 use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode};
+use crate::handlers::cache::finished::Finished;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
 
 /// What a turn led to.
@@ -57,6 +58,7 @@ pub struct Worker<R> {
     dice: Dice,
     tally: Arc<Tally>,
     resolver: Resolver,
+    finished: Finished,
     waiting: Map<GoalId, VecDeque<Waiter<R>>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
@@ -68,12 +70,13 @@ impl<R> Worker<R> {
     pub fn new(house: Arc<House>, place: (usize, usize), mut dice: Dice, tally: Arc<Tally>) -> Self {
         let resolver = Resolver::new(Arc::clone(&house.resolution), &mut dice);
         Self {
-            house,
             place,
             resolver,
+            finished: Finished::new(&mut dice, bounds::FINISHED_ANSWERS, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
+            house,
             dice,
             tally,
         }
@@ -81,6 +84,7 @@ impl<R> Worker<R> {
 
     /// Moves into a new house; what is under way goes on.
     pub fn move_into(&mut self, house: Arc<House>) {
+        self.finished.forget_all();
         self.resolver.change_settings(Arc::clone(&house.resolution));
         self.house = house;
     }
@@ -129,6 +133,18 @@ impl<R> Worker<R> {
         out: &mut Vec<u8>,
     ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
+        match self.finished.recall(datagram, &asker, now, out) {
+            Recall::Hit => {
+                self.tally.count(Event::Recalled);
+                self.count_response(Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF)));
+                return Next::Respond;
+            }
+            Recall::Silence(event) => {
+                self.tally.count(event);
+                return Next::Silence;
+            }
+            Recall::NotMine | Recall::Unsure => {}
+        }
         let query = match read(datagram, asker) {
             Ok(query) => query,
             Err(Unreadable::Silence(event)) => {
@@ -147,7 +163,11 @@ impl<R> Worker<R> {
             self.pursue_aside(&goal, now);
         }
         match verdict {
-            Verdict::Answer(answer) => self.respond(&query, &answer, out),
+            Verdict::Answer(answer) => {
+                let sealed = self.seal(&query, &answer, out);
+                self.finished.keep(&query, &answer, &sealed, out, now);
+                Next::Respond
+            }
             Verdict::Silence(event) => {
                 self.tally.count(event);
                 Next::Silence

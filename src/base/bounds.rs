@@ -76,9 +76,9 @@ bounds! {
     GLUELESS_PER_QUERY: u8 = 8;
     /// Failed name-server address fetches for one client query.
     GLUELESS_FAILURES: u8 = 3;
-    /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, MAX_MINIMISE_COUNT).
+    /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, `MAX_MINIMISE_COUNT`).
     MINIMISE_STEPS: u8 = 10;
-    /// Of these, how many add one label only (RFC 9156 §2.3, MINIMISE_ONE_LAB).
+    /// Of these, how many add one label only (RFC 9156 §2.3, `MINIMISE_ONE_LAB`).
     MINIMISE_ONE_LABEL: u8 = 4;
     /// Referrals followed for one question.
     REFERRALS_MAX: u8 = 32;

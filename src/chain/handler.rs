@@ -28,6 +28,8 @@ pub enum Recall {
     NotMine,
     /// Only the slow tempo can tell.
     Unsure,
+    /// Send nothing, and count why.
+    Silence(Event),
 }
 
 /// What a handler decides about a query.
