@@ -87,7 +87,11 @@ pub fn build(config: &Config, files: Files, kept: &mut Kept, move_cache: impl Fn
         links.push(Box::new(Local));
     }
     let forwarders = recursion.map(|recursion| {
-        recursion.forward.iter().map(|zone| Forwarder::new(&zone.upstreams.iter().map(|one| one.address).collect::<Vec<_>>())).collect()
+        let forwarder = |zone: &config::ForwardZone| {
+            let upstreams: Vec<_> = zone.upstreams.iter().map(|one| one.address).collect();
+            Forwarder::new(&upstreams, recursion.case_randomisation)
+        };
+        recursion.forward.iter().map(forwarder).collect()
     });
     let memory: Arc<dyn Memory> = match &cache {
         Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
@@ -123,7 +127,10 @@ fn cache_settings(config: &Config) -> Option<cache::Settings> {
         min_ttl: cache.min_ttl,
         max_ttl: cache.max_ttl,
         max_negative_ttl: cache.max_negative_ttl,
-        prefetch: cache.prefetch.map(|one| cache::Prefetch { hits: one.hits, window_percent: one.window_percent }),
+        prefetch: cache.prefetch.map(|one| cache::Prefetch {
+            hits: u8::try_from(one.hits).unwrap_or(u8::MAX),
+            window_percent: one.window_percent as u8,
+        }),
         stale: cache.stale.map(|one| cache::Stale { window: one.window, ttl: one.ttl, recheck: one.recheck }),
         forwarded: config.recursion.iter().flat_map(zones).cloned().collect(),
     })

@@ -5,6 +5,7 @@ pub mod edns;
 pub mod message;
 pub mod name;
 pub mod prepared;
+pub mod presentation;
 pub mod rcode;
 pub mod rrset;
 pub mod rtype;

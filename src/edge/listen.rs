@@ -52,6 +52,15 @@ pub struct BindFault {
     pub cause: io::Error,
 }
 
+impl BindFault {
+    /// Whether the machine lacks the address or its family, rather than refusing us.
+    #[must_use]
+    pub fn is_without_family(&self) -> bool {
+        matches!(self.cause.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+            || self.cause.raw_os_error() == Some(libc::EAFNOSUPPORT)
+    }
+}
+
 impl fmt::Display for BindFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, transport, cause } = self;

@@ -26,6 +26,8 @@ pub enum Letter {
         asker: Asker,
         /// Where the response goes.
         reply: Reply,
+        /// Whether another worker has counted it and found that the name is ours.
+        handed_over: bool,
     },
     /// What became of an exchange that a stream or a forwarder carried.
     Response {

@@ -7,6 +7,8 @@
 pub mod admin;
 pub mod batch;
 pub mod clock;
+pub mod files;
+pub mod forward;
 pub mod listen;
 pub mod mailbox;
 pub mod seed;

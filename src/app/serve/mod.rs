@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use self::control::Control;
 use self::current::Current;
 use self::station::{Station, Surroundings};
-use super::build::{self, Built, Kept};
+use super::build::{self, Kept};
 use super::config::{Config, Log, LogFormat};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};

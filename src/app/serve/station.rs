@@ -11,7 +11,6 @@ use mio::{Events, Interest, Poll, Token};
 use tokio::runtime::Handle;
 
 use crate::app::build::Forwarders;
-use crate::app::house::House;
 use crate::app::worker::{Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
@@ -31,6 +30,8 @@ const FIRST_LISTENER: usize = 1;
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
+/// A forward zone's upstreams have so long; the client's answer is due a little later.
+const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// How often idle upstream sockets are looked through.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
@@ -304,7 +305,7 @@ impl Station {
         self.surroundings.runtime.spawn(async move {
             let ForwardRequest { exchange, zone, question, checking_disabled } = request;
             let outcome = match forwarders.get(zone) {
-                Some(forwarder) => forwarder.forward(&question, true, checking_disabled).await.map_err(|_| ExchangeFault::TimedOut),
+                Some(forwarder) => forwarder.forward(&question, true, checking_disabled, FORWARD_WITHIN).await.map_err(|_| ExchangeFault::TimedOut),
                 None => Err(ExchangeFault::Unreachable),
             };
             // A full mailbox loses it: the resolver's own deadline then ends the wait.

@@ -39,6 +39,8 @@ pub trait AdminHouse: Send + Sync {
     fn flush(&self, name: Name, subtree: bool, rtype: Option<RecordType>) -> Task<'_, usize>;
     /// The state of the server.
     fn status(&self) -> Task<'_, Value>;
+    /// Reads the configuration again; an error says every fault, a line each.
+    fn reload(&self) -> Task<'_, Result<(), String>>;
     /// Why `client` gets the answer that it gets.
     fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value>;
 }
@@ -72,6 +74,7 @@ fn router(house: Arc<dyn AdminHouse>, metrics: Metrics) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
         .route("/v1/cache/flush", post(flush))
+        .route("/v1/reload", post(reload))
         .fallback(async || Fault(StatusCode::NOT_FOUND, "no such resource".into()))
         .method_not_allowed_fallback(async || Fault(StatusCode::METHOD_NOT_ALLOWED, "not by this method".into()))
         .layer(middleware::from_fn(in_time))
@@ -161,6 +164,16 @@ async fn flush(State(desk): State<Arc<Desk>>, body: Result<Json<Flush>, JsonReje
     let rtype = rtype.as_deref().map(parse_type).transpose()?;
     let flushed = desk.house.flush(parse_name(&name)?, subtree, rtype).await;
     Ok(Json(json!({ "flushed": flushed })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reload {}
+
+async fn reload(State(desk): State<Arc<Desk>>, body: Result<Json<Reload>, JsonRejection>) -> Result<Json<Value>, Fault> {
+    let Json(Reload {}) = body?;
+    desk.house.reload().await.map_err(|faults| Fault(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
+    Ok(Json(json!({ "reloaded": true })))
 }
 
 fn bad(text: String) -> Fault {
