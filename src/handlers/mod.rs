@@ -1,2 +1,8 @@
 //! The links of the chain, one folder each. Siblings never import each other.
 #![forbid(unsafe_code)]
+
+pub mod gate;
+pub mod local;
+
+#[cfg(test)]
+pub(crate) mod testing;
