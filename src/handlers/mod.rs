@@ -3,6 +3,7 @@
 
 pub mod gate;
 pub mod local;
+pub mod special;
 
 #[cfg(test)]
 pub(crate) mod testing;
