@@ -140,6 +140,8 @@ bounds! {
     BATCH: usize = 32;
     /// Lines of a hosts file.
     HOSTS_LINES_MAX: usize = 1_000_000;
+    /// Warnings kept of one hosts file.
+    HOSTS_WARNINGS_MAX: usize = 100;
     /// Octets of a configuration, hosts or hints file.
     TEXT_FILE_MAX: u64 = 64 * 1024 * 1024;
     /// Octets of a cache snapshot.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod gate;
+pub mod hosts;
 pub mod local;
 pub mod special;
 
