@@ -142,6 +142,8 @@ bounds! {
     HOSTS_LINES_MAX: usize = 1_000_000;
     /// Warnings kept of one hosts file.
     HOSTS_WARNINGS_MAX: usize = 100;
+    /// A file that is watched is looked at this often.
+    FILE_POLL: Duration = Duration::from_secs(1);
     /// Octets of a configuration, hosts or hints file.
     TEXT_FILE_MAX: u64 = 64 * 1024 * 1024;
     /// Octets of a cache snapshot.
