@@ -185,3 +185,23 @@ fn unused_sockets_are_closed_in_time() {
     }
     assert_eq!(stage.sockets.counts(), (1, 1));
 }
+
+#[test]
+fn the_idle_are_bounded_and_every_listed_one_is_open() {
+    let mut stage = Stage::new();
+    let servers: Vec<_> = (0..12).map(|_| server("127.0.0.1:0")).collect();
+    let mut exchange = 0;
+    for _ in 0..60 {
+        let first = exchange;
+        for _ in 0..300 {
+            exchange += 1;
+            stage.send(exchange, servers[(exchange % 12) as usize].1, b"q").unwrap();
+        }
+        (first..=exchange).for_each(|exchange| stage.sockets.release(exchange));
+        let sockets = &stage.sockets;
+        assert_eq!(sockets.idle.values().map(Vec::len).sum::<usize>(), sockets.idle_count);
+        assert!(sockets.idle.values().flatten().all(|index| sockets.places[*index].is_some()));
+        assert_eq!(sockets.counts(), (sockets.idle_count, 0));
+    }
+    assert_eq!(stage.sockets.idle_count, bounds::UPSTREAM_SOCKETS_IDLE);
+}
