@@ -189,13 +189,13 @@ fn unused_sockets_are_closed_in_time() {
 #[test]
 fn the_idle_are_bounded_and_every_listed_one_is_open() {
     let mut stage = Stage::new();
-    let servers: Vec<_> = (0..12).map(|_| server("127.0.0.1:0")).collect();
+    let servers: Vec<_> = (0..40).map(|_| server("127.0.0.1:0")).collect();
     let mut exchange = 0;
-    for _ in 0..60 {
+    for _ in 0..20 {
         let first = exchange;
-        for _ in 0..300 {
+        for _ in 0..2_000 {
             exchange += 1;
-            stage.send(exchange, servers[(exchange % 12) as usize].1, b"q").unwrap();
+            stage.send(exchange, servers[(exchange % 40) as usize].1, b"q").unwrap();
         }
         (first..=exchange).for_each(|exchange| stage.sockets.release(exchange));
         let sockets = &stage.sockets;
