@@ -137,9 +137,9 @@ bounds! {
     /// Sockets for upstream UDP queries of one worker and family.
     UPSTREAM_SOCKETS_MAX: usize = 2_048;
     /// Idle upstream sockets kept of one worker, both families together.
-    UPSTREAM_SOCKETS_IDLE: usize = 1_024;
+    UPSTREAM_SOCKETS_IDLE: usize = 1_536;
     /// Idle upstream sockets kept for one server; one of so many ports is drawn for each query.
-    UPSTREAM_SOCKETS_PER_SERVER: usize = 128;
+    UPSTREAM_SOCKETS_PER_SERVER: usize = 64;
     /// Queries that one upstream socket sends before it moves to another port.
     UPSTREAM_SOCKET_USES: u16 = 16;
     /// Servers whose RTT and abilities a worker remembers.

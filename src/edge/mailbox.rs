@@ -75,8 +75,10 @@ impl From<&io::Error> for ExchangeFault {
     fn from(fault: &io::Error) -> Self {
         match fault.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Self::Unreachable,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
             io::ErrorKind::TimedOut => Self::TimedOut,
             io::ErrorKind::QuotaExceeded => Self::Overloaded,
             _ => Self::Closed,
@@ -86,7 +88,7 @@ impl From<&io::Error> for ExchangeFault {
 
 /// The mailbox is full: the letter comes back.
 #[derive(Debug)]
-pub struct Full(pub Letter);
+pub struct Full(pub Box<Letter>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -129,7 +131,7 @@ impl Mailbox {
     pub fn post(&self, letter: Letter) -> Result<(), Full> {
         let mut queue = self.0.queue();
         if queue.letters.len() >= bounds::MAILBOX_MAX && !matches!(letter, Letter::Stop) {
-            return Err(Full(letter));
+            return Err(Full(Box::new(letter)));
         }
         queue.letters.push(letter);
         let wakes = std::mem::take(&mut queue.worker_may_sleep);
@@ -223,7 +225,8 @@ mod tests {
         for exchange in 0..bounds::MAILBOX_MAX as u64 {
             mailbox.post(response(exchange)).unwrap();
         }
-        assert!(matches!(mailbox.post(response(77)), Err(Full(Letter::Response { exchange: 77, .. }))));
+        let Full(back) = mailbox.post(response(77)).unwrap_err();
+        assert!(matches!(*back, Letter::Response { exchange: 77, .. }));
         mailbox.post(Letter::Stop).unwrap();
         let mut taken = Vec::new();
         letters.collect(&mut taken);
@@ -250,6 +253,8 @@ mod tests {
             letters.collect(&mut taken);
             seen += taken.drain(..).count();
         }
-        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        for sender in senders {
+            sender.join().unwrap();
+        }
     }
 }

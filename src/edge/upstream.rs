@@ -171,15 +171,16 @@ impl UpstreamSockets {
     /// Ends the wait of `exchange`; its socket may serve another. An unknown exchange is left alone.
     pub fn release(&mut self, exchange: u64) {
         let Some(index) = self.exchanges.remove(&exchange) else { return };
+        // Before this one counts as idle, or it might be the one to go.
+        if self.idle_count >= bounds::UPSTREAM_SOCKETS_IDLE {
+            self.evict(None);
+        }
         let Some(Some(place)) = self.places.get_mut(index) else { return };
         place.exchange = None;
         let (uses, server) = (place.uses, place.server);
         let idle_there = self.idle.get(&server).map_or(0, Vec::len);
         if uses >= bounds::UPSTREAM_SOCKET_USES || idle_there >= bounds::UPSTREAM_SOCKETS_PER_SERVER {
             return self.close(index);
-        }
-        if self.idle_count >= bounds::UPSTREAM_SOCKETS_IDLE {
-            self.evict(None);
         }
         self.idle.entry(server).or_default().push(index);
         self.idle_count += 1;

@@ -108,7 +108,7 @@ impl UpstreamTcp {
                 match line.orders.try_send(order) {
                     Ok(()) => return line.sent += 1,
                     Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => {
-                        order = back
+                        order = back;
                     }
                 }
             }

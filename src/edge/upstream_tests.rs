@@ -14,7 +14,8 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let mut dice = Dice::from_number(7);
+        // Tests run beside each other: the same dice would draw the same ports.
+        let mut dice = crate::edge::seed::dice().unwrap();
         Self { poll: mio::Poll::new().unwrap(), sockets: UpstreamSockets::new(FIRST, &mut dice), dice }
     }
 
@@ -183,4 +184,24 @@ fn unused_sockets_are_closed_in_time() {
         stage.sockets.tidy();
     }
     assert_eq!(stage.sockets.counts(), (1, 1));
+}
+
+#[test]
+fn the_idle_are_bounded_and_every_listed_one_is_open() {
+    let mut stage = Stage::new();
+    let servers: Vec<_> = (0..40).map(|_| server("127.0.0.1:0")).collect();
+    let mut exchange = 0;
+    for _ in 0..20 {
+        let first = exchange;
+        for _ in 0..2_000 {
+            exchange += 1;
+            stage.send(exchange, servers[(exchange % 40) as usize].1, b"q").unwrap();
+        }
+        (first..=exchange).for_each(|exchange| stage.sockets.release(exchange));
+        let sockets = &stage.sockets;
+        assert_eq!(sockets.idle.values().map(Vec::len).sum::<usize>(), sockets.idle_count);
+        assert!(sockets.idle.values().flatten().all(|index| sockets.places[*index].is_some()));
+        assert_eq!(sockets.counts(), (sockets.idle_count, 0));
+    }
+    assert_eq!(stage.sockets.idle_count, bounds::UPSTREAM_SOCKETS_IDLE);
 }

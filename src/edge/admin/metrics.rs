@@ -40,7 +40,7 @@ impl Collector for Sources {
         for event in Event::ALL {
             let sum = self.tallies.iter().fold(0u64, |sum, tally| sum.wrapping_add(tally.read(*event)));
             let counter = ConstCounter::new(sum);
-            let help = event.help().trim().trim_end_matches('.');
+            let help = event.help().trim();
             counter.encode(encoder.encode_descriptor(event.name(), help, None, counter.metric_type())?)?;
         }
         for Gauge { name, help, read } in &self.gauges {
@@ -84,7 +84,7 @@ mod tests {
         let tallies = vec![Arc::new(Tally::default()), Arc::new(Tally::default())];
         tallies[0].add(Event::QueriesUdp, 40);
         tallies[1].add(Event::QueriesUdp, 2);
-        let gauge = Gauge { name: "workers", help: "Worker threads", read: Box::new(|| 2.0) };
+        let gauge = Gauge { name: "workers", help: "Worker threads.", read: Box::new(|| 2.0) };
         let text = Metrics::new(tallies, vec![gauge]).text().unwrap();
         assert!(text.contains("# HELP meridian_queries_udp Queries received over UDP.\n"), "{text}");
         assert!(text.contains("\nmeridian_queries_udp_total 42\n"), "{text}");
