@@ -1,0 +1,2 @@
+/// The differences that have a reason.
+const EXPLAINED: &[Explanation] = &[];
