@@ -6,7 +6,10 @@ use std::process::{Command, Stdio};
 /// Set for the inner run, so that the test knows it has arrived.
 const INSIDE: &str = "MERIDIAN_TEST_INSIDE";
 
-/// The addresses of the tree's IPv6 servers; IPv4 needs no list, the whole of 198.18.0.0/15 is local.
+/// The tree's servers on BIND, which listens only at addresses that an interface has. The others need no list:
+/// the whole of 198.18.0.0/15 is local.
+const IPV4: &[&str] = &["198.18.1.3", "198.18.2.3"];
+/// The addresses of the tree's IPv6 servers.
 const IPV6: &[&str] = &["2001:db8::2", "2001:db8:1::2", "2001:db8:2::1", "2001:db8:2::2"];
 
 /// Runs `body` in a fresh network and PID namespace by starting this test binary again for the one test `name`.
@@ -88,6 +91,9 @@ fn is_root() -> bool {
 fn set_up_loopback() {
     ip(&["link", "set", "lo", "up"]);
     ip(&["address", "add", "198.18.0.1/15", "dev", "lo"]);
+    for address in IPV4 {
+        ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
+    }
     for address in IPV6 {
         ip(&["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]);
     }

@@ -143,9 +143,12 @@ fn start_fakes(silent: &Arc<AtomicBool>) {
     let backend = address("198.18.2.1");
     let start = |at: &str, behaviour: fn(&fake::Query, IpAddr) -> Option<Vec<u8>>| {
         let silent = Arc::clone(silent);
-        fake::start(address(at), move |query| {
-            if silent.load(Ordering::SeqCst) { None } else { behaviour(query, backend) }
-        });
+        fake::start(
+            address(at),
+            move |query| {
+                if silent.load(Ordering::SeqCst) { None } else { behaviour(query, backend) }
+            },
+        );
     };
     // Lame: does not have the zone. Also the server of refused.example.
     start("198.18.3.1", |query, _| Some(query.reply(5)));
@@ -222,7 +225,8 @@ fn nsd(path: &Path, name: &str, addresses: &[&str], files: &[&str]) -> Server {
 fn knot(path: &Path, name: &str, addresses: &[&str], files: &[&str]) -> Server {
     let directory = directory(path, name);
     let d = directory.display();
-    let mut text = format!("server:\n    rundir: {d}\n    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n");
+    let mut text =
+        format!("server:\n    rundir: {d}\n    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n");
     for address in addresses {
         writeln!(text, "    listen: {address}@53").expect("text grows");
     }
