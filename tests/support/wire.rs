@@ -257,6 +257,9 @@ fn read_rdata(bytes: &[u8], rtype: u16, start: usize, end: usize) -> Option<Stri
 }
 
 fn hexadecimal(data: &[u8]) -> String {
-    let digits: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\\# {} {digits}", data.len())
+    let mut text = format!("\\# {} ", data.len());
+    for byte in data {
+        write!(text, "{byte:02x}").expect("text grows");
+    }
+    text
 }
