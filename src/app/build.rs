@@ -59,7 +59,13 @@ pub struct Built {
 
 /// Builds the house that `config` describes. The cache of the house before is kept where its settings are the
 /// same; where they are not, its content moves into the new one.
-pub fn build(config: &Config, files: Files, kept: &mut Kept, move_cache: impl Fn(&Cache, &Cache), dice: &mut Dice) -> Built {
+pub fn build(
+    config: &Config,
+    files: Files,
+    kept: &mut Kept,
+    move_cache: impl Fn(&Cache, &Cache),
+    dice: &mut Dice,
+) -> Built {
     let cache = cache_settings(config).map(|settings| match kept.cache.take() {
         Some((old_settings, old)) if old_settings == settings => (settings, old),
         old => {
@@ -112,7 +118,10 @@ pub fn build(config: &Config, files: Files, kept: &mut Kept, move_cache: impl Fn
 
 /// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.
 fn finished_bytes(config: &Config) -> usize {
-    config.cache.as_ref().map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX) / config.workers.max(1))
+    config
+        .cache
+        .as_ref()
+        .map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX) / config.workers.max(1))
 }
 
 fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {

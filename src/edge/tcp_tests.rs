@@ -26,7 +26,7 @@ async fn stage(connections_max: usize, in_flight_max: usize) -> Stage {
         assert_eq!(asker.carrier, Carrier::Tcp);
         if bytes == b"full" {
             let asker = Asker { may_recurse: false, ..asker };
-            return Err(Full(Box::new(Letter::Query { bytes, asker, reply })));
+            return Err(Full(Box::new(Letter::Query { bytes, asker, reply, handed_over: false })));
         }
         sender.send((bytes, reply)).unwrap();
         Ok(())

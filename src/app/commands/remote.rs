@@ -81,7 +81,8 @@ pub fn explain(
     };
     match checked {
         Ok(checked) => {
-            let explained = crate::app::serve::explain_once(&checked.config, &explain.name, explain.rtype, explain.client);
+            let explained =
+                crate::app::serve::explain_once(&checked.config, &explain.name, explain.rtype, explain.client);
             show(explained, as_json, out, err, explanation::text)
         }
         Err(faults) => {

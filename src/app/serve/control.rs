@@ -115,9 +115,8 @@ impl Control {
 
     fn try_reload(&self) -> Result<(), String> {
         let Some(path) = &self.path else { return Err("the built-in configuration cannot change".into()) };
-        let checked = config::read(path, &machine()).map_err(|faults| {
-            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
+        let checked = config::read(path, &machine())
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         let read = files::read(&checked.config)?;
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();

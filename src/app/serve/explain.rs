@@ -25,7 +25,12 @@ use crate::handlers::resolve::trace::{Step, What};
 ///
 /// # Errors
 /// The machine's, where it gives no sockets.
-pub fn explain(surroundings: &Surroundings, name: &Name, rtype: RecordType, client: Option<IpAddr>) -> io::Result<Value> {
+pub fn explain(
+    surroundings: &Surroundings,
+    name: &Name,
+    rtype: RecordType,
+    client: Option<IpAddr>,
+) -> io::Result<Value> {
     let mut dice = seed::dice()?;
     let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let address = SocketAddr::new(client, 53_000);
@@ -33,7 +38,13 @@ pub fn explain(surroundings: &Surroundings, name: &Name, rtype: RecordType, clie
     let (_, house, _) = surroundings.current.snapshot();
     let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: house.may_recurse(client) };
     let flags = Flags { recursion_desired: true, ..Flags::default() };
-    let query = Query { id: dice.bits16(), flags, question: question.clone(), edns: Some(crate::dns::Edns { udp_size: 1232, ..Default::default() }), asker };
+    let query = Query {
+        id: dice.bits16(),
+        flags,
+        question: question.clone(),
+        edns: Some(crate::dns::Edns { udp_size: 1232, ..Default::default() }),
+        asker,
+    };
     let tally = Arc::new(Tally::default());
     let begun = surroundings.clock.now();
 
@@ -51,7 +62,13 @@ pub fn explain(surroundings: &Surroundings, name: &Name, rtype: RecordType, clie
 
     let mut station = Station::new(surroundings.clone(), (0, 1), Vec::new(), dice, tally)?;
     station.worker().explain();
-    let message = Message { id: query.id, flags, questions: smallvec::smallvec![question], edns: query.edns.clone(), ..Message::default() };
+    let message = Message {
+        id: query.id,
+        flags,
+        questions: smallvec::smallvec![question],
+        edns: query.edns.clone(),
+        ..Message::default()
+    };
     let mut bytes = Vec::new();
     message.compose(&mut bytes, bounds::MESSAGE_MAX).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut reply = Some(Reply::Udp { listener: usize::MAX, peer: address, local: None });
@@ -68,7 +85,8 @@ pub fn explain(surroundings: &Surroundings, name: &Name, rtype: RecordType, clie
             }
         }
     }
-    let steps: Vec<Value> = station.worker().resolver().trace().steps().iter().map(|step| step_json(step, begun)).collect();
+    let steps: Vec<Value> =
+        station.worker().resolver().trace().steps().iter().map(|step| step_json(step, begun)).collect();
     let response = Message::parse(&out).ok();
     Ok(json!({
         "question": { "name": name.to_string(), "type": rtype.to_string(), "client": client.to_string() },
@@ -129,7 +147,12 @@ pub fn text(explained: &Value) -> String {
     let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let question = &explained["question"];
-    lines.push(format!("{} {} for {}", string(&question["name"]), string(&question["type"]), string(&question["client"])));
+    lines.push(format!(
+        "{} {} for {}",
+        string(&question["name"]),
+        string(&question["type"]),
+        string(&question["client"])
+    ));
     for link in list(&explained["links"]) {
         lines.push(format!("  {:<8} {}", string(&link["link"]), string(&link["verdict"])));
     }
@@ -137,11 +160,20 @@ pub fn text(explained: &Value) -> String {
         lines.push(format!("  {:>8.1} ms  {}", step["milliseconds"].as_f64().unwrap_or(0.0), string(&step["what"])));
     }
     let response = &explained["response"];
-    lines.push(format!("{} after {:.1} ms", string(&response["rcode"]), explained["milliseconds"].as_f64().unwrap_or(0.0)));
+    lines.push(format!(
+        "{} after {:.1} ms",
+        string(&response["rcode"]),
+        explained["milliseconds"].as_f64().unwrap_or(0.0)
+    ));
     for section in ["answer", "authority"] {
         for record in list(&response[section]) {
             let ttl = record["ttl"].as_u64().unwrap_or(0);
-            lines.push(format!("  {} {ttl} {} {}", string(&record["owner"]), string(&record["type"]), string(&record["rdata"])));
+            lines.push(format!(
+                "  {} {ttl} {} {}",
+                string(&record["owner"]),
+                string(&record["type"]),
+                string(&record["rdata"])
+            ));
         }
     }
     lines.join("\n") + "\n"

@@ -53,14 +53,17 @@ pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
-    let built = runtime.block_on(async { build::build(&config, files.files, &mut kept, files::move_cache(now), &mut dice) });
+    let built =
+        runtime.block_on(async { build::build(&config, files.files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
-    let crew = man_stations(&config, bound, &surroundings, &mut dice).map_err(|fault| format!("cannot start a worker: {fault}"))?;
-    let control = Arc::new(Control::new(config.clone(), path, built, kept, current, surroundings, crew.tallies.clone()));
+    let crew = man_stations(&config, bound, &surroundings, &mut dice)
+        .map_err(|fault| format!("cannot start a worker: {fault}"))?;
+    let control =
+        Arc::new(Control::new(config.clone(), path, built, kept, current, surroundings, crew.tallies.clone()));
     runtime.block_on(live(&config, &control, crew, watched))?;
     rest(&config, &control, clock, runtime);
     Ok(())
@@ -81,7 +84,9 @@ fn bind(config: &Config) -> Result<Vec<Bound>, String> {
         let one = match listen::bind(listen.address, config.workers) {
             Ok(one) => one,
             // A machine without IPv6 still serves the built-in configuration.
-            Err(fault) if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() => {
+            Err(fault)
+                if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() =>
+            {
                 warn!("{fault}; not listening there");
                 continue;
             }
@@ -125,14 +130,15 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: file
     let mut streams = tokio::task::JoinSet::new();
     let next = Arc::new(AtomicUsize::new(0));
     for listener in crew.tcp {
-        let listener = TcpListener::from_std(listener).map_err(|fault| format!("cannot accept connections: {fault}"))?;
+        let listener =
+            TcpListener::from_std(listener).map_err(|fault| format!("cannot accept connections: {fault}"))?;
         let (mailboxes, next) = (crew.mailboxes.clone(), Arc::clone(&next));
         let submit = move |bytes, asker, reply| {
             let letter = Letter::Query { bytes, asker, reply, handed_over: false };
             let turn = next.fetch_add(1, Ordering::Relaxed) % mailboxes.len().max(1);
             match mailboxes.get(turn) {
                 Some(mailbox) => mailbox.post(letter),
-                None => Err(crate::edge::mailbox::Full(letter)),
+                None => Err(crate::edge::mailbox::Full(Box::new(letter))),
             }
         };
         streams.spawn(tcp::serve(listener, Arc::clone(&crew.tcp_places), submit, stopped.clone()));
@@ -211,10 +217,19 @@ async fn sweep(control: Arc<Control>) {
 
 fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
-    let (entries, bytes, places, clock) = (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
+    let (entries, bytes, places, clock) =
+        (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
     vec![
-        gauge("cache_entries", "Facts in the cache.", Box::new(move || entries.cache().map_or(0.0, |cache| cache.len() as f64))),
-        gauge("cache_bytes", "Octets that the cache takes.", Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64))),
+        gauge(
+            "cache_entries",
+            "Facts in the cache.",
+            Box::new(move || entries.cache().map_or(0.0, |cache| cache.len() as f64)),
+        ),
+        gauge(
+            "cache_bytes",
+            "Octets that the cache takes.",
+            Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
+        ),
         gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
         gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
     ]

@@ -246,7 +246,9 @@ impl Station {
         self.letters.collect(&mut letters);
         for letter in letters.drain(..) {
             match letter {
-                Letter::Query { bytes, asker, reply, handed_over } => self.take_query(&bytes, asker, reply, handed_over, now),
+                Letter::Query { bytes, asker, reply, handed_over } => {
+                    self.take_query(&bytes, asker, reply, handed_over, now)
+                }
                 Letter::Response { exchange, outcome: Ok(bytes) } => {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
                 }
@@ -305,7 +307,10 @@ impl Station {
         self.surroundings.runtime.spawn(async move {
             let ForwardRequest { exchange, zone, question, checking_disabled } = request;
             let outcome = match forwarders.get(zone) {
-                Some(forwarder) => forwarder.forward(&question, true, checking_disabled, FORWARD_WITHIN).await.map_err(|_| ExchangeFault::TimedOut),
+                Some(forwarder) => forwarder
+                    .forward(&question, true, checking_disabled, FORWARD_WITHIN)
+                    .await
+                    .map_err(|_| ExchangeFault::TimedOut),
                 None => Err(ExchangeFault::Unreachable),
             };
             // A full mailbox loses it: the resolver's own deadline then ends the wait.
@@ -316,7 +321,8 @@ impl Station {
     fn send(&self, late: Late<Reply>) {
         match late.reply {
             Reply::Udp { listener, peer, local } => {
-                let sent = self.listeners.get(listener).map(|listener| batch::send_to(listener, &late.bytes, peer, local));
+                let sent =
+                    self.listeners.get(listener).map(|listener| batch::send_to(listener, &late.bytes, peer, local));
                 if !matches!(sent, Some(Ok(()))) {
                     self.tally.count(Event::SilenceUnsent);
                 }

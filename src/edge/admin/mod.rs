@@ -170,7 +170,10 @@ async fn flush(State(desk): State<Arc<Desk>>, body: Result<Json<Flush>, JsonReje
 #[serde(deny_unknown_fields)]
 struct Reload {}
 
-async fn reload(State(desk): State<Arc<Desk>>, body: Result<Json<Reload>, JsonRejection>) -> Result<Json<Value>, Fault> {
+async fn reload(
+    State(desk): State<Arc<Desk>>,
+    body: Result<Json<Reload>, JsonRejection>,
+) -> Result<Json<Value>, Fault> {
     let Json(Reload {}) = body?;
     desk.house.reload().await.map_err(|faults| Fault(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
     Ok(Json(json!({ "reloaded": true })))

@@ -12,6 +12,10 @@ struct House {
 }
 
 impl AdminHouse for House {
+    fn reload(&self) -> Task<'_, Result<(), String>> {
+        Box::pin(async { Err("meridian.yaml:1:1: workers: found 0, allowed: from 1".into()) })
+    }
+
     fn is_ready(&self) -> bool {
         self.is_ready
     }
