@@ -50,6 +50,13 @@ struct Waiter<R> {
     stale: Option<Answer>,
 }
 
+/// The clients of one goal; kept until the goal ends, even when all of them have been answered.
+struct Waiting<R> {
+    /// When the goal was begun.
+    since: Instant,
+    clients: VecDeque<Waiter<R>>,
+}
+
 /// One worker: its share of the queries, and all that is under way for them.
 pub struct Worker<R> {
     house: Arc<House>,
@@ -59,7 +66,7 @@ pub struct Worker<R> {
     tally: Arc<Tally>,
     resolver: Resolver,
     finished: Finished,
-    waiting: Map<GoalId, VecDeque<Waiter<R>>>,
+    waiting: Map<GoalId, Waiting<R>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
 }
@@ -103,7 +110,7 @@ impl<R> Worker<R> {
     /// Clients that wait for upstreams.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.values().map(VecDeque::len).sum()
+        self.waiting.values().map(|waiting| waiting.clients.len()).sum()
     }
 
     /// Takes one query and writes the response into `out`, or says what else becomes of it. `reply` is taken
@@ -243,17 +250,24 @@ impl<R> Worker<R> {
                 }
             };
         };
-        let Some(reply) = reply.take() else { return Next::Silence };
-        if let (Some(_), Some(wait)) = (&goal.stale, self.house.stale_wait) {
-            self.alarms.push(Reverse((now + wait, pursuit.id.0)));
+        let id = pursuit.id;
+        let waiting = self.waiting.entry(id).or_insert_with(|| Waiting { since: now, clients: VecDeque::new() });
+        if let (Some(stale), Some(wait)) = (&goal.stale, self.house.stale_wait) {
+            if now.since(waiting.since) >= wait {
+                // Others have waited for this long enough already.
+                let stale = stale.clone();
+                self.tally.count(Event::StaleAnswers);
+                return self.respond(&query, &stale, out);
+            }
+            self.alarms.push(Reverse((waiting.since + wait, id.0)));
         }
-        self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, pursuit.id.0)));
-        let waiters = self.waiting.entry(pursuit.id).or_default();
-        if waiters.len() >= bounds::WAITERS_PER_FETCH {
-            waiters.pop_front();
+        self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
+        if waiting.clients.len() >= bounds::WAITERS_PER_FETCH {
+            waiting.clients.pop_front();
             self.tally.count(Event::SilenceCrowded);
         }
-        waiters.push_back(Waiter { query, reply, arrived: now, stale: goal.stale });
+        let Some(reply) = reply.take() else { return Next::Silence };
+        waiting.clients.push_back(Waiter { query, reply, arrived: now, stale: goal.stale });
         self.collect();
         Next::Wait
     }
@@ -276,7 +290,7 @@ impl<R> Worker<R> {
     /// Answers the clients whose goals have ended.
     fn collect(&mut self) {
         while let Some((goal, resolution)) = self.resolver.poll_resolution() {
-            for waiter in self.waiting.remove(&goal).into_iter().flatten() {
+            for waiter in self.waiting.remove(&goal).into_iter().flat_map(|waiting| waiting.clients) {
                 self.resume(waiter, &resolution);
             }
         }
@@ -295,16 +309,14 @@ impl<R> Worker<R> {
 
     /// Somebody may have waited long enough for `goal`.
     fn ring(&mut self, goal: GoalId, now: Instant) {
-        let Some(waiters) = self.waiting.get_mut(&goal) else { return };
+        let Some(waiting) = self.waiting.get_mut(&goal) else { return };
         let stale_wait = self.house.stale_wait.unwrap_or(Duration::MAX);
+        let is_stale_due = now.since(waiting.since) >= stale_wait;
         let mut due = Vec::new();
-        for waiter in std::mem::take(waiters) {
-            let waited = now.since(waiter.arrived);
-            let is_stale_due = waiter.stale.is_some() && waited >= stale_wait;
-            if is_stale_due || waited >= bounds::CLIENT_DEADLINE { due.push(waiter) } else { waiters.push_back(waiter) }
-        }
-        if waiters.is_empty() {
-            self.waiting.remove(&goal);
+        for waiter in std::mem::take(&mut waiting.clients) {
+            let is_due =
+                now.since(waiter.arrived) >= bounds::CLIENT_DEADLINE || (is_stale_due && waiter.stale.is_some());
+            if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
         }
         for waiter in due {
             let answer = match &waiter.stale {
