@@ -172,6 +172,20 @@ bounds! {
     SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
     /// Age past which a cache snapshot is not loaded.
     SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(86_400);
+    /// Errors and lints of a zone that are reported; more are counted.
+    ZONE_FINDINGS_MAX: usize = 100;
+    /// Octets of a zone, compiled or on its way there.
+    ZONE_BYTES_MAX: usize = u32::MAX as usize - 1024 * 1024;
+    /// Records made by the $GENERATE directives of a zone.
+    GENERATED_RECORDS_MAX: u64 = 10_000_000;
+    /// Files read by the $INCLUDE directives of a zone.
+    INCLUDED_FILES_MAX: usize = 1_000;
+    /// $INCLUDE directives within included files.
+    INCLUDE_DEPTH_MAX: usize = 10;
+    /// Extra iterations of the NSEC3 hash that a zone may ask of us (RFC 9276 §3.1 wants 0).
+    NSEC3_ITERATIONS_MAX: u16 = 150;
+    /// Servers named in an RRset whose addresses are added to an authoritative answer.
+    ADDITIONAL_TARGETS_MAX: usize = 32;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

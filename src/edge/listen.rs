@@ -103,12 +103,16 @@ fn bind_once(address: SocketAddr, workers: usize) -> Result<Bound, BindFault> {
 /// [`BindFault`], also where a foreign socket has the port.
 pub fn bind_udp(address: SocketAddr, workers: usize) -> Result<Vec<Listener>, BindFault> {
     let fault = |cause| BindFault { address, transport: "UDP", cause };
-    let proof = udp_socket(address, false).map_err(fault)?;
-    let address = local_address(&proof).map_err(fault)?;
-    drop(proof);
-    (0..workers.max(1))
-        .map(|_| {
-            let socket = udp_socket(address, true)?;
+    // The first is bound alone: that fails where a foreign socket has the port. Only then is the port opened to
+    // the others, and a socket bound with the option from the start cannot slip in between.
+    let first = udp_socket(address, false).map_err(fault)?;
+    let address = local_address(&first).map_err(fault)?;
+    first.set_reuse_port(true).map_err(fault)?;
+    let others = (1..workers.max(1)).map(|_| udp_socket(address, true));
+    std::iter::once(Ok(first))
+        .chain(others)
+        .map(|socket| {
+            let socket = socket?;
             let is_wildcard = address.ip().is_unspecified();
             // RFC 9715 §3.1: responses are never fragmented, and no forged ICMP may make the path look narrower.
             batch::omit_path_mtu(&socket, address.is_ipv4())?;
