@@ -161,12 +161,13 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: file
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
         tokio::spawn(admin::serve(listener, house, metrics, stopped.clone()));
     }
-    let watches = files::watch(config, control, watched);
+    let own = Arc::clone(control);
+    let watch = files::watch_hosts(config, watched, move |hosts| own.change_hosts(hosts));
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
-    drop(watches);
+    drop(watch);
     sweeper.abort();
     stop.send(true).ok();
     // Connections first: their last queries need the stations.
