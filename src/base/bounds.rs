@@ -90,6 +90,8 @@ bounds! {
     FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
     /// Longest time for which a failure is remembered (RFC 9520 §3.2 allows 300 s).
     FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
+    /// Octets kept of the text that says why a question failed.
+    EDE_TEXT_MAX: usize = 256;
     /// Longest time past its TTL that data may be served, in multiples of the TTL.
     STALE_TTL_FACTOR: u64 = 20;
     /// Shortest TTL that is worth a prefetch.

@@ -1,0 +1,127 @@
+//! The cache as a link of the chain: answers what is fresh, and otherwise says what is to be asked, with the
+//! stale answer in reserve.
+//!
+//! Only those who may have recursion are served from here: what others were told is nobody else's business. A
+//! query with RD=0 gets what is fresh and makes nobody ask.
+
+use std::sync::Arc;
+
+use super::Cache;
+use super::entry::{Entry, Fact, Second, second};
+use super::key::{Kind, probe};
+use super::prefetch;
+use super::stale::{self, Course};
+use super::walk::{Parts, StalePart, Walked};
+use crate::base::bounds;
+use crate::base::tally::Event;
+use crate::chain::{Answer, Goal, Handler, Purpose, Query, Turn, Verdict};
+use crate::dns::{Class, Ede, EdeCode, Name, Question, Rcode, RecordType};
+
+impl Handler for Arc<Cache> {
+    fn name(&self) -> &'static str {
+        "cache"
+    }
+
+    fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
+        let question = &query.question;
+        if question.class != Class::IN || !query.asker.may_recurse || !is_cacheable(question.rtype) {
+            return Verdict::Pass;
+        }
+        let now = second(turn.now);
+        match self.walk(question, query.wants_dnssec(), now) {
+            Walked::Answer { answer, parts, stale: None } => self.answer_fresh(query, answer, &parts, turn, now),
+            Walked::Answer { answer, stale: Some(part), .. } => self.answer_stale(query, answer, &part, turn, now),
+            Walked::Unknown(name) => self.answer_unknown(query, &name, turn, now),
+            Walked::Endless => {
+                turn.tally.count(Event::BoundAliases);
+                let text = format!("more than {} aliases", bounds::ALIASES_MAX);
+                Verdict::Answer(Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, text)))
+            }
+        }
+    }
+}
+
+/// Types that are kept as RRsets: neither questions about the server or the message (ANY, AXFR …), nor RRSIG,
+/// which is kept with what it covers.
+fn is_cacheable(rtype: RecordType) -> bool {
+    !rtype.is_meta() && rtype != RecordType::RRSIG
+}
+
+impl Cache {
+    fn answer_fresh(&self, query: &Query, mut answer: Answer, parts: &Parts, turn: &mut Turn<'_>, now: Second) -> Verdict {
+        turn.tally.count(Event::CacheHits);
+        let mut is_due = false;
+        for part in parts {
+            let hits = part.hit();
+            let wanted = self.settings.prefetch.as_ref().is_some_and(|prefetch| prefetch.is_due(part, hits, now));
+            if wanted && query.flags.recursion_desired && part.claim_prefetch() {
+                is_due = true;
+            }
+        }
+        if is_due {
+            turn.tally.count(Event::Prefetches);
+            turn.aside = Some(goal(query, Purpose::Prefetch, None));
+        }
+        answer.recallable_until = parts
+            .iter()
+            .map(|part| prefetch::recallable_until(self.settings.prefetch.as_ref(), part))
+            .min()
+            .filter(|&until| until > now)
+            .and_then(|until| u64::try_from(until).ok());
+        Verdict::Answer(answer)
+    }
+
+    fn answer_stale(&self, query: &Query, answer: Answer, part: &StalePart, turn: &mut Turn<'_>, now: Second) -> Verdict {
+        if !query.flags.recursion_desired {
+            return Verdict::Pass;
+        }
+        let course = self.settings.stale.as_ref().map_or(Course::Ask, |stale| {
+            let failures = [&query.question.name, &part.name].map(|name| self.last_failure(name, &query.question));
+            let rests = |failure: &Option<Arc<Entry>>| {
+                stale::course(stale, part.born, failure.as_deref(), now) == Course::Rest
+            };
+            if failures.iter().any(rests) { Course::Rest } else { Course::Ask }
+        });
+        match course {
+            Course::Rest => {
+                turn.tally.count(Event::StaleAnswers);
+                Verdict::Answer(answer)
+            }
+            Course::Ask => {
+                turn.tally.count(Event::CacheMisses);
+                Verdict::Resolve(goal(query, Purpose::Client, Some(answer)))
+            }
+        }
+    }
+
+    fn answer_unknown(&self, query: &Query, name: &Name, turn: &mut Turn<'_>, now: Second) -> Verdict {
+        if !query.flags.recursion_desired {
+            return Verdict::Pass;
+        }
+        for name in [&query.question.name, name] {
+            let Some(entry) = self.last_failure(name, &query.question) else { continue };
+            if let (Fact::Failure(ede), Some(_)) = (&entry.fact, entry.remaining(now)) {
+                turn.tally.count(Event::FailureHits);
+                let mut answer = Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::CachedError, ede.text.clone()));
+                answer.recallable_until = u64::try_from(entry.expiry).ok();
+                return Verdict::Answer(answer);
+            }
+        }
+        turn.tally.count(Event::CacheMisses);
+        Verdict::Resolve(goal(query, Purpose::Client, None))
+    }
+
+    /// The failure last remembered for `name` and the type of `question`, fresh or not.
+    fn last_failure(&self, name: &Name, question: &Question) -> Option<Arc<Entry>> {
+        self.store.find(&probe(name.wire(), Kind::Failure(question.rtype)))
+    }
+}
+
+fn goal(query: &Query, purpose: Purpose, stale: Option<Answer>) -> Goal {
+    Goal {
+        question: query.question.clone(),
+        checking_disabled: query.flags.checking_disabled,
+        purpose,
+        stale,
+    }
+}

@@ -1,0 +1,137 @@
+//! Under what a fact is kept: the owner's name in small letters and the kind of fact, in one run of octets.
+
+use std::borrow::Borrow;
+
+use smallvec::SmallVec;
+
+use crate::dns::{Name, RecordType};
+
+/// The kinds of facts that are kept of a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// The RRset of a type.
+    RrSet(RecordType),
+    /// A type is not there.
+    NoData(RecordType),
+    /// The name is not there.
+    NxDomain,
+    /// The zone cut at the name.
+    Delegation,
+    /// A type could not be resolved.
+    Failure(RecordType),
+}
+
+impl Kind {
+    const LENGTH: usize = 3;
+
+    fn octets(self) -> [u8; Self::LENGTH] {
+        let (tag, rtype) = match self {
+            Self::RrSet(rtype) => (0, rtype.0),
+            Self::NoData(rtype) => (1, rtype.0),
+            Self::NxDomain => (2, 0),
+            Self::Delegation => (3, 0),
+            Self::Failure(rtype) => (4, rtype.0),
+        };
+        let [high, low] = rtype.to_be_bytes();
+        [tag, high, low]
+    }
+}
+
+/// A key as the store owns it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(super) struct Key(Box<[u8]>);
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A key on the stack, for looking up.
+pub(super) type Probe = SmallVec<[u8; 64]>;
+
+/// The key of a fact of `kind` about the name with this `wire` form.
+pub(super) fn probe(wire: &[u8], kind: Kind) -> Probe {
+    let mut key = Probe::with_capacity(wire.len() + Kind::LENGTH);
+    key.extend_from_slice(wire);
+    key.make_ascii_lowercase(); // a length octet is at most 63, no capital letter
+    key.extend_from_slice(&kind.octets());
+    key
+}
+
+impl Key {
+    /// The key of a fact of `kind` about `name`.
+    pub(super) fn new(name: &Name, kind: Kind) -> Self {
+        Self(probe(name.wire(), kind).into_vec().into_boxed_slice())
+    }
+
+    /// The name's wire form in small letters.
+    pub(super) fn name(&self) -> &[u8] {
+        self.0.split_last_chunk::<{ Kind::LENGTH }>().map_or(&[], |(name, _)| name)
+    }
+
+    /// The kind of fact.
+    pub(super) fn kind(&self) -> Kind {
+        match self.0.split_last_chunk::<{ Kind::LENGTH }>() {
+            Some((_, &[tag, high, low])) => {
+                let rtype = RecordType(u16::from_be_bytes([high, low]));
+                match tag {
+                    0 => Kind::RrSet(rtype),
+                    1 => Kind::NoData(rtype),
+                    2 => Kind::NxDomain,
+                    3 => Kind::Delegation,
+                    _ => Kind::Failure(rtype),
+                }
+            }
+            None => Kind::NxDomain,
+        }
+    }
+
+    /// Octets held outside the key itself.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The wire forms of the name with this `wire` form and of all above it, the root last.
+pub(super) fn upward(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(wire);
+    std::iter::from_fn(move || {
+        let here = rest?;
+        let (&length, tail) = here.split_first()?;
+        rest = if length == 0 { None } else { tail.get(usize::from(length)..) };
+        Some(here)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letter_case_does_not_part_keys_and_kinds_do() {
+        let (small, large): (Name, Name) = ("www.example.".parse().unwrap(), "WWW.Example.".parse().unwrap());
+        assert_eq!(Key::new(&small, Kind::NxDomain), Key::new(&large, Kind::NxDomain));
+        let kinds = [
+            Kind::RrSet(RecordType::A),
+            Kind::RrSet(RecordType::CAA),
+            Kind::NoData(RecordType::A),
+            Kind::NxDomain,
+            Kind::Delegation,
+            Kind::Failure(RecordType::A),
+        ];
+        for (at, kind) in kinds.iter().enumerate() {
+            let key = Key::new(&large, *kind);
+            assert_eq!((key.kind(), key.name()), (*kind, small.wire()));
+            assert!(kinds[at + 1..].iter().all(|other| Key::new(&large, *other) != key));
+        }
+    }
+
+    #[test]
+    fn the_way_up_ends_at_the_root() {
+        let name: Name = "a.b.example.".parse().unwrap();
+        let names: Vec<String> = upward(name.wire()).map(|wire| Name::from_wire(wire).unwrap().0.to_string()).collect();
+        assert_eq!(names, ["a.b.example.", "b.example.", "example.", "."]);
+        assert_eq!(upward(Name::root().wire()).count(), 1);
+    }
+}

@@ -1,0 +1,218 @@
+//! What the cache keeps of what a response taught, and for how long; and what it tells the iterator.
+//!
+//! It believes the scrubbing of those who call [`Memory::learn`]: that records belong to the zone asked. It
+//! decides by rank (RFC 2181 §5.4.1) and TTL, refuses what is too large, and never lets a zone cut live longer
+//! than its parent said or than the zone cut above it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::Cache;
+use super::entry::{self, Entry, Fact, Second, second};
+use super::key::{Key, Kind, probe, upward};
+use super::stale::{self, Age};
+use super::store::Change;
+use crate::base::{Instant, bounds};
+use crate::chain::{Delegation, Denial, Learned, Memory, Rank, Remembered};
+use crate::dns::{Ede, Name, RecordType, RrSet};
+
+impl Memory for Cache {
+    fn rrset(&self, owner: &Name, rtype: RecordType, now: Instant) -> Option<Remembered> {
+        let (entry, ttl) = self.fresh(owner.wire(), Kind::RrSet(rtype), second(now))?;
+        match &entry.fact {
+            Fact::RrSet { set, rank } => Some(Remembered { set: Arc::clone(set), ttl, rank: *rank }),
+            _ => None,
+        }
+    }
+
+    fn denial(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Denial> {
+        let now = second(now);
+        let (entry, ttl) = self
+            .fresh(name.wire(), Kind::NxDomain, now)
+            .or_else(|| self.fresh(name.wire(), Kind::NoData(rtype), now))
+            .or_else(|| self.cut_above(name, now).and_then(|entry| entry.remaining(now).map(|ttl| (entry, ttl))))?;
+        match &entry.fact {
+            Fact::Denial { is_nxdomain, soa, proofs } => {
+                Some(Denial { is_nxdomain: *is_nxdomain, soa: Some(Arc::clone(soa)), proofs: proofs.to_vec(), ttl })
+            }
+            _ => None,
+        }
+    }
+
+    fn delegation(&self, name: &Name, now: Instant) -> Option<Arc<Delegation>> {
+        let now = second(now);
+        let (entry, ttl) = upward(name.wire()).find_map(|wire| self.fresh(wire, Kind::Delegation, now))?;
+        match &entry.fact {
+            Fact::Delegation(delegation) if delegation.ttl == ttl => Some(Arc::clone(delegation)),
+            Fact::Delegation(delegation) => Some(Arc::new(Delegation { ttl, ..Delegation::clone(delegation) })),
+            _ => None,
+        }
+    }
+
+    fn failure(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede> {
+        let (entry, _) = self.fresh(name.wire(), Kind::Failure(rtype), second(now))?;
+        match &entry.fact {
+            Fact::Failure(ede) => Some(Ede::clone(ede)),
+            _ => None,
+        }
+    }
+
+    fn learn(&self, learned: Learned, now: Instant) {
+        let now = second(now);
+        match learned {
+            Learned::RrSet { set, rank } => self.learn_rrset(set, rank, now),
+            Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
+            Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
+            Learned::Failure { name, rtype, ede } => self.learn_failure(&name, rtype, ede, now),
+        }
+    }
+}
+
+impl Cache {
+    fn learn_rrset(&self, set: Arc<RrSet>, rank: Rank, now: Second) {
+        let is_keepable = set.is_within_bounds()
+            && !set.rdatas.is_empty()
+            && !set.rtype.is_meta()
+            && set.rtype != RecordType::RRSIG;
+        if !is_keepable {
+            return;
+        }
+        let (owner, rtype) = (set.owner.clone(), set.rtype);
+        let ttl = self.kept_ttl(&set, now);
+        let entry = Arc::new(Entry::new(now, ttl, Fact::RrSet { set, rank }));
+        let mut is_believed = false;
+        self.store.update(Key::new(&owner, Kind::RrSet(rtype)), |old| {
+            if old.is_some_and(|old| self.outranks(old, rank, now)) {
+                return Change::Keep;
+            }
+            is_believed = true;
+            // TTL 0 is used once and not kept; what it supersedes is not true any more either.
+            if ttl == 0 { Change::Remove } else { Change::Put(Arc::clone(&entry)) }
+        });
+        if is_believed && rank > Rank::Additional {
+            for kind in [Kind::NoData(rtype), Kind::NxDomain, Kind::Failure(rtype)] {
+                self.store.remove(&probe(owner.wire(), kind));
+            }
+        }
+    }
+
+    /// Seconds for which `set` is kept; 0 for not at all.
+    fn kept_ttl(&self, set: &RrSet, now: Second) -> u32 {
+        if set.ttl == 0 {
+            return 0; // not even where a least TTL is set
+        }
+        let ttl = set.ttl.max(seconds(self.settings.min_ttl)).min(seconds(self.settings.max_ttl));
+        // A child's NS RRset, which it renews with each response, does not outlive the parent's word that there is
+        // such a child (ghost domains).
+        match set.rtype {
+            RecordType::NS => match self.fresh(set.owner.wire(), Kind::Delegation, now) {
+                Some((_, left)) => ttl.min(left),
+                None => ttl,
+            },
+            _ => ttl,
+        }
+    }
+
+    /// Whether `old` stays in place of data of `rank`: while it is fresh, and while it is the stale answer that
+    /// clients would get, for which data that no client may see are no replacement.
+    fn outranks(&self, old: &Entry, rank: Rank, now: Second) -> bool {
+        match &old.fact {
+            Fact::RrSet { rank: held, .. } if *held > rank => {
+                match stale::age(self.settings.stale.as_ref(), old, now) {
+                    Age::Fresh(_) => true,
+                    Age::Stale => rank == Rank::Additional,
+                    Age::Gone => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    fn learn_denial(&self, name: &Name, rtype: RecordType, denial: Denial, now: Second) {
+        self.store.remove(&probe(name.wire(), Kind::Failure(rtype)));
+        // Without the zone's SOA a denial is used once and not kept (RFC 2308 §5).
+        let Some(soa) = denial.soa else { return };
+        let Some(minimum) = soa_minimum(&soa) else { return };
+        let ttl = soa.ttl.min(minimum).min(seconds(self.settings.max_negative_ttl)); // RFC 2308 §5
+        let is_sound = name.is_within(&soa.owner)
+            && entry::sets_bytes(&denial.proofs) <= bounds::RRSET_BYTES_MAX
+            && soa.is_within_bounds();
+        if ttl == 0 || !is_sound {
+            return;
+        }
+        let is_nxdomain = denial.is_nxdomain;
+        let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };
+        let fact = Fact::Denial { is_nxdomain, soa, proofs: denial.proofs.into_boxed_slice() };
+        let entry = Arc::new(Entry::new(now, ttl, fact));
+        self.store.update(Key::new(name, kind), |_| Change::Put(entry));
+        // What it denies was true before and is no longer.
+        let other = if is_nxdomain { Kind::NoData(rtype) } else { Kind::NxDomain };
+        for kind in [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other] {
+            self.store.remove(&probe(name.wire(), kind));
+        }
+    }
+
+    /// Only the parent's referral brings a zone cut, and its TTL is never stretched: nothing that the child says
+    /// touches it. Nor does it outlive the zone cut above it, or a child that lost its own could live on in a
+    /// grandchild that it made up (phoenix domains).
+    fn learn_delegation(&self, delegation: Arc<Delegation>, now: Second) {
+        if delegation.servers.is_empty() || entry::delegation_bytes(&delegation) > bounds::RRSET_BYTES_MAX {
+            return;
+        }
+        let mut ttl = delegation.ttl.min(seconds(self.settings.max_ttl));
+        for wire in upward(delegation.zone.wire()).skip(1) {
+            let Some(above) = self.store.find(&probe(wire, Kind::Delegation)) else { continue };
+            if let Some(left) = above.remaining(now) {
+                ttl = ttl.min(left);
+                break;
+            }
+            // It has just expired: what comes now was asked while it still held.
+            if now < stale::end(None, &above) {
+                return;
+            }
+        }
+        if ttl > 0 {
+            let key = Key::new(&delegation.zone, Kind::Delegation);
+            let entry = Arc::new(Entry::new(now, ttl, Fact::Delegation(delegation)));
+            self.store.update(key, |_| Change::Put(entry));
+        }
+    }
+
+    fn learn_failure(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
+        let ede = Box::new(Ede { text: shortened(ede.text), ..ede });
+        let (least, most) = (seconds(bounds::FAILURE_TTL_MIN), seconds(bounds::FAILURE_TTL_MAX));
+        self.store.update(Key::new(name, Kind::Failure(rtype)), |old| {
+            let ttl = match old {
+                Some(old) if old.remaining(now).is_some() => return Change::Keep, // the same failure, told twice
+                // RFC 9520 §3.2: exponential where it goes on.
+                Some(old) if now < old.expiry.saturating_add(Second::from(most)) => (old.ttl * 2).min(most),
+                _ => least,
+            };
+            Change::Put(Arc::new(Entry::new(now, ttl, Fact::Failure(ede))))
+        });
+    }
+}
+
+/// Whole seconds, as a TTL.
+fn seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The MINIMUM field of a SOA RRset (RFC 1035 §3.3.13): its last four octets.
+fn soa_minimum(soa: &RrSet) -> Option<u32> {
+    if soa.rtype != RecordType::SOA {
+        return None;
+    }
+    let rdata = soa.rdatas.iter().next()?;
+    // Two names of an octet at least, then five numbers.
+    rdata.split_last_chunk::<4>().filter(|(before, _)| before.len() >= 18).map(|(_, last)| u32::from_be_bytes(*last))
+}
+
+/// `text`, cut to [`bounds::EDE_TEXT_MAX`] octets.
+fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= bounds::EDE_TEXT_MAX {
+        return text;
+    }
+    let end = text.floor_char_boundary(bounds::EDE_TEXT_MAX);
+    Cow::Owned(text.get(..end).unwrap_or_default().to_owned())
+}
