@@ -142,6 +142,14 @@ bounds! {
     BATCH: usize = 32;
     /// Lines of a hosts file.
     HOSTS_LINES_MAX: usize = 1_000_000;
+    /// Warnings kept of one hosts file.
+    HOSTS_WARNINGS_MAX: usize = 100;
+    /// A file that is watched is looked at this often.
+    FILE_POLL: Duration = Duration::from_secs(1);
+    /// Exchanges with forwarders under way for one forward zone.
+    FORWARD_EXCHANGES: usize = 512;
+    /// Datagrams sent to one forwarder for one question.
+    FORWARD_TRIES: u8 = 3;
     /// Octets of a configuration, hosts or hints file.
     TEXT_FILE_MAX: u64 = 64 * 1024 * 1024;
     /// Octets of a cache snapshot.

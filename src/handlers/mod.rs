@@ -3,3 +3,10 @@
 
 pub mod resolve;
 pub mod cache;
+pub mod gate;
+pub mod hosts;
+pub mod local;
+pub mod special;
+
+#[cfg(test)]
+pub(crate) mod testing;
