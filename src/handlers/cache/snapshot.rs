@@ -117,11 +117,11 @@ impl Cache {
         let mut record = Vec::new();
         loop {
             match read_record(&mut from, &mut record) {
-                Some(Frame::Record) => match parse(&record, base) {
-                    Some((key, entry)) if self.restore(key, entry, now) => loaded.kept += 1,
-                    Some(_) => loaded.dropped += 1,
-                    None => break,
-                },
+                Some(Frame::Record) => {
+                    let Some((key, entry)) = parse(&record, base) else { break };
+                    let counter = if self.restore(key, entry, now) { &mut loaded.kept } else { &mut loaded.dropped };
+                    *counter += 1;
+                }
                 Some(Frame::End(count)) => {
                     loaded.is_whole = count == (loaded.kept + loaded.dropped) as u64;
                     break;
