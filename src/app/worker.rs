@@ -225,9 +225,7 @@ impl<R> Worker<R> {
     /// Pursues a goal that nobody waits for; where there is no room, it is not pursued.
     fn pursue_aside(&mut self, goal: &Goal, now: Instant) {
         self.with_resolver(now, |resolver, around| {
-            if resolver.pursue(goal, around).is_ok() {
-                around.tally.count(Event::Prefetches);
-            }
+            let _pursued_or_not = resolver.pursue(goal, around);
         });
     }
 

@@ -451,7 +451,7 @@ impl Teller {
         match words {
             ["no", rest @ ..] => match self.expect(rest) {
                 Ok(()) => Err("it is so".into()),
-                Err(why) if why.contains("unknown") || why.contains("is no ") => Err(why),
+                Err(why) if ["unknown", "is no name", "is no type", "is no address"].iter().any(|fault| why.contains(fault)) => Err(why),
                 Err(_) => Ok(()),
             },
             ["waiting"] => match self.current().map(|asked| (&asked.response, asked.is_silenced)) {

@@ -133,9 +133,9 @@ impl World {
             settings.forward.iter().cloned().chain(settings.stubs.iter().map(|stub| stub.zone.clone())).collect();
         let chain = Chain::new(vec![
             Box::new(Gate::new(setup.allow.clone())),
-            Box::new(Arc::clone(&cache)),
             Box::new(Shared(Arc::clone(&hosts))),
             Box::new(Special::new(&exempted)),
+            Box::new(Arc::clone(&cache)),
             Box::new(Resolve),
         ]);
         let house = House {

@@ -770,8 +770,10 @@ impl Resolver {
     }
 }
 
+/// TTL 0 stays 0 whatever the least TTL: its sender wants to be asked each time.
 fn age(set: &Arc<RrSet>, settings: &Settings) -> Aged {
-    Aged { ttl: set.ttl.clamp(settings.min_ttl, settings.max_ttl), set: Arc::clone(set) }
+    let least = if set.ttl == 0 { 0 } else { settings.min_ttl };
+    Aged { ttl: set.ttl.max(least).min(settings.max_ttl), set: Arc::clone(set) }
 }
 
 fn push_alias(walk: &mut Walk, alias: &Alias, settings: &Settings) {
