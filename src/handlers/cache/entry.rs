@@ -15,7 +15,12 @@ pub(super) type Second = i64;
 
 /// The present second.
 pub(super) fn second(now: Instant) -> Second {
-    Second::try_from(now.seconds()).unwrap_or(Second::MAX)
+    span(now.seconds())
+}
+
+/// So many seconds, to reckon with.
+pub(super) fn span(seconds: u64) -> Second {
+    Second::try_from(seconds).unwrap_or(Second::MAX)
 }
 
 /// What is known.

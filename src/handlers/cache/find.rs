@@ -82,7 +82,7 @@ impl Cache {
     /// The fresh NXDOMAIN of an ancestor that holds for `name` too (RFC 8020), where that is safe.
     ///
     /// Old servers answer NXDOMAIN for empty non-terminals, so Unbound (`harden-below-nxdomain`), Knot Resolver
-    /// and PowerDNS apply the cut to denials that DNSSEC proves, and without proof PowerDNS trusts the root alone
+    /// and `PowerDNS` apply the cut to denials that DNSSEC proves, and without proof `PowerDNS` trusts the root alone
     /// (`root-nx-trust`). Nothing is proved here, so the root's word that a top-level domain does not exist is the
     /// only one that reaches downward. Zones with upstreams of their own, which the root need not know, are exempt.
     pub(super) fn cut_above(&self, name: &Name, now: Second) -> Option<Arc<Entry>> {

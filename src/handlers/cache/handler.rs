@@ -48,12 +48,19 @@ fn is_cacheable(rtype: RecordType) -> bool {
 }
 
 impl Cache {
-    fn answer_fresh(&self, query: &Query, mut answer: Answer, parts: &Parts, turn: &mut Turn<'_>, now: Second) -> Verdict {
+    fn answer_fresh(
+        &self,
+        query: &Query,
+        mut answer: Answer,
+        parts: &Parts,
+        turn: &mut Turn<'_>,
+        now: Second,
+    ) -> Verdict {
         turn.tally.count(Event::CacheHits);
         let mut is_due = false;
         for part in parts {
             let hits = part.hit();
-            let wanted = self.settings.prefetch.as_ref().is_some_and(|prefetch| prefetch.is_due(part, hits, now));
+            let wanted = self.settings.prefetch.is_some_and(|prefetch| prefetch.is_due(part, hits, now));
             if wanted && query.flags.recursion_desired && part.claim_prefetch() {
                 is_due = true;
             }
@@ -64,22 +71,28 @@ impl Cache {
         }
         answer.recallable_until = parts
             .iter()
-            .map(|part| prefetch::recallable_until(self.settings.prefetch.as_ref(), part))
+            .map(|part| prefetch::recallable_until(self.settings.prefetch, part))
             .min()
             .filter(|&until| until > now)
             .and_then(|until| u64::try_from(until).ok());
         Verdict::Answer(answer)
     }
 
-    fn answer_stale(&self, query: &Query, answer: Answer, part: &StalePart, turn: &mut Turn<'_>, now: Second) -> Verdict {
+    fn answer_stale(
+        &self,
+        query: &Query,
+        answer: Answer,
+        part: &StalePart,
+        turn: &mut Turn<'_>,
+        now: Second,
+    ) -> Verdict {
         if !query.flags.recursion_desired {
             return Verdict::Pass;
         }
         let course = self.settings.stale.as_ref().map_or(Course::Ask, |stale| {
             let failures = [&query.question.name, &part.name].map(|name| self.last_failure(name, &query.question));
-            let rests = |failure: &Option<Arc<Entry>>| {
-                stale::course(stale, part.born, failure.as_deref(), now) == Course::Rest
-            };
+            let rests =
+                |failure: &Option<Arc<Entry>>| stale::course(stale, part.born, failure.as_deref(), now) == Course::Rest;
             if failures.iter().any(rests) { Course::Rest } else { Course::Ask }
         });
         match course {
@@ -118,10 +131,5 @@ impl Cache {
 }
 
 fn goal(query: &Query, purpose: Purpose, stale: Option<Answer>) -> Goal {
-    Goal {
-        question: query.question.clone(),
-        checking_disabled: query.flags.checking_disabled,
-        purpose,
-        stale,
-    }
+    Goal { question: query.question.clone(), checking_disabled: query.flags.checking_disabled, purpose, stale }
 }

@@ -70,11 +70,7 @@ impl Memory for Cache {
 
 impl Cache {
     fn learn_rrset(&self, set: Arc<RrSet>, rank: Rank, now: Second) {
-        let is_keepable = set.is_within_bounds()
-            && !set.rdatas.is_empty()
-            && !set.rtype.is_meta()
-            && set.rtype != RecordType::RRSIG;
-        if !is_keepable {
+        if !is_keepable(&set) {
             return;
         }
         let (owner, rtype) = (set.owner.clone(), set.rtype);
@@ -103,13 +99,14 @@ impl Cache {
         }
         let ttl = set.ttl.max(seconds(self.settings.min_ttl)).min(seconds(self.settings.max_ttl));
         // A child's NS RRset, which it renews with each response, does not outlive the parent's word that there is
-        // such a child (ghost domains).
-        match set.rtype {
-            RecordType::NS => match self.fresh(set.owner.wire(), Kind::Delegation, now) {
-                Some((_, left)) => ttl.min(left),
-                None => ttl,
-            },
-            _ => ttl,
+        // such a child (ghost domains); nor does one that was under way when that expired.
+        let cut = match set.rtype {
+            RecordType::NS => self.store.find(&probe(set.owner.wire(), Kind::Delegation)),
+            _ => None,
+        };
+        match cut.filter(|cut| now < stale::end(None, cut)) {
+            Some(cut) => ttl.min(cut.remaining(now).unwrap_or(0)),
+            None => ttl,
         }
     }
 
@@ -136,7 +133,7 @@ impl Cache {
         let ttl = soa.ttl.min(minimum).min(seconds(self.settings.max_negative_ttl)); // RFC 2308 §5
         let is_sound = name.is_within(&soa.owner)
             && entry::sets_bytes(&denial.proofs) <= bounds::RRSET_BYTES_MAX
-            && soa.is_within_bounds();
+            && is_keepable(&soa);
         if ttl == 0 || !is_sound {
             return;
         }
@@ -193,6 +190,17 @@ impl Cache {
     }
 }
 
+/// Whether `set` is one that may be kept: within the bounds, of a type that stands in zones, and where it leads
+/// on, leading somewhere.
+pub(super) fn is_keepable(set: &RrSet) -> bool {
+    let leads_on = matches!(set.rtype, RecordType::CNAME | RecordType::DNAME);
+    set.is_within_bounds()
+        && !set.rdatas.is_empty()
+        && !set.rtype.is_meta()
+        && set.rtype != RecordType::RRSIG // kept with what it covers
+        && (!leads_on || set.target().is_some())
+}
+
 /// Whole seconds, as a TTL.
 fn seconds(duration: std::time::Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
@@ -213,6 +221,9 @@ fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
     if text.len() <= bounds::EDE_TEXT_MAX {
         return text;
     }
-    let end = text.floor_char_boundary(bounds::EDE_TEXT_MAX);
+    let mut end = bounds::EDE_TEXT_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     Cow::Owned(text.get(..end).unwrap_or_default().to_owned())
 }

@@ -14,21 +14,21 @@ pub struct Prefetch {
 
 impl Prefetch {
     /// The second in which the window of `entry` opens; none where its TTL is too short to be worth it.
-    pub(super) fn opens(&self, entry: &Entry) -> Option<Second> {
-        let window = u64::from(entry.ttl) * u64::from(self.window_percent.min(100)) / 100;
+    pub(super) fn opens(self, entry: &Entry) -> Option<Second> {
+        let window = Second::from(entry.ttl) * Second::from(self.window_percent.min(100)) / 100;
         let is_worth_it = u64::from(entry.ttl) >= bounds::PREFETCH_TTL_MIN.as_secs() && window > 0;
-        is_worth_it.then(|| entry.expiry.saturating_sub(window as Second))
+        is_worth_it.then(|| entry.expiry.saturating_sub(window))
     }
 
     /// Whether `entry`, asked `hits` times, is to be renewed in second `now`.
-    pub(super) fn is_due(&self, entry: &Entry, hits: u8, now: Second) -> bool {
+    pub(super) fn is_due(self, entry: &Entry, hits: u8, now: Second) -> bool {
         hits >= self.hits && self.opens(entry).is_some_and(|opens| now >= opens)
     }
 }
 
 /// The second before which an answer with `entry` in it may be recalled without asking the cache again: its
 /// expiry, or the opening of its window as long as a prefetch may still come of it.
-pub(super) fn recallable_until(prefetch: Option<&Prefetch>, entry: &Entry) -> Second {
+pub(super) fn recallable_until(prefetch: Option<Prefetch>, entry: &Entry) -> Second {
     match prefetch.and_then(|prefetch| prefetch.opens(entry)) {
         Some(opens) if !entry.is_prefetched() => opens,
         _ => entry.expiry,

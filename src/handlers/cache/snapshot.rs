@@ -12,8 +12,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Cache;
-use super::entry::{self, Entry, Fact, Second, second};
+use super::entry::{self, Entry, Fact, Second, second, span};
 use super::key::{Key, Kind};
+use super::learn::is_keepable;
 use super::stale;
 use super::store::Change;
 use crate::base::{Instant, bounds};
@@ -81,7 +82,8 @@ impl Cache {
         let (mut count, mut record) = (0u64, Vec::new());
         for (key, entry) in self.store.iter() {
             record.clear();
-            if now >= stale::end(self.settings.stale.as_ref(), &entry) || compose(&key, &entry, now, &mut record).is_none()
+            if now >= stale::end(self.settings.stale.as_ref(), &entry)
+                || compose(&key, &entry, now, &mut record).is_none()
             {
                 continue;
             }
@@ -111,7 +113,7 @@ impl Cache {
             return Err(SnapshotFault::TooOld(passed));
         }
         let now = second(now);
-        let base = now.saturating_sub(passed as Second);
+        let base = now.saturating_sub(span(passed));
         let mut loaded = Loaded { kept: 0, dropped: 0, is_whole: false };
         let mut from = from.take(bounds::SNAPSHOT_MAX);
         let mut record = Vec::new();
@@ -284,7 +286,7 @@ fn compose_set(set: &RrSet, out: &mut Vec<u8>) {
 fn parse(record: &[u8], base: Second) -> Option<(Key, Entry)> {
     let mut fields = Fields(record);
     let tag = fields.octet()?;
-    let left = fields.u64()? as Second;
+    let left = fields.array().map(Second::from_be_bytes)?;
     let ttl = fields.u32()?;
     if left > Second::from(ttl) || ttl == 0 {
         return None; // a fact never has more left than it began with
@@ -380,7 +382,7 @@ impl<'a> Fields<'a> {
     fn set(&mut self) -> Option<Arc<RrSet>> {
         let (owner, rtype, ttl) = (self.name()?, RecordType(self.u16()?), self.u32()?);
         let set = RrSet { owner, rtype, ttl, rdatas: self.rdatas()?, signatures: self.rdatas()? };
-        set.is_within_bounds().then(|| Arc::new(set))
+        is_keepable(&set).then(|| Arc::new(set))
     }
 
     fn server(&mut self) -> Option<NameServer> {

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use super::entry::{Entry, Fact, Second};
+use super::entry::{Entry, Fact, Second, span};
 use crate::base::bounds;
 
 /// When data past their TTL are served.
@@ -60,7 +60,7 @@ pub(super) fn age(stale: Option<&Stale>, entry: &Entry, now: Second) -> Age {
 /// Seconds past the TTL in which a fact of `ttl` seconds may be served.
 fn window(stale: Option<&Stale>, ttl: u32) -> Second {
     let seconds = stale.map_or(0, |stale| stale.window.as_secs().min(bounds::STALE_TTL_FACTOR * u64::from(ttl)));
-    Second::try_from(seconds).unwrap_or(Second::MAX)
+    span(seconds)
 }
 
 /// What to do about a stale answer whose newest part was learned in second `born`, where the question's
@@ -76,8 +76,7 @@ pub(super) fn course(stale: &Stale, born: Second, failure: Option<&Entry>, now: 
 /// The second in which the rest after `failure` ends; while the failure itself is fresh, nobody asks either
 /// (RFC 9520).
 fn rest_end(stale: &Stale, failure: &Entry) -> Second {
-    let recheck = Second::try_from(stale.recheck.as_secs()).unwrap_or(Second::MAX);
-    failure.expiry.max(failure.born().saturating_add(recheck))
+    failure.expiry.max(failure.born().saturating_add(span(stale.recheck.as_secs())))
 }
 
 /// The first second in which nothing can need `entry` any more, so that it may leave memory.
@@ -86,11 +85,11 @@ pub(super) fn end(stale: Option<&Stale>, entry: &Entry) -> Second {
         Fact::RrSet { .. } | Fact::Denial { .. } if entry.answers_clients() => window(stale, entry.ttl),
         Fact::RrSet { .. } | Fact::Denial { .. } => 0,
         // Resolutions that began with the zone cut may still be under way and bring others below it.
-        Fact::Delegation(_) => bounds::WORK_DEADLINE.as_secs() as Second,
+        Fact::Delegation(_) => span(bounds::WORK_DEADLINE.as_secs()),
         // The next failure counts as the same one going on.
         Fact::Failure(_) => {
             let rest = stale.map_or(0, |stale| rest_end(stale, entry).saturating_sub(entry.expiry));
-            rest.max(bounds::FAILURE_TTL_MAX.as_secs() as Second)
+            rest.max(span(bounds::FAILURE_TTL_MAX.as_secs()))
         }
     };
     entry.expiry.saturating_add(past)
@@ -144,6 +143,10 @@ mod tests {
         assert_eq!(course(&STALE, 100, Some(&failed), 230), Course::Ask);
         assert_eq!(course(&STALE, 201, Some(&failed), 210), Course::Ask, "the data are newer than the failure");
         let brief = Stale { recheck: Duration::from_secs(1), ..STALE };
-        assert_eq!(course(&brief, 100, Some(&failure(200, 20)), 219), Course::Rest, "a fresh failure is not asked over");
+        assert_eq!(
+            course(&brief, 100, Some(&failure(200, 20)), 219),
+            Course::Rest,
+            "a fresh failure is not asked over"
+        );
     }
 }

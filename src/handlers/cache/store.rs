@@ -4,10 +4,9 @@
 //!
 //! Nothing here knows time: moka's clock is not used, and whether an entry is fresh is for others to say.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use moka::ops::compute::Op;
 
 use super::entry::Entry;
 use super::key::Key;
@@ -27,7 +26,7 @@ pub(super) enum Change {
 pub(super) struct Store(Inner);
 
 enum Inner {
-    Shared(moka::sync::Cache<Key, Arc<Entry>, Keyed>),
+    Shared(Box<Shared>),
     Plain(Mutex<Plain>),
 }
 
@@ -37,8 +36,8 @@ impl Store {
         let cache = moka::sync::Cache::builder()
             .max_capacity(size_bytes)
             .weigher(|key: &Key, entry: &Arc<Entry>| u32::try_from(entry.size_bytes(key)).unwrap_or(u32::MAX))
-            .build_with_hasher(keyed);
-        Self(Inner::Shared(cache))
+            .build_with_hasher(keyed.clone());
+        Self(Inner::Shared(Box::new(Shared { cache, keyed, changing: std::array::from_fn(|_| Mutex::new(())) })))
     }
 
     /// The store of a simulation, of at most `size_bytes` octets.
@@ -55,7 +54,7 @@ impl Store {
     /// The entry under a key.
     pub(super) fn find(&self, probe: &[u8]) -> Option<Arc<Entry>> {
         match &self.0 {
-            Inner::Shared(cache) => cache.get(probe),
+            Inner::Shared(shared) => shared.cache.get(probe),
             Inner::Plain(plain) => lock(plain).entries.get(probe).map(|(_, entry)| Arc::clone(entry)),
         }
     }
@@ -63,14 +62,13 @@ impl Store {
     /// Lets `decide` say what becomes of `key`, while nobody else changes it.
     pub(super) fn update(&self, key: Key, decide: impl FnOnce(Option<&Arc<Entry>>) -> Change) {
         match &self.0 {
-            Inner::Shared(cache) => {
-                let _done = cache.entry(key).and_compute_with(|old| {
-                    match decide(old.map(moka::Entry::into_value).as_ref()) {
-                        Change::Keep => Op::Nop,
-                        Change::Put(entry) => Op::Put(entry),
-                        Change::Remove => Op::Remove,
-                    }
-                });
+            Inner::Shared(shared) => {
+                let _changing = shared.lock(Borrow::<[u8]>::borrow(&key));
+                match decide(shared.cache.get(&key).as_ref()) {
+                    Change::Keep => {}
+                    Change::Put(entry) => shared.cache.insert(key, entry),
+                    Change::Remove => shared.cache.invalidate(&key),
+                }
             }
             Inner::Plain(plain) => {
                 let mut plain = lock(plain);
@@ -78,7 +76,7 @@ impl Store {
                     Change::Keep => {}
                     Change::Put(entry) => plain.put(key, entry),
                     Change::Remove => {
-                        plain.remove(std::borrow::Borrow::<[u8]>::borrow(&key));
+                        plain.remove(Borrow::<[u8]>::borrow(&key));
                     }
                 }
             }
@@ -88,7 +86,10 @@ impl Store {
     /// Removes what lies under a key; tells whether there was anything.
     pub(super) fn remove(&self, probe: &[u8]) -> bool {
         match &self.0 {
-            Inner::Shared(cache) => cache.remove(probe).is_some(),
+            Inner::Shared(shared) => {
+                let _changing = shared.lock(probe);
+                shared.cache.remove(probe).is_some()
+            }
             Inner::Plain(plain) => lock(plain).remove(probe),
         }
     }
@@ -96,7 +97,7 @@ impl Store {
     /// All entries, in no order; what changes meanwhile may or may not be seen.
     pub(super) fn iter(&self) -> Box<dyn Iterator<Item = (Arc<Key>, Arc<Entry>)> + Send + '_> {
         match &self.0 {
-            Inner::Shared(cache) => Box::new(cache.iter()),
+            Inner::Shared(shared) => Box::new(shared.cache.iter()),
             Inner::Plain(plain) => {
                 let plain = lock(plain);
                 let entries: Vec<_> = plain
@@ -112,9 +113,9 @@ impl Store {
     /// The number of entries and the octets they take.
     pub(super) fn extent(&self) -> (u64, u64) {
         match &self.0 {
-            Inner::Shared(cache) => {
-                cache.run_pending_tasks();
-                (cache.entry_count(), cache.weighted_size())
+            Inner::Shared(shared) => {
+                shared.cache.run_pending_tasks();
+                (shared.cache.entry_count(), shared.cache.weighted_size())
             }
             Inner::Plain(plain) => {
                 let plain = lock(plain);
@@ -125,9 +126,24 @@ impl Store {
 
     /// Lets the store tidy up what it has put off: evictions, and the memory behind them.
     pub(super) fn settle(&self) {
-        if let Inner::Shared(cache) = &self.0 {
-            cache.run_pending_tasks();
+        if let Inner::Shared(shared) = &self.0 {
+            shared.cache.run_pending_tasks();
         }
+    }
+}
+
+/// moka, and locks of which each guards the changes to a share of the keys. (Its own `and_compute_with` does the
+/// same with an allocation or two for each change.)
+struct Shared {
+    cache: moka::sync::Cache<Key, Arc<Entry>, Keyed>,
+    keyed: Keyed,
+    changing: [Mutex<()>; 64],
+}
+
+impl Shared {
+    fn lock(&self, probe: &[u8]) -> Option<MutexGuard<'_, ()>> {
+        let share = self.keyed.hash_one(probe) as usize % self.changing.len();
+        self.changing.get(share).map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -147,14 +163,14 @@ struct Plain {
 
 impl Plain {
     fn put(&mut self, key: Key, entry: Arc<Entry>) {
-        self.remove(std::borrow::Borrow::<[u8]>::borrow(&key));
+        self.remove(Borrow::<[u8]>::borrow(&key));
         self.bytes += entry.size_bytes(&key) as u64;
         self.order.insert(self.next, key.clone());
         self.entries.insert(key, (self.next, entry));
         self.next += 1;
         while self.bytes > self.bytes_max {
             let Some((_, oldest)) = self.order.pop_first() else { break };
-            self.remove(std::borrow::Borrow::<[u8]>::borrow(&oldest));
+            self.remove(Borrow::<[u8]>::borrow(&oldest));
         }
     }
 

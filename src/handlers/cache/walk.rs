@@ -111,17 +111,13 @@ fn add(answer: &mut Answer, name: &Name, found: &Found, ttl: u32, wants_dnssec: 
 fn redirect(answer: &mut Answer, name: &Name, dname: &Arc<RrSet>, ttl: u32) -> Next {
     answer.answer.push(Aged { set: Arc::clone(dname), ttl });
     let target = dname.target().and_then(|target| name.with_ending(&dname.owner, &target));
-    match target {
-        Some(Ok(target)) => {
-            let cname = RrSet::new(name.clone(), RecordType::CNAME, ttl, [target.wire()]);
-            answer.answer.push(Aged { set: Arc::new(cname), ttl });
-            Next::Target(target)
-        }
-        // RFC 6672 §2.2: the new name would be too long.
-        _ => {
-            answer.rcode = Rcode::YXDOMAIN;
-            Next::End
-        }
+    if let Some(Ok(target)) = target {
+        let cname = RrSet::new(name.clone(), RecordType::CNAME, ttl, [target.wire()]);
+        answer.answer.push(Aged { set: Arc::new(cname), ttl });
+        Next::Target(target)
+    } else {
+        answer.rcode = Rcode::YXDOMAIN; // RFC 6672 §2.2: the new name would be too long
+        Next::End
     }
 }
 

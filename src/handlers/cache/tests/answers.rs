@@ -126,8 +126,9 @@ fn eleven_aliases_are_followed_and_a_twelfth_is_a_failure() {
     let answer = world.answer("n0.example.", RecordType::A);
     assert_eq!((answer.rcode, answer.answer.len()), (Rcode::SERVFAIL, 0));
     assert!(answer.ede.unwrap().text.contains("aliases"));
-    world.learn_answer(pointing("n12.example.", RecordType::CNAME, 300, "n0.example."));
-    assert_eq!(world.answer("n5.example.", RecordType::A).rcode, Rcode::SERVFAIL, "a loop ends too");
+    world.learn_answer(pointing("x.example.", RecordType::CNAME, 300, "y.example."));
+    world.learn_answer(pointing("y.example.", RecordType::CNAME, 300, "x.example."));
+    assert_eq!(world.answer("x.example.", RecordType::A).rcode, Rcode::SERVFAIL, "a loop ends too");
 }
 
 #[test]
@@ -137,7 +138,10 @@ fn a_remembered_failure_is_answered_with_its_reason() {
     let answer = world.answer("www.example.", RecordType::A);
     let ede = answer.ede.unwrap();
     assert_eq!((answer.rcode, ede.code), (Rcode::SERVFAIL, EdeCode::CachedError));
-    assert_eq!((ede.text.as_ref(), answer.recallable_until), ("all servers of example. are silent", Some(world.now + 5)));
+    assert_eq!(
+        (ede.text.as_ref(), answer.recallable_until),
+        ("all servers of example. are silent", Some(world.now + 5))
+    );
     assert!(matches!(world.ask("www.example.", RecordType::AAAA), Verdict::Resolve(_)));
     assert!(matches!(world.pass(5).ask("www.example.", RecordType::A), Verdict::Resolve(_)));
 }
@@ -176,7 +180,11 @@ fn what_was_asked_once_or_lives_short_is_not_prefetched() {
     let mut world = world();
     world.learn_answer(a("once.example.", 100, 1));
     let answer = world.pass(95).answer("once.example.", RecordType::A);
-    assert_eq!((world.aside.take(), answer.recallable_until), (None, None), "the next query may be the one to prefetch");
+    assert_eq!(
+        (world.aside.take(), answer.recallable_until),
+        (None, None),
+        "the next query may be the one to prefetch"
+    );
     world.learn_answer(a("short.example.", 9, 1));
     for _ in 0..8 {
         world.pass(1).answer("short.example.", RecordType::A);

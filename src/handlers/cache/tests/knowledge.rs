@@ -67,6 +67,7 @@ fn what_passes_the_bounds_is_refused() {
     world.learn_answer(RrSet::new(name("large.example."), RecordType::TXT, 300, &large));
     world.learn_answer(RrSet::new(name("none.example."), RecordType::A, 300, [[0u8; 4]; 0]));
     world.learn_answer(RrSet::new(name("meta.example."), RecordType::OPT, 300, [[0u8; 4]]));
+    world.learn_answer(RrSet::new(name("astray.example."), RecordType::CNAME, 300, [[9u8; 4]]));
     assert!(world.cache.is_empty());
     world.learn_answer(RrSet::new(name("many.example."), RecordType::A, 300, &many[..256]));
     assert_eq!(world.cache.len(), 1);
@@ -74,7 +75,8 @@ fn what_passes_the_bounds_is_refused() {
 
 #[test]
 fn a_denial_holds_for_the_least_of_soa_ttl_minimum_and_cap() {
-    for (ttl, minimum, expected) in [(300, 60, Some(60)), (60, 300, Some(60)), (9000, 9000, Some(3600)), (0, 60, None)] {
+    for (ttl, minimum, expected) in [(300, 60, Some(60)), (60, 300, Some(60)), (9000, 9000, Some(3600)), (0, 60, None)]
+    {
         let world = world();
         world.deny("www.example.", RecordType::A, denial(false, soa("example.", ttl, minimum)));
         let found = world.cache.denial(&name("www.example."), RecordType::A, world.at());
@@ -175,6 +177,8 @@ fn a_ghost_domain_dies_with_its_parents_ttl_whatever_the_child_says() {
     assert_eq!(world.cut("www.phoenix.ghost.test.").unwrap().0, "test.");
     assert_eq!(world.ttl("ghost.test.", RecordType::NS), None);
     // Nor does a response bring it back that was under way when it expired.
+    world.learn_answer(pointing("ghost.test.", RecordType::NS, 86_400, "ns.ghost.test."));
+    assert_eq!(world.ttl("ghost.test.", RecordType::NS), None);
     world.delegate("phoenix.ghost.test.", 86_400, "ns.ghost.test.");
     assert_eq!(world.cut("www.phoenix.ghost.test.").unwrap().0, "test.");
 }

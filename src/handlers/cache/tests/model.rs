@@ -99,7 +99,9 @@ impl Known {
             }
         }
         match (stale, self.failure) {
-            (Some((born, rcode)), Some((expiry, ttl))) if expiry - ttl >= born && now < expiry.max(expiry - ttl + 30) => {
+            (Some((born, rcode)), Some((expiry, ttl)))
+                if expiry - ttl >= born && now < expiry.max(expiry - ttl + 30) =>
+            {
                 Seen::Answer(rcode, Some(30))
             }
             (Some((_, rcode)), _) => Seen::Resolve(Some(rcode)),
