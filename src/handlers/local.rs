@@ -93,9 +93,12 @@ mod tests {
 
     #[test]
     fn only_class_in_passes() {
-        for (class, rcode) in
-            [(Class::HS, Rcode::REFUSED), (Class(77), Rcode::REFUSED), (Class(0), Rcode::REFUSED), (Class::ANY, Rcode::NOTIMP)]
-        {
+        for (class, rcode) in [
+            (Class::HS, Rcode::REFUSED),
+            (Class(77), Rcode::REFUSED),
+            (Class(0), Rcode::REFUSED),
+            (Class::ANY, Rcode::NOTIMP),
+        ] {
             assert_eq!(answer(Ask::new("example.", "A").class(class).of(&Local)).rcode, rcode, "{class}");
         }
         assert_eq!(Ask::new("example.", "A").of(&Local), Verdict::Pass);

@@ -147,9 +147,11 @@ mod tests {
     #[test]
     fn the_reverse_of_a_listed_address_is_its_first_name() {
         let reverse6 = format!("1.{}8.b.d.0.1.0.0.2.IP6.ARPA.", "0.".repeat(23));
-        for (qname, target) in
-            [("1.2.0.192.in-addr.arpa.", "www.example."), (&reverse6, "six.example."), ("9.2.0.192.in-addr.arpa.", "four.example.")]
-        {
+        for (qname, target) in [
+            ("1.2.0.192.in-addr.arpa.", "www.example."),
+            (&reverse6, "six.example."),
+            ("9.2.0.192.in-addr.arpa.", "four.example."),
+        ] {
             let found = answer(Ask::new(qname, "PTR").of(&handler(FILE)));
             assert_eq!(records(&found), [(name(qname), "PTR".to_owned(), name(target).wire().to_vec())]);
         }

@@ -35,14 +35,20 @@ pub fn parse(text: &str, ttl: u32) -> (Hosts, Vec<Warning>) {
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
         if number > bounds::HOSTS_LINES_MAX {
-            warnings.push(number, format!("the file has more than {} lines; the rest is not read", bounds::HOSTS_LINES_MAX));
+            warnings.push(
+                number,
+                format!("the file has more than {} lines; the rest is not read", bounds::HOSTS_LINES_MAX),
+            );
             break;
         }
         read_line(line, number, &mut builder, &mut warnings);
     }
     let (hosts, crowded) = builder.build(ttl);
     for line in crowded {
-        warnings.push(line, format!("the name has more than {} addresses; this one is left out", bounds::RECORDS_PER_RRSET));
+        warnings.push(
+            line,
+            format!("the name has more than {} addresses; this one is left out", bounds::RECORDS_PER_RRSET),
+        );
     }
     (hosts, warnings.0)
 }
@@ -114,11 +120,12 @@ struct Warnings(Vec<Warning>);
 
 impl Warnings {
     fn push(&mut self, line: usize, why: String) {
-        match bounds::HOSTS_WARNINGS_MAX.saturating_sub(self.0.len()) {
-            0 => {}
-            1 => self.0.push(Warning { line, why: "from here on warnings are left out: there are too many".to_owned() }),
-            _ => self.0.push(Warning { line, why }),
-        }
+        let why = match bounds::HOSTS_WARNINGS_MAX.saturating_sub(self.0.len()) {
+            0 => return,
+            1 => "from here on warnings are left out: there are too many".to_owned(),
+            _ => why,
+        };
+        self.0.push(Warning { line, why });
     }
 }
 

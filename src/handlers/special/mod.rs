@@ -59,7 +59,9 @@ impl Handler for Special {
     fn handle(&self, query: &Query, _: &mut Turn<'_>) -> Verdict {
         let name = &query.question.name;
         match self.zone_of(name) {
-            Some(zone) if !self.open.iter().any(|open| name.is_within(open)) => zone.answer(&query.question, &self.open),
+            Some(zone) if !self.open.iter().any(|open| name.is_within(open)) => {
+                zone.answer(&query.question, &self.open)
+            }
             _ => Verdict::Pass,
         }
     }
@@ -137,8 +139,7 @@ mod tests {
             ("printer.home.arpa.", "home.arpa."),
             ("a.service.arpa.", "service.arpa."),
         ] {
-            let expected = if qname == "1.2.0.192.in-addr.arpa." { "2.0.192.in-addr.arpa." } else { apex };
-            assert_eq!(denied_by(&ask(qname, "PTR")), (Rcode::NXDOMAIN, name(expected)), "{qname}");
+            assert_eq!(denied_by(&ask(qname, "PTR")), (Rcode::NXDOMAIN, name(apex)), "{qname}");
         }
         let apex_of_all = "255.255.255.255.in-addr.arpa.";
         assert_eq!(denied_by(&ask(apex_of_all, "PTR")), (Rcode::NOERROR, name(apex_of_all)));

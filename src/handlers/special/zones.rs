@@ -76,7 +76,8 @@ pub(super) fn all() -> impl Iterator<Item = Zone> {
     let top = TOP_LEVEL.iter().filter_map(move |(apex, why)| named(apex, Kind::Empty, Some(why)));
     let site = SITE.iter().filter_map(move |apex| named(apex, Kind::Empty, None));
     // RFC 1918's 172.16.0.0/12, and the shared addresses 100.64.0.0/10 (RFC 7793).
-    let ranges = (16..32).map(|n| format!("{n}.172.in-addr.arpa.")).chain((64..128).map(|n| format!("{n}.100.in-addr.arpa.")));
+    let ranges =
+        (16..32).map(|n| format!("{n}.172.in-addr.arpa.")).chain((64..128).map(|n| format!("{n}.100.in-addr.arpa.")));
     let ranges = ranges.filter_map(move |apex| named(&apex, Kind::Empty, None));
     let others = [("localhost.", Kind::Localhost), ("resolver.arpa.", Kind::Silent)];
     top.chain(site).chain(ranges).chain(others.into_iter().filter_map(move |(apex, kind)| named(apex, kind, None)))
@@ -105,15 +106,15 @@ impl Zone {
         if self.kind == Kind::Localhost {
             // Address queries get loopback, all other types a negative answer (RFC 6761 §6.3).
             return match rtype {
-                RecordType::A => self.records(RrSet::new(name.clone(), rtype, TTL, [Ipv4Addr::LOCALHOST.octets()])),
-                RecordType::AAAA => self.records(RrSet::new(name.clone(), rtype, TTL, [Ipv6Addr::LOCALHOST.octets()])),
+                RecordType::A => positive(RrSet::new(name.clone(), rtype, TTL, [Ipv4Addr::LOCALHOST.octets()])),
+                RecordType::AAAA => positive(RrSet::new(name.clone(), rtype, TTL, [Ipv6Addr::LOCALHOST.octets()])),
                 _ => self.negative(Rcode::NOERROR),
             };
         }
         if *name == self.apex {
             match rtype {
-                RecordType::SOA => return self.positive(Arc::clone(&self.soa)),
-                RecordType::NS => return self.positive(Arc::clone(&self.ns)),
+                RecordType::SOA => return positive(Arc::clone(&self.soa)),
+                RecordType::NS => return positive(Arc::clone(&self.ns)),
                 // DS is the parent's (RFC 4035 §3.1.4.1): a validator behind us needs arpa's proof that the
                 // delegation is insecure (RFC 8375 §4). The top-level names have no such delegation.
                 RecordType::DS if self.apex.label_count() > 1 => return Verdict::Pass,
@@ -123,7 +124,7 @@ impl Zone {
         }
         if self.pointers.contains(name) {
             return if rtype == RecordType::PTR {
-                self.records(RrSet::new(name.clone(), rtype, TTL, [b"\x09localhost\0"]))
+                positive(RrSet::new(name.clone(), rtype, TTL, [b"\x09localhost\0"]))
             } else {
                 self.negative(Rcode::NOERROR)
             };
@@ -134,17 +135,13 @@ impl Zone {
         self.negative(if exists { Rcode::NOERROR } else { Rcode::NXDOMAIN })
     }
 
-    fn records(&self, set: RrSet) -> Verdict {
-        self.positive(Arc::new(set))
-    }
-
-    fn positive(&self, set: Arc<RrSet>) -> Verdict {
-        let answer = vec![Aged { set, ttl: TTL }];
-        Verdict::Answer(Answer { authoritative: true, answer, ..Answer::default() })
-    }
-
     fn negative(&self, rcode: Rcode) -> Verdict {
         let authority = vec![Aged { set: Arc::clone(&self.soa), ttl: TTL }];
         Verdict::Answer(Answer { rcode, authoritative: true, authority, ede: self.ede.clone(), ..Answer::default() })
     }
+}
+
+fn positive(set: impl Into<Arc<RrSet>>) -> Verdict {
+    let answer = vec![Aged { set: set.into(), ttl: TTL }];
+    Verdict::Answer(Answer { authoritative: true, answer, ..Answer::default() })
 }
