@@ -1,9 +1,11 @@
 //! The links of the chain, one folder each. Siblings never import each other.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod gate;
 pub mod hosts;
 pub mod local;
+pub mod resolve;
 pub mod special;
 
 #[cfg(test)]
