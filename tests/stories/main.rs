@@ -8,6 +8,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod generated;
 mod replay;
 mod script;
 mod server;

@@ -24,11 +24,20 @@ story: NXDOMAIN holds for every type of the name
   expect NXDOMAIN
   expect sent 0
 
-story: NXDOMAIN holds for the names below
+story: a top-level domain that does not exist is asked for once
+  ask a.none. A
+  expect NXDOMAIN
+  expect authority . SOA
+  expect sent 1
+  ask b.none. MX
+  expect NXDOMAIN
+  expect sent 0
+
+story: below a name that does not exist one query is enough
   ask none.example. A
   ask deep.below.none.example. A
   expect NXDOMAIN
-  expect sent 0
+  expect sent 1
 
 story: NODATA holds for its type only
   ask www.example. MX
