@@ -45,6 +45,8 @@ pub type Outcome = Result<Arc<Finding>, Trouble>;
 
 /// After an error RCODE from the last server, a better answer may still come for so long.
 const GRACE: Duration = Duration::from_millis(30);
+/// The last query of an ask waits for at least so long, as for a server never asked before.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Error responses taken from one server before it is given up.
 const SOFT_FAILURES: u8 = 2;
 /// Datagrams with a wrong id or question after which UDP is no longer believed for this attempt.
@@ -290,10 +292,17 @@ impl Ask {
             self.trouble = Trouble::Exhausted(exhausted);
             return Some(Err(self.trouble));
         }
-        let target = self.targets.get_mut(at)?;
-        let score = bench.scoreboard.score(target.address);
+        let score = bench.scoreboard.score(self.targets.get(at)?.address);
         let base = score.map_or(bounds::RTO_INITIAL, super::scoreboard::Score::timeout);
+        let is_last = self.tries + 1 >= bounds::TRIES_PER_STEP
+            || !self.targets.iter().enumerate().any(|(other, target)| {
+                let tries = target.tries + u8::from(other == at);
+                !target.is_spent && tries < bounds::TRIES_PER_SERVER && target.soft_failures < SOFT_FAILURES
+            });
+        let target = self.targets.get_mut(at)?;
         let timeout = match transport {
+            // Nobody is left to ask after it: a path that has become slow gets the time that a new one gets.
+            Transport::Udp if is_last => (base * (1 << target.tries.min(6))).clamp(PATIENCE, bounds::RTO_MAX),
             Transport::Udp => (base * (1 << target.tries.min(6))).min(bounds::RTO_MAX),
             Transport::Tcp => (base * 4).clamp(Duration::from_millis(1500), bounds::RTO_MAX),
         };
@@ -322,7 +331,7 @@ impl Ask {
             name,
             transport,
             sent: now,
-            timeout: now + timeout,
+            timeout: (now + timeout).min(self.ledger.deadline()),
             hedge,
             with_edns,
             cookie,
