@@ -130,6 +130,8 @@ pub struct Scoreboard {
     secret: Keyed,
     timeouts_in_row: u32,
     first_timeout: Instant,
+    /// Whether any server ever answered.
+    has_heard: bool,
     forgiveness: u32,
     sent: u64,
     hedges: u64,
@@ -145,6 +147,7 @@ impl Scoreboard {
             secret: keyed(dice),
             timeouts_in_row: 0,
             first_timeout: Instant::ZERO,
+            has_heard: false,
             forgiveness: 0,
             sent: 0,
             hedges: 0,
@@ -203,6 +206,7 @@ impl Scoreboard {
             self.forgiveness += 1;
         }
         self.timeouts_in_row = 0;
+        self.has_heard = true;
         let forgiveness = self.forgiveness;
         let score = self.score_mut(server);
         let sample = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).clamp(1, u64::MAX / 8);
@@ -219,10 +223,14 @@ impl Scoreboard {
 
     /// `server` did not answer in time, or cannot be reached.
     pub fn note_timeout(&mut self, server: SocketAddr, now: Instant) {
-        if self.timeouts_in_row == 0 {
-            self.first_timeout = now;
+        // A server that never answered says nothing of our own network, unless nobody ever answered.
+        let is_telling = !self.has_heard || self.score(server).is_some_and(|score| score.srtt > 0);
+        if is_telling {
+            if self.timeouts_in_row == 0 {
+                self.first_timeout = now;
+            }
+            self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
         }
-        self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
         let forgiveness = self.forgiveness;
         let score = self.score_mut(server);
         score.timeouts = score.timeouts.saturating_add(1);
