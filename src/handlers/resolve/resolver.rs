@@ -14,7 +14,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::ask::{self, Ask, Bench, Outcome, Trouble};
-use super::classify::{Alias, End, Finding, FoundChain, address_of, classify};
+use super::classify::{Alias, End, Finding, FoundChain, address_of, classify, rename};
 use super::ledger::{Exhausted, Ledger};
 use super::scoreboard::Scoreboard;
 use super::settings::{Families, Minimisation, Route};
@@ -449,12 +449,10 @@ impl Resolver {
             // What memory knows of the names between need not be asked.
             while labels < walk.name.label_count() {
                 let between = walk.name.suffix(labels);
-                let is_known = around.memory.rrset(&between, RecordType::A, around.now).is_some()
-                    || around
-                        .memory
-                        .denial(&between, RecordType::A, around.now)
-                        .is_some_and(|denial| !denial.is_nxdomain);
-                if !is_known {
+                let denial = around.memory.denial(&between, RecordType::A, around.now);
+                if denial.as_ref().is_some_and(|denial| denial.is_nxdomain) {
+                    walk.shown.give_up(); // the answer would be the same; only the whole name can tell more
+                } else if denial.is_none() && around.memory.rrset(&between, RecordType::A, around.now).is_none() {
                     break;
                 }
                 stand.known_labels = labels;
@@ -599,7 +597,9 @@ impl Resolver {
             Finding::Chain(chain) if *asked != walk.name => {
                 let is_nxdomain = matches!(&chain.end, End::Denied(_, denial) if denial.is_nxdomain);
                 if is_nxdomain && chain.aliases.is_empty() {
-                    if self.settings.minimisation == Minimisation::Strict {
+                    // The root's servers do not deny empty non-terminals: there is no such top-level domain.
+                    let is_of_root = walk.stand.as_ref().is_some_and(|stand| stand.cut.zone().is_root());
+                    if is_of_root || self.settings.minimisation == Minimisation::Strict {
                         return self.follow_chain(at, chain, around);
                     }
                     walk.shown.give_up();
@@ -626,7 +626,15 @@ impl Resolver {
         }
         match &chain.end {
             End::Answer(set) => {
-                let aged = age(set, &self.settings);
+                let mut aged = age(set, &self.settings);
+                // What a zone says of its own servers holds no longer than its parent's word for it.
+                if let Some(Stand { cut: Cut::Delegated(cut), .. }) = &walk.stand
+                    && set.rtype == RecordType::NS
+                    && set.owner == cut.zone
+                    && !cut.zone.is_root()
+                {
+                    aged.ttl = aged.ttl.min(cut.ttl);
+                }
                 self.end(at, Ended::Answer(aged), around);
             }
             End::Denied(name, denial) => {
@@ -636,7 +644,10 @@ impl Resolver {
                 around.memory.learn(learned, around.now);
                 self.end(at, Ended::Denied(denial), around);
             }
-            End::TooLong => self.end(at, Ended::TooLong, around),
+            End::TooLong(dname) => {
+                walk.chain.push(age(dname, &self.settings));
+                self.end(at, Ended::TooLong, around);
+            }
             End::Continues(target) => {
                 walk.name = target.lowered();
                 walk.stand = None;
@@ -796,16 +807,29 @@ fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
         if let Some(denial) = memory.denial(&walk.name, rtype, now) {
             return Some(Ended::Denied(denial));
         }
-        if rtype == RecordType::CNAME {
-            return None;
-        }
-        let found = memory.rrset(&walk.name, RecordType::CNAME, now).filter(|found| is_usable(found.rank))?;
-        let target = found.set.target()?;
+        let usable = |owner: &Name, rtype: RecordType| {
+            memory.rrset(owner, rtype, now).filter(|found| is_usable(found.rank))
+        };
+        let alias = (rtype != RecordType::CNAME).then(|| usable(&walk.name, RecordType::CNAME)).flatten();
+        let target = match alias {
+            Some(found) => {
+                let target = found.set.target()?;
+                walk.chain.push(Aged { set: found.set, ttl: found.ttl });
+                target
+            }
+            None => {
+                let mut above = std::iter::successors(walk.name.parent(), Name::parent);
+                let found = above.find_map(|owner| usable(&owner, RecordType::DNAME))?;
+                walk.chain.push(Aged { set: Arc::clone(&found.set), ttl: found.ttl });
+                let Some(alias) = rename(&found.set, &walk.name) else { return Some(Ended::TooLong) };
+                walk.chain.push(Aged { set: alias.cname, ttl: found.ttl });
+                alias.target
+            }
+        };
         if let Err(exhausted) = walk.ledger.charge_alias() {
             around.tally.count(exhausted.event());
             return Some(Ended::Failed(Trouble::Exhausted(exhausted)));
         }
-        walk.chain.push(Aged { set: found.set, ttl: found.ttl });
         walk.name = target.lowered();
     }
 }
@@ -924,7 +948,8 @@ fn learn(finding: &Finding, question: &Question, around: &mut Surroundings<'_>) 
                     let learned = Learned::Denial { name: name.clone(), rtype: question.rtype, denial: denial.clone() };
                     memory.learn(learned, now);
                 }
-                _ => {}
+                End::TooLong(dname) => memory.learn(Learned::RrSet { set: Arc::clone(dname), rank }, now),
+                End::Denied(..) | End::Continues(_) => {}
             }
             if let Some(roots) = &chain.roots {
                 memory.learn(Learned::Delegation(Arc::clone(roots)), now);
