@@ -79,7 +79,9 @@ pub fn classify(
         Walked::TooLong(dname) => return found(aliases, End::TooLong(dname)),
         Walked::Found(set) => {
             let is_priming = zone.is_root() && question.name.is_root() && question.rtype == RecordType::NS;
-            let roots = is_priming.then(|| Arc::new(reading.delegation(&set)));
+            let roots = is_priming.then(|| reading.delegation(&set));
+            // Without addresses nobody could be asked for them: then the hints serve on.
+            let roots = roots.filter(|roots| roots.servers.iter().any(|server| !server.glue.is_empty())).map(Arc::new);
             let is_authoritative = message.flags.authoritative;
             return Ok(Finding::Chain(FoundChain { aliases, end: End::Answer(set), is_authoritative, roots }));
         }

@@ -565,6 +565,17 @@ impl Resolver {
     /// No server of the cut is left to ask.
     fn run_dry(&mut self, at: u32, trouble: Trouble, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
+        // What the root says of its servers leads nowhere: back to the operator's word.
+        if let Some(stand) = &mut walk.stand
+            && let Cut::Delegated(cut) = &stand.cut
+            && cut.zone.is_root()
+            && !Arc::ptr_eq(cut, &self.settings.roots)
+        {
+            let tried = std::mem::take(&mut stand.tried);
+            *stand = Stand { tried, ..Stand::new(Cut::Delegated(Arc::clone(&self.settings.roots))) };
+            self.moving.push_back(at);
+            return;
+        }
         // Servers that choke on a shortened name may know the whole one.
         if !walk.shown.has_given_up()
             && self.settings.minimisation == Minimisation::Relaxed
