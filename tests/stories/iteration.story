@@ -180,3 +180,46 @@ story: a talkative server's apex NS records cause no further query
   expect sent 3
   ask mx.sub.example. A
   expect sent 1
+
+story: a zone that moved to other servers is found by asking its parent again
+  ask www.sub.example. A
+  server 192.0.2.2 zone example.
+    sub.example. NS ns.sub.example.
+    ns.sub.example. A 192.0.2.5
+  server 192.0.2.5 zone sub.example.
+    www.sub.example. A 192.0.2.84
+    mail.sub.example. A 192.0.2.86
+  on 192.0.2.4 rcode REFUSED
+  pass 10m
+  ask mail.sub.example. A
+  expect NOERROR
+  expect answer mail.sub.example. A 192.0.2.86
+  expect took <= 200ms
+  ask www2.sub.example. A
+  expect NXDOMAIN
+  expect sent 1
+
+story: a zone whose old servers are silent is found by asking its parent again
+  ask www.sub.example. A
+  server 192.0.2.2 zone example.
+    sub.example. NS ns.sub.example.
+    ns.sub.example. A 192.0.2.5
+  server 192.0.2.5 zone sub.example.
+    mail.sub.example. A 192.0.2.86
+  down 192.0.2.4
+  pass 10m
+  ask mail.sub.example. A
+  expect NOERROR
+  expect took <= 3s
+
+story: asking the parent again does not ask the same dead servers again
+  config stale off
+  ask www.sub.example. A
+  down 192.0.2.4
+  pass 10m
+  ask mail.sub.example. A
+  expect SERVFAIL
+  expect took <= 4.5s
+  pass 8s
+  expect sent <= 3 to 192.0.2.4
+  expect sent <= 1 to 192.0.2.2

@@ -115,6 +115,18 @@ story: RD and CD are echoed
   ask www.example. A +norec
   expect NOERROR !rd
 
-story: the type ANY is answered with something
+story: the type ANY is answered with HINFO and asks nobody
   ask www.example. ANY
   expect NOERROR
+  expect answer www.example. HINFO
+  expect sent 0
+
+story: transfers and other types that are no records are not resolved
+  ask example. AXFR
+  expect REFUSED
+  expect ede 20
+  ask example. IXFR
+  expect REFUSED
+  ask www.example. MAILB
+  expect NOTIMP
+  expect sent ever 0

@@ -93,6 +93,7 @@ impl Teller {
                 let (zone, addresses) = rest.split_first().ok_or("stub ZONE ADDRESS…")?;
                 let servers: Result<Vec<_>, _> = addresses.iter().map(|word| ip(word)).collect();
                 let servers = servers?.into_iter().map(|address| SocketAddr::new(address, 53)).collect();
+                self.setup.cache.forwarded.push(text::name(zone)?);
                 self.setup.settings.stubs.push(Stub { zone: text::name(zone)?, servers });
                 Ok(())
             }

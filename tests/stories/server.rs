@@ -44,6 +44,8 @@ pub(crate) enum Action {
     Plain,
     /// BADCOOKIE until the right cookie comes.
     BadCookie,
+    /// Anything at all, often nearly right.
+    Chaos,
     /// The honest answer; the rule only keeps later ones from applying.
     Honest,
 }
@@ -154,6 +156,7 @@ impl Server {
                 self.seal_cookie(&query, &mut message);
                 one(message)
             }
+            Action::Chaos => chaos(&query, dice),
             Action::Lose(_) | Action::BadCookie | Action::Honest => one(honest()),
         }
     }
@@ -469,4 +472,73 @@ fn junk(kind: &str, query: &Message, honest: &[u8], transport: Transport) -> Vec
 
 fn flip(octet: &u8) -> u8 {
     if octet.is_ascii_alphabetic() { octet ^ 0x20 } else { *octet }
+}
+
+/// Responses that an adversary could think of: names from a small tree so that they meet, any section, any order.
+fn chaos(query: &Message, dice: &mut Dice) -> Vec<(Duration, Back)> {
+    let count = dice.index(3);
+    (0..count)
+        .map(|_| {
+            let after = Duration::from_millis(dice.below(400));
+            if dice.chance(50) {
+                return (after, Back::Fault);
+            }
+            let mut bytes = bytes_of(&chaotic(query, dice));
+            if dice.chance(100) && !bytes.is_empty() {
+                let at = dice.index(bytes.len());
+                bytes[at] = dice.bits() as u8;
+            }
+            if dice.chance(30) {
+                bytes.truncate(dice.index(bytes.len() + 1));
+            }
+            (after, Back::Bytes(bytes))
+        })
+        .collect()
+}
+
+fn chaotic(query: &Message, dice: &mut Dice) -> Message {
+    let mut message = reply_to(query);
+    message.flags.authoritative = dice.chance(600);
+    message.flags.truncated = dice.chance(60);
+    if dice.chance(200) {
+        message.rcode = Rcode(dice.below(8) as u16);
+    }
+    if dice.chance(30) {
+        message.edns = None;
+    }
+    let asked = query.questions[0].clone();
+    for section in 0..3 {
+        for _ in 0..dice.below(5) {
+            let owner = match dice.below(4) {
+                0 => asked.name.clone(),
+                1 => asked.name.suffix(dice.index(asked.name.label_count() + 1)),
+                _ => chaotic_name(dice),
+            };
+            let target = chaotic_name(dice);
+            let address = format!("192.0.2.{}", dice.below(6) + 1);
+            let line = match dice.below(9) {
+                0 | 1 => format!("{owner} A {address}"),
+                2 => format!("{owner} {} AAAA 2001:db8::{}", dice.below(3) * 40, dice.below(9)),
+                3 | 4 => format!("{owner} NS {target}"),
+                5 => format!("{owner} CNAME {target}"),
+                6 => format!("{owner} DNAME {target}"),
+                7 => format!("{owner} SOA {target} {target} 1 2 3 4 {}", dice.below(100)),
+                _ => format!("{owner} MX 1 {target}"),
+            };
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let Ok((record, _)) = text::record(&words) else { continue };
+            match section {
+                0 => message.answer.push(record),
+                1 => message.authority.push(record),
+                _ => message.additional.push(record),
+            }
+        }
+    }
+    message
+}
+
+/// A name of up to four labels out of four.
+pub(crate) fn chaotic_name(dice: &mut Dice) -> Name {
+    let labels: String = (0..dice.below(5)).map(|_| format!("{}.", ["a", "b", "c", "test"][dice.index(4)])).collect();
+    if labels.is_empty() { Name::root() } else { labels.parse().unwrap() }
 }

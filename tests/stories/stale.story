@@ -178,3 +178,18 @@ story: RD=0 never gets stale data
   ask www.example. A +norec
   expect REFUSED
   expect sent 0
+
+story: in an outage too only the first client of a stale name waits
+  ask www.example. A
+  ask brief.example. A
+  ask alias.example. A
+  down all
+  pass 10m
+  ask www.example. A
+  ask alias.example. A
+  pass 8s
+  ask www.example. A
+  expect ede 3
+  expect took <= 1ms
+  ask alias.example. A
+  expect took <= 1ms

@@ -19,6 +19,7 @@ use meridian::dns::{Message, Name, Question, RecordType};
 use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::Gate;
 use meridian::handlers::hosts::{self, HostsHandler};
+use meridian::handlers::local::Local;
 use meridian::handlers::resolve::{ExchangeId, Resolve, Settings, Transport};
 use meridian::handlers::special::Special;
 
@@ -101,6 +102,7 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     arrivals: BTreeMap<(Instant, u64), Arrival>,
     released: HashSet<u64>,
+    used: HashSet<u64>,
     serial: u64,
     dice: Dice,
     pub(crate) asked: Vec<Asked>,
@@ -134,6 +136,7 @@ impl World {
         exempted.push("test.".parse().unwrap()); // the stories' second top-level domain
         let chain = Chain::new(vec![
             Box::new(Gate::new(setup.allow.clone())),
+            Box::new(Local),
             Box::new(Shared(Arc::clone(&hosts))),
             Box::new(Special::new(&exempted)),
             Box::new(Arc::clone(&cache)),
@@ -160,6 +163,7 @@ impl World {
             now: Instant::from_seconds(1_000_000),
             arrivals: BTreeMap::new(),
             released: HashSet::new(),
+            used: HashSet::new(),
             serial: 0,
             dice: Dice::from_number(setup.seed + 1_000),
             asked: Vec::new(),
@@ -264,7 +268,9 @@ impl World {
             if let Some(exchange) = self.worker.poll_release() {
                 self.released.insert(exchange.0);
             } else if let Some(transmit) = self.worker.poll_transmit() {
-                self.released.remove(&transmit.exchange.0);
+                if !self.used.insert(transmit.exchange.0) {
+                    self.breach("an exchange's number is used again");
+                }
                 let Some(message) = self.check_transmit(&transmit.bytes) else { continue };
                 let server = transmit.server.ip();
                 let question = message.questions[0].clone();

@@ -40,6 +40,9 @@ pub enum Trouble {
     NoServers,
 }
 
+/// More queries than an ask can send: each of the 32 by UDP may be followed by one over TCP, or one without EDNS.
+pub const EXCHANGES_MAX: u32 = 128;
+
 /// How an ask ended.
 pub type Outcome = Result<Arc<Finding>, Trouble>;
 
@@ -110,9 +113,16 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// A question for the servers of `zone`; `key` marks its exchanges. Call [`Ask::begin`] next.
+    /// A question for the servers of `zone`; `key` and the numbers from `first` on mark its exchanges. Call
+    /// [`Ask::begin`] next.
     #[must_use]
-    pub fn new(zone: Name, question: Question, servers: &[SocketAddr], ledger: Arc<Ledger>, key: u32) -> Self {
+    pub fn new(
+        zone: Name,
+        question: Question,
+        servers: &[SocketAddr],
+        ledger: Arc<Ledger>,
+        (key, first): (u32, u32),
+    ) -> Self {
         let targets = servers.iter().take(bounds::ADDRESSES_MAX).map(|&address| Target {
             address,
             tries: 0,
@@ -130,7 +140,7 @@ impl Ask {
             attempts: SmallVec::new(),
             tries: 0,
             key,
-            next_sequence: 0,
+            next_sequence: first,
             grace: None,
             trouble: Trouble::NoServers,
         }
@@ -341,7 +351,7 @@ impl Ask {
         target.tries += 1;
         target.tried_tcp |= transport == Transport::Tcp;
         self.tries += 1;
-        self.next_sequence += 1;
+        self.next_sequence = self.next_sequence.wrapping_add(1);
         self.grace = None;
         let server = target.address;
         bench.around.tally.count(match transport {

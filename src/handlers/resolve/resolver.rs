@@ -119,6 +119,7 @@ pub struct Resolver {
     released: VecDeque<ExchangeId>,
     resolved: VecDeque<(GoalId, Resolution)>,
     serial: u64,
+    next_exchange: u32,
     trace: Trace,
 }
 
@@ -150,6 +151,7 @@ impl Resolver {
             released: VecDeque::new(),
             resolved: VecDeque::new(),
             serial: 0,
+            next_exchange: 0,
             trace: Trace::default(),
         }
     }
@@ -198,6 +200,7 @@ impl Resolver {
         let key = (name, goal.question.rtype, goal.checking_disabled);
         if let Some(walk) = self.goals.get(&key).and_then(|at| self.walks.get_mut(*at as usize)) {
             walk.is_goal = true;
+            walk.has_reserve |= goal.stale.is_some();
             around.tally.count(Event::Coalesced);
             return Ok(Pursuit { id: GoalId(walk.serial), joined: true });
         }
@@ -210,6 +213,7 @@ impl Resolver {
         let at = self.begin(question, goal.checking_disabled, ledger, 0);
         let serial = self.walks.get_mut(at as usize).map_or(0, |walk| {
             walk.is_goal = true;
+            walk.has_reserve = goal.stale.is_some();
             walk.trusts_memory = goal.purpose == Purpose::Client;
             walk.serial
         });
@@ -352,7 +356,10 @@ impl Resolver {
         let entry = self.asks.vacant_entry();
         let key = entry.key() as u32;
         let question = Question::new(name.clone(), rtype);
-        let ask = Ask::new(zone, question, servers, Arc::clone(&walk.ledger), key);
+        // The key will be used again, an exchange's number not: a late response must not meet a stranger.
+        let numbers = (key, self.next_exchange);
+        self.next_exchange = self.next_exchange.wrapping_add(ask::EXCHANGES_MAX);
+        let ask = Ask::new(zone, question, servers, Arc::clone(&walk.ledger), numbers);
         entry.insert(Shared { ask, waiters: SmallVec::from_slice(&[at]), scheduled: None });
         self.asked.insert(asked, key);
         walk.stage = Stage::Asking(Asking { ask: key, name });
@@ -370,11 +377,13 @@ impl Resolver {
             question,
             checking_disabled,
             trusts_memory: true,
+            has_reserve: false,
             is_goal: false,
             chain: Vec::new(),
             ledger,
             depth,
             referrals: 0,
+            has_gone_up: false,
             shown: super::minimise::Shown::default(),
             stand: None,
             stage: Stage::Moving,
@@ -576,6 +585,23 @@ impl Resolver {
             self.moving.push_back(at);
             return;
         }
+        // Memory's word may be old: the zone may have moved to servers that only its parent knows.
+        if !walk.has_gone_up
+            && walk.referrals == 0
+            && let Some(Stand { cut: Cut::Delegated(cut), tried, .. }) = &walk.stand
+            && !tried.is_empty()
+            && let Some(parent) = cut.zone.parent()
+            && matches!(self.settings.route(&parent), None | Some(Route::Stub(_)))
+        {
+            let above = around.memory.delegation(&parent, around.now);
+            let above = above.unwrap_or_else(|| Arc::clone(&self.settings.roots));
+            let tried = tried.clone();
+            walk.has_gone_up = true;
+            walk.shown = super::minimise::Shown::default();
+            walk.stand = Some(Stand { tried, ..Stand::new(Cut::Delegated(above)) });
+            self.moving.push_back(at);
+            return;
+        }
         // Servers that choke on a shortened name may know the whole one.
         if !walk.shown.has_given_up()
             && self.settings.minimisation == Minimisation::Relaxed
@@ -602,7 +628,12 @@ impl Resolver {
                     around.tally.count(Event::BoundReferrals);
                     return self.end(at, Ended::Failed(Trouble::Exhausted(Exhausted::Referrals)), around);
                 }
-                walk.stand = Some(Stand::new(Cut::Delegated(Arc::clone(delegation))));
+                // Servers that did not help before the parent was asked anew will not help now.
+                let tried = match &walk.stand {
+                    Some(stand) if walk.has_gone_up => stand.tried.clone(),
+                    _ => SmallVec::new(),
+                };
+                walk.stand = Some(Stand { tried, ..Stand::new(Cut::Delegated(Arc::clone(delegation))) });
                 self.moving.push_back(at);
             }
             Finding::Chain(chain) if *asked != walk.name => {
@@ -674,8 +705,9 @@ impl Resolver {
         if let Ended::Failed(trouble) = &ended {
             around.tally.count(Event::ResolutionsFailed);
             // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
-            // only delay the first answer after the outage. A reached bound may be the parent's.
-            let is_telling = !self.scoreboard.is_outage(around.now)
+            // only delay the first answer after the outage, save where clients have a stale answer meanwhile. A
+            // reached bound may be the parent's.
+            let is_telling = (walk.has_reserve || !self.scoreboard.is_outage(around.now))
                 && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)));
             if is_telling {
                 around.memory.learn(
