@@ -223,7 +223,7 @@ fn lossy(servers: u8, loss: u32, seed: u64) -> World {
 fn ask(world: &mut World, name: &str) -> (Rcode, Duration) {
     let number = world.asked.len();
     let bytes = bytes_of(&query(number as u16, name.parse().unwrap(), RecordType::A));
-    world.ask("x", bytes, SocketAddr::from(([127, 0, 0, 1], 4_000)), Carrier::Udp);
+    world.ask("x", &bytes, SocketAddr::from(([127, 0, 0, 1], 4_000)), Carrier::Udp);
     world.run(world.now + Duration::from_secs(10), |world| world.asked[number].response.is_some());
     let asked = &world.asked[number];
     let (at, bytes) = asked.response.as_ref().unwrap();
@@ -285,7 +285,7 @@ fn no_chaos_of_servers_keeps_a_resolution_from_ending_within_its_bounds() {
             let rtype = [RecordType::A, RecordType::NS, RecordType::CNAME, RecordType::MX, RecordType::DS][round % 5];
             let before = world.sent.len();
             let bytes = bytes_of(&query(round as u16, name.clone(), rtype));
-            world.ask("x", bytes, SocketAddr::from(([127, 0, 0, 1], 4_000)), Carrier::Udp);
+            world.ask("x", &bytes, SocketAddr::from(([127, 0, 0, 1], 4_000)), Carrier::Udp);
             let is_alone = dice.chance(900);
             if is_alone {
                 world.run(world.now + Duration::from_secs(7), |_| false);

@@ -2,9 +2,10 @@
 //! with its chain, without sockets and without real time. `README.md` beside them describes the lines.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::cast_sign_loss,
+    clippy::assigning_clones,
     reason = "a test may stop where it stands"
 )]
 

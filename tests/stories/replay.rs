@@ -38,12 +38,13 @@ pub(crate) fn tell(story: &Story) -> Result<(), String> {
     result.map_err(|why| {
         let mut text = format!("{}:{at}: {}\n    {why}\n", story.file, story.claim);
         if let Some(world) = &teller.world {
-            if let Some(response) = teller.current().and_then(|asked| asked.response.as_ref()) {
-                if let Ok(message) = Message::parse(&response.1) {
-                    text += &text::dig(&message, ede(&message).as_ref());
-                }
+            if let Some(response) = teller.current().and_then(|asked| asked.response.as_ref())
+                && let Ok(message) = Message::parse(&response.1)
+            {
+                text += &text::dig(&message, ede(&message).as_ref());
             }
-            text += &world.log.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+            text +=
+                &world.log.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
             text += "\n";
         }
         text
@@ -81,7 +82,10 @@ impl Teller {
         match command {
             "repeat" => self.repeat(rest),
             "config" => self.config(rest),
-            "hosts" => self.hosts(rest),
+            "hosts" => {
+                self.hosts(rest);
+                Ok(())
+            }
             "forward" => {
                 let [zone, address] = rest else { return Err("forward ZONE ADDRESS".into()) };
                 self.setup.settings.forward.push(text::name(zone)?);
@@ -103,7 +107,10 @@ impl Teller {
             "down" | "up" | "rtt" | "cookies" | "talkative" | "obey" => self.change(command, rest),
             "begin" | "ask" => self.ask(command == "ask", rest),
             "send" => self.send(rest),
-            "finish" => self.finish(rest.first().copied().unwrap_or_default()),
+            "finish" => {
+                self.finish(rest.first().copied().unwrap_or_default());
+                Ok(())
+            }
             "pass" => {
                 let duration = duration(rest.first().ok_or("pass DURATION")?)?;
                 let world = self.world();
@@ -192,7 +199,7 @@ impl Teller {
         Ok(())
     }
 
-    fn hosts(&mut self, words: &[&str]) -> Told {
+    fn hosts(&mut self, words: &[&str]) {
         if words == ["clear"] {
             self.setup.hosts.clear();
         } else {
@@ -201,16 +208,15 @@ impl Teller {
         if let Some(world) = &mut self.world {
             world.change_hosts(&self.setup.hosts);
         }
-        Ok(())
     }
 
     fn server(&mut self, words: &[&str]) -> Told {
         let [address, "zone", apex] = words else { return Err("server ADDRESS zone APEX".into()) };
         let (address, apex) = (ip(address)?, text::name(apex)?);
-        let server = self.servers().entry(address).or_insert_with(|| Server {
-            rtt: Duration::from_millis(10),
-            ..Server::default()
-        });
+        let server = self
+            .servers()
+            .entry(address)
+            .or_insert_with(|| Server { rtt: Duration::from_millis(10), ..Server::default() });
         server.zones.retain(|zone| zone.apex != apex); // told again, a zone is another
         server.zones.push(Zone { apex: apex.clone(), records: Vec::new() });
         self.zone = Some((address, apex));
@@ -410,10 +416,13 @@ impl Teller {
         for _ in 0..times {
             let world = self.world();
             message.id = world.asked.len() as u16 + 100;
-            world.ask(&label, bytes_of(&message), SocketAddr::new(from, port), carrier);
+            world.ask(&label, &bytes_of(&message), SocketAddr::new(from, port), carrier);
         }
         self.label.clone_from(&label);
-        if is_finished { self.finish(&label) } else { Ok(()) }
+        if is_finished {
+            self.finish(&label);
+        }
+        Ok(())
     }
 
     fn send(&mut self, words: &[&str]) -> Told {
@@ -421,11 +430,11 @@ impl Teller {
         self.labels += 1;
         self.label = format!("#{}", self.labels);
         let label = self.label.clone();
-        self.world().ask(&label, bytes, SocketAddr::from(([127, 0, 0, 1], 4_000)), Carrier::Udp);
+        self.world().ask(&label, &bytes, SocketAddr::from(([127, 0, 0, 1], 4_000)), Carrier::Udp);
         Ok(())
     }
 
-    fn finish(&mut self, label: &str) -> Told {
+    fn finish(&mut self, label: &str) {
         let is_own = |asked: &&Asked| asked.label == label || label == "all";
         let world = self.world();
         let is_done = |asked: &Asked| asked.response.is_some() || asked.is_silenced;
@@ -433,7 +442,6 @@ impl Teller {
         if label != "all" {
             label.clone_into(&mut self.label);
         }
-        Ok(())
     }
 
     // ---- what must be ---------------------------------------------------------------------
@@ -452,7 +460,13 @@ impl Teller {
         match words {
             ["no", rest @ ..] => match self.expect(rest) {
                 Ok(()) => Err("it is so".into()),
-                Err(why) if ["unknown", "is no name", "is no type", "is no address"].iter().any(|fault| why.contains(fault)) => Err(why),
+                Err(why)
+                    if ["unknown", "is no name", "is no type", "is no address"]
+                        .iter()
+                        .any(|fault| why.contains(fault)) =>
+                {
+                    Err(why)
+                }
                 Err(_) => Ok(()),
             },
             ["waiting"] => match self.current().map(|asked| (&asked.response, asked.is_silenced)) {
@@ -525,7 +539,7 @@ impl Teller {
         let mut kept = Vec::new();
         while let Some(word) = (!rest.is_empty()).then(|| rest.remove(0)) {
             match word {
-                "to" => server = Some(ip(&rest.remove(0))?),
+                "to" => server = Some(ip(rest.remove(0))?),
                 "udp" => transport = Some(Transport::Udp),
                 "tcp" => transport = Some(Transport::Tcp),
                 "edns" => has_edns = Some(true),
@@ -565,9 +579,7 @@ fn expect_records(records: &[Record], words: &[&str]) -> Told {
         ["empty"] if records.is_empty() => Ok(()),
         ["empty"] => Err(format!("there are {} records", records.len())),
         ["has", rest @ ..] => compare(rest, records.len() as f64, "records"),
-        ["ttl", rest @ ..] => {
-            records.iter().try_for_each(|record| compare(rest, f64::from(record.ttl), "TTL"))
-        }
+        ["ttl", rest @ ..] => records.iter().try_for_each(|record| compare(rest, f64::from(record.ttl), "TTL")),
         _ => {
             // A type alone is enough where the RDATA does not matter.
             if let [owner, rtype] = words {

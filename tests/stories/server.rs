@@ -332,7 +332,9 @@ impl Zone {
         }
         for wanted in [RecordType::CNAME, rtype] {
             let mut set = self.set(&source, wanted, wants_dnssec);
-            set.iter_mut().for_each(|record| record.owner = name.clone());
+            for record in &mut set {
+                record.owner = name.clone();
+            }
             let Some(first) = set.first() else { continue };
             let target = Name::from_wire(&first.rdata).ok().map(|(target, _)| target);
             message.answer.extend(set);
@@ -454,7 +456,7 @@ fn junk(kind: &str, query: &Message, honest: &[u8], transport: Transport) -> Vec
             bytes_of(&forged)
         }
         "flipped-case" => {
-            let wire: Vec<u8> = forged.questions[0].name.wire().iter().map(flip).collect();
+            let wire: Vec<u8> = forged.questions[0].name.wire().iter().copied().map(flip).collect();
             forged.questions[0].name = Name::from_wire(&wire).unwrap().0;
             bytes_of(&forged)
         }
@@ -470,8 +472,8 @@ fn junk(kind: &str, query: &Message, honest: &[u8], transport: Transport) -> Vec
     (0..count).map(|_| (Duration::ZERO, Back::Bytes(bytes.clone()))).collect()
 }
 
-fn flip(octet: &u8) -> u8 {
-    if octet.is_ascii_alphabetic() { octet ^ 0x20 } else { *octet }
+fn flip(octet: u8) -> u8 {
+    if octet.is_ascii_alphabetic() { octet ^ 0x20 } else { octet }
 }
 
 /// Responses that an adversary could think of: names from a small tree so that they meet, any section, any order.
@@ -539,6 +541,6 @@ fn chaotic(query: &Message, dice: &mut Dice) -> Message {
 
 /// A name of up to four labels out of four.
 pub(crate) fn chaotic_name(dice: &mut Dice) -> Name {
-    let labels: String = (0..dice.below(5)).map(|_| format!("{}.", ["a", "b", "c", "test"][dice.index(4)])).collect();
-    if labels.is_empty() { Name::root() } else { labels.parse().unwrap() }
+    let labels: Vec<&str> = (0..dice.below(5)).map(|_| ["a", "b", "c", "test"][dice.index(4)]).collect();
+    (labels.join(".") + ".").parse().unwrap()
 }

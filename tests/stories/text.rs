@@ -89,7 +89,7 @@ fn rdata_of(rtype: RecordType, words: &[&str]) -> Result<Vec<u8>, String> {
 /// The octets that `text` writes in hexadecimal.
 pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
-    if digits.len() != text.len() || digits.len() % 2 != 0 {
+    if digits.len() != text.len() || !digits.len().is_multiple_of(2) {
         return Err(format!("{text} is no hexadecimal"));
     }
     Ok(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
@@ -107,7 +107,12 @@ pub(crate) fn show(record: &Record) -> String {
         RecordType::TXT => Some(String::from_utf8_lossy(rdata).into_owned()),
         _ => None,
     };
-    let shown = shown.unwrap_or_else(|| rdata.iter().map(|octet| format!("{octet:02x}")).collect());
+    let shown = shown.unwrap_or_else(|| {
+        rdata.iter().fold(String::new(), |mut text, octet| {
+            _ = write!(text, "{octet:02x}");
+            text
+        })
+    });
     format!("{} {} {} {shown}", record.owner, record.ttl, record.rtype)
 }
 

@@ -116,14 +116,13 @@ impl World {
     pub(crate) fn new(setup: &Setup, servers: BTreeMap<IpAddr, Server>) -> Self {
         let mut dice = Dice::from_number(setup.seed);
         let mut settings = setup.settings.clone();
-        let roots = servers
-            .iter()
-            .filter(|(_, server)| server.zones.iter().any(|zone| zone.apex.is_root()))
-            .enumerate()
-            .map(|(at, (address, _))| NameServer {
-                name: format!("r{}.roots.test.", at + 1).parse().unwrap(),
-                glue: vec![*address],
-            });
+        let roots =
+            servers.iter().filter(|(_, server)| server.zones.iter().any(|zone| zone.apex.is_root())).enumerate().map(
+                |(at, (address, _))| NameServer {
+                    name: format!("r{}.roots.test.", at + 1).parse().unwrap(),
+                    glue: vec![*address],
+                },
+            );
         settings.roots = Arc::new(Delegation {
             zone: Name::root(),
             servers: roots.collect(),
@@ -185,9 +184,9 @@ impl World {
     }
 
     /// A client sends `bytes`.
-    pub(crate) fn ask(&mut self, label: &str, bytes: Vec<u8>, from: SocketAddr, carrier: Carrier) {
+    pub(crate) fn ask(&mut self, label: &str, bytes: &[u8], from: SocketAddr, carrier: Carrier) {
         let asker = Asker { address: from, local: None, carrier, may_recurse: false };
-        let limit = Message::parse(&bytes).ok().and_then(|message| {
+        let limit = Message::parse(bytes).ok().and_then(|message| {
             let question = message.questions.first()?.clone();
             let query = Query { id: message.id, flags: message.flags, question, edns: message.edns, asker };
             Some(response_limit(&query))
@@ -195,15 +194,15 @@ impl World {
         let number = self.asked.len() as u32;
         self.asked.push(Asked {
             label: label.to_owned(),
-            bytes: bytes.clone(),
+            bytes: bytes.to_vec(),
             limit: limit.unwrap_or(512),
             at: self.now,
             is_silenced: false,
             response: None,
         });
         let mut out = Vec::new();
-        match self.worker.turn(&bytes, asker, number, self.now, &mut out) {
-            Next::Respond => self.take(number, out),
+        match self.worker.turn(bytes, asker, number, self.now, &mut out) {
+            Next::Respond => self.take(number, &out),
             Next::Silence => self.asked[number as usize].is_silenced = true,
             Next::Wait => {}
             Next::HandOver(_) => self.breach("the only worker hands a query over"),
@@ -312,7 +311,7 @@ impl World {
                     self.schedule(delay, Arrival::Forwarded(forward.exchange, bytes));
                 }
             } else if let Some(late) = self.worker.poll_late() {
-                self.take(late.reply, late.bytes);
+                self.take(late.reply, &late.bytes);
             } else {
                 return;
             }
@@ -341,15 +340,15 @@ impl World {
     }
 
     /// A response goes to a client: it must fit the query.
-    fn take(&mut self, number: u32, bytes: Vec<u8>) {
+    fn take(&mut self, number: u32, bytes: &[u8]) {
         let now = self.now;
         let Some(asked) = self.asked.get_mut(number as usize) else { return };
         if asked.response.is_some() {
             self.breach("a query got two responses");
             return;
         }
-        let (query, response) = (Message::parse(&asked.bytes), Message::parse(&bytes));
-        asked.response = Some((now, bytes.clone()));
+        let (query, response) = (Message::parse(&asked.bytes), Message::parse(bytes));
+        asked.response = Some((now, bytes.to_vec()));
         let limit = asked.limit;
         match (query, response) {
             (_, Err(fault)) => self.breach(&format!("a response cannot be parsed: {fault}")),
