@@ -200,13 +200,10 @@ impl<R> Worker<R> {
         self.tally.count(Event::CacheMisses);
         let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
         let Ok(pursuit) = self.resolver.pursue(&goal, &mut around) else {
-            return match goal.stale {
-                Some(stale) => self.respond(&query, &stale, out),
-                None => {
-                    let ede = Ede::new(EdeCode::Other, "too many resolutions under way");
-                    self.respond(&query, &Answer::refusal(Rcode::SERVFAIL, ede), out)
-                }
-            };
+            let answer = goal.stale.unwrap_or_else(|| {
+                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, "too many resolutions under way"))
+            });
+            return self.respond(&query, &answer, out);
         };
         if let (Some(_), Some(wait)) = (&goal.stale, self.house.stale_wait) {
             self.alarms.push(Reverse((now + wait, pursuit.id.0)));
@@ -269,15 +266,11 @@ impl<R> Worker<R> {
             self.waiting.remove(&goal);
         }
         for waiter in due {
-            let answer = match &waiter.stale {
-                Some(stale) => {
-                    self.tally.count(Event::StaleAnswers);
-                    stale.clone()
-                }
-                None => {
-                    let ede = Ede::new(EdeCode::NoReachableAuthority, "no answer in time");
-                    Answer::refusal(Rcode::SERVFAIL, ede)
-                }
+            let answer = if let Some(stale) = &waiter.stale {
+                self.tally.count(Event::StaleAnswers);
+                stale.clone()
+            } else {
+                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::NoReachableAuthority, "no answer in time"))
             };
             self.respond_late(waiter, &answer);
         }

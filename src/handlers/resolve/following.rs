@@ -282,20 +282,17 @@ fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
         let usable =
             |owner: &Name, rtype: RecordType| memory.rrset(owner, rtype, now).filter(|found| is_usable(found.rank));
         let alias = (rtype != RecordType::CNAME).then(|| usable(&walk.name, RecordType::CNAME)).flatten();
-        let target = match alias {
-            Some(found) => {
-                let target = found.set.target()?;
-                walk.chain.push(Aged { set: found.set, ttl: found.ttl });
-                target
-            }
-            None => {
-                let mut above = std::iter::successors(walk.name.parent(), Name::parent);
-                let found = above.find_map(|owner| usable(&owner, RecordType::DNAME))?;
-                walk.chain.push(Aged { set: Arc::clone(&found.set), ttl: found.ttl });
-                let Some(alias) = rename(&found.set, &walk.name) else { return Some(Ended::TooLong) };
-                walk.chain.push(Aged { set: alias.cname, ttl: found.ttl });
-                alias.target
-            }
+        let target = if let Some(found) = alias {
+            let target = found.set.target()?;
+            walk.chain.push(Aged { set: found.set, ttl: found.ttl });
+            target
+        } else {
+            let mut above = std::iter::successors(walk.name.parent(), Name::parent);
+            let found = above.find_map(|owner| usable(&owner, RecordType::DNAME))?;
+            walk.chain.push(Aged { set: Arc::clone(&found.set), ttl: found.ttl });
+            let Some(alias) = rename(&found.set, &walk.name) else { return Some(Ended::TooLong) };
+            walk.chain.push(Aged { set: alias.cname, ttl: found.ttl });
+            alias.target
         };
         if let Err(exhausted) = walk.ledger.charge_alias() {
             around.tally.count(exhausted.event());

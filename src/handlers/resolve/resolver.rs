@@ -14,8 +14,8 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::ask::{self, Ask, Bench, Outcome, Trouble};
-use super::ledger::Ledger;
 use super::learning::learn;
+use super::ledger::Ledger;
 use super::minimise::Shown;
 use super::resolution::{Resolution, explanation};
 use super::scoreboard::Scoreboard;
@@ -256,7 +256,7 @@ impl Resolver {
         };
         let outcome = act(&mut shared.ask, &mut bench);
         match outcome {
-            Some(outcome) => self.end_ask(key, outcome, around),
+            Some(outcome) => self.end_ask(key, &outcome, around),
             None => self.schedule(key),
         }
     }
@@ -271,16 +271,16 @@ impl Resolver {
         }
     }
 
-    fn end_ask(&mut self, key: u32, outcome: Outcome, around: &mut Surroundings<'_>) {
+    fn end_ask(&mut self, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
         let Some(shared) = self.asks.try_remove(key as usize) else { return };
         self.released.extend(shared.ask.exchanges());
         let question = shared.ask.question();
         self.asked.remove(&(shared.ask.zone().clone(), question.name.clone(), question.rtype));
-        if let Ok(finding) = &outcome {
+        if let Ok(finding) = outcome {
             learn(finding, question, around);
         }
         for at in shared.waiters {
-            self.end_asking(at, key, &outcome, around);
+            self.end_asking(at, key, outcome, around);
         }
     }
 
