@@ -68,3 +68,9 @@ story: a client who comes late to a dead fetch waits its own time only
   finish second
   expect SERVFAIL
   expect took <= 4.5s
+
+story: over TCP a client that is pushed out is told so
+  begin www.example. A +tcp times 130 as crowd
+  finish crowd
+  expect answered 130
+  expect counter silence_crowded 0
