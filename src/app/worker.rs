@@ -210,11 +210,17 @@ impl<R> Worker<R> {
         }
         self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, pursuit.id.0)));
         let waiters = self.waiting.entry(pursuit.id).or_default();
-        if waiters.len() >= bounds::WAITERS_PER_FETCH {
-            waiters.pop_front();
-            self.tally.count(Event::SilenceCrowded);
-        }
+        let pushed_out = if waiters.len() >= bounds::WAITERS_PER_FETCH { waiters.pop_front() } else { None };
         waiters.push_back(Waiter { query, reply, arrived: now, stale: goal.stale });
+        match pushed_out {
+            // A connection waits for its response for ever; a datagram is asked again.
+            Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
+                let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
+                self.respond_late(waiter, &Answer::refusal(Rcode::SERVFAIL, ede));
+            }
+            Some(_) => self.tally.count(Event::SilenceCrowded),
+            None => {}
+        }
         self.collect(now);
         Next::Wait
     }
