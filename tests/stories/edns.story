@@ -47,9 +47,10 @@ story: a server that drops queries with EDNS is found in time
   expect took <= 4.5s
   expect answer www.example. A 192.0.2.80
 
-story: that a server drops EDNS is remembered
+story: that a server drops EDNS is remembered when it has been seen twice
   on 192.0.2.2 edns silent
   ask www.example. A
+  ask more.example. A
   ask mail.example. A
   expect NOERROR
   expect took <= 100ms
@@ -63,3 +64,10 @@ story: a server that answers without OPT is understood
 story: every query asks for signatures and takes 1232 octets
   ask www.example. A
   expect sent 2 edns
+
+story: a server whose first answers were lost keeps EDNS
+  on 192.0.2.2 first 2 silent
+  ask www.example. A
+  expect NOERROR
+  ask mail.example. A
+  expect sent 1 edns

@@ -501,8 +501,10 @@ impl Ask {
         }
         if message.edns.is_some() {
             bench.scoreboard.note_edns(server, true, now);
-        } else if !with_edns && target.tries > 1 {
+        } else if target.without_edns {
             bench.scoreboard.note_edns(server, false, now);
+        } else if !with_edns && target.tries > 1 {
+            bench.scoreboard.note_edns_doubt(server, now);
         }
         match classify(message, &self.zone, &self.question, false, bench.around.tally) {
             Ok(Finding::Lame(why)) => {

@@ -24,6 +24,8 @@ pub enum Ability {
 
 /// How long it is believed that a server lacks an ability: it may be replaced by a better one.
 const ABILITY_MEMORY: Duration = Duration::from_secs(900);
+/// So often a server must have answered only without EDNS.
+const EDNS_DOUBTS: u8 = 2;
 /// How long a server is believed lame for a zone.
 const LAME_MEMORY: Duration = Duration::from_secs(30);
 /// So many timeouts in a row, without any success, and for so long, are our own outage.
@@ -49,6 +51,8 @@ pub struct Score {
     forgiveness: u32,
     /// EDNS.
     edns: Ability,
+    /// How often it answered only when asked without EDNS.
+    edns_doubts: u8,
     /// Echoes the letters of the question as they were sent.
     letter_case: Ability,
     /// The server's cookie, 8–32 octets; empty if it gave none.
@@ -277,9 +281,21 @@ impl Scoreboard {
         self.timeouts_in_row >= OUTAGE_TIMEOUTS && now.since(self.first_timeout) >= OUTAGE_SPAN
     }
 
-    /// `server` answered EDNS with EDNS, or is seen to do without.
+    /// `server` answered EDNS with EDNS, or said that it does not know it.
     pub fn note_edns(&mut self, server: SocketAddr, has: bool, now: Instant) {
-        self.score_mut(server).edns = if has { Ability::Has } else { Ability::Lacks(now) };
+        let score = self.score_mut(server);
+        score.edns = if has { Ability::Has } else { Ability::Lacks(now) };
+        score.edns_doubts = 0;
+    }
+
+    /// `server` was silent with EDNS and answered without. Once may be chance: a path that loses queries must not
+    /// cost a good server its EDNS.
+    pub fn note_edns_doubt(&mut self, server: SocketAddr, now: Instant) {
+        let score = self.score_mut(server);
+        score.edns_doubts = score.edns_doubts.saturating_add(1);
+        if score.edns_doubts >= EDNS_DOUBTS {
+            self.note_edns(server, false, now);
+        }
     }
 
     /// `server` does or does not echo letter case.
