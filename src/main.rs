@@ -1,1 +1,31 @@
-fn main() {}
+//! The program: reads the command line and does what it says. See the library's front page for the house.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use meridian::app::cli::{Cli, Command};
+use meridian::app::{commands, machine};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let as_json = cli.json;
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let machine = machine();
+    let done = match cli.chosen() {
+        Command::Serve(serve) => commands::serve(serve.config.as_deref(), &machine, &mut err),
+        Command::Check { file } => commands::check(&file, &machine, as_json, &mut out),
+        Command::Explain(explain) => commands::explain(&explain, &machine, as_json, &mut out, &mut err),
+        Command::Status(server) => commands::status(&server, as_json, &mut out, &mut err),
+        Command::Reload(server) => commands::reload(&server, as_json, &mut out, &mut err),
+        Command::Flush(flush) => commands::flush(&flush, as_json, &mut out, &mut err),
+        Command::DefaultConfig => commands::default_config(as_json, &mut out),
+    };
+    match done.and_then(|status| out.flush().map(|()| status)) {
+        Ok(status) => ExitCode::from(status),
+        Err(_) => ExitCode::FAILURE, // nobody reads what we would say of it
+    }
+}

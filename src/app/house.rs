@@ -24,6 +24,10 @@ pub struct House {
     pub offers_recursion: bool,
     /// How long a client with a stale answer at hand waits for a fresh one.
     pub stale_wait: Option<Duration>,
+    /// Octets of finished answers that each worker may keep at hand.
+    pub finished_bytes: usize,
+    /// How many queries of a million are logged.
+    pub logged_per_million: u32,
     /// The hasher that gives every question its home worker.
     pub homes: Keyed,
 }

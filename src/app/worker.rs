@@ -14,9 +14,10 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Answer, Asker, Carrier, Goal, Query, Sealed, Turn, Verdict, seal};
+use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal};
 use crate::dns::wire::Composer;
 use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode};
+use crate::handlers::cache::finished::Finished;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
 
 /// What a turn led to.
@@ -46,7 +47,16 @@ struct Waiter<R> {
     query: Query,
     reply: R,
     arrived: Instant,
+    /// Aliases of our own zones that lead to the goal.
+    prefix: Vec<Aged>,
     stale: Option<Answer>,
+}
+
+/// The clients of one goal; kept until the goal ends, even when all of them have been answered.
+struct Waiting<R> {
+    /// When the goal was begun.
+    since: Instant,
+    clients: VecDeque<Waiter<R>>,
 }
 
 /// One worker: its share of the queries, and all that is under way for them.
@@ -57,7 +67,8 @@ pub struct Worker<R> {
     dice: Dice,
     tally: Arc<Tally>,
     resolver: Resolver,
-    waiting: Map<GoalId, VecDeque<Waiter<R>>>,
+    finished: Finished,
+    waiting: Map<GoalId, Waiting<R>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
 }
@@ -68,12 +79,13 @@ impl<R> Worker<R> {
     pub fn new(house: Arc<House>, place: (usize, usize), mut dice: Dice, tally: Arc<Tally>) -> Self {
         let resolver = Resolver::new(Arc::clone(&house.resolution), &mut dice);
         Self {
-            house,
             place,
             resolver,
+            finished: Finished::new(&mut dice, bounds::FINISHED_ANSWERS, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
+            house,
             dice,
             tally,
         }
@@ -81,6 +93,7 @@ impl<R> Worker<R> {
 
     /// Moves into a new house; what is under way goes on.
     pub fn move_into(&mut self, house: Arc<House>) {
+        self.finished.forget_all();
         self.resolver.change_settings(Arc::clone(&house.resolution));
         self.house = house;
     }
@@ -99,16 +112,48 @@ impl<R> Worker<R> {
     /// Clients that wait for upstreams.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.values().map(VecDeque::len).sum()
+        self.waiting.values().map(|waiting| waiting.clients.len()).sum()
     }
 
-    /// Takes one query and writes the response into `out`, or says what else becomes of it.
-    pub fn turn(&mut self, datagram: &[u8], mut asker: Asker, reply: R, now: Instant, out: &mut Vec<u8>) -> Next {
+    /// Takes one query and writes the response into `out`, or says what else becomes of it. `reply` is taken
+    /// only where the response comes later.
+    pub fn turn(
+        &mut self,
+        datagram: &[u8],
+        asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         self.tally.count(match asker.carrier {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
+        self.turn_handed_over(datagram, asker, reply, now, out)
+    }
+
+    /// The same for a query that another worker has counted and handed over.
+    pub fn turn_handed_over(
+        &mut self,
+        datagram: &[u8],
+        mut asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
+        match self.finished.recall(datagram, &asker, now, out) {
+            Recall::Hit => {
+                self.tally.count(Event::Recalled);
+                self.count_response(Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF)));
+                return Next::Respond;
+            }
+            Recall::Silence(event) => {
+                self.tally.count(event);
+                return Next::Silence;
+            }
+            Recall::NotMine | Recall::Unsure => {}
+        }
         let query = match read(datagram, asker) {
             Ok(query) => query,
             Err(Unreadable::Silence(event)) => {
@@ -127,7 +172,11 @@ impl<R> Worker<R> {
             self.pursue_aside(&goal, now);
         }
         match verdict {
-            Verdict::Answer(answer) => self.respond(&query, &answer, out),
+            Verdict::Answer(answer) => {
+                let sealed = self.seal(&query, &answer, out);
+                self.finished.keep(&query, &answer, &sealed, out, now);
+                Next::Respond
+            }
             Verdict::Silence(event) => {
                 self.tally.count(event);
                 Next::Silence
@@ -137,19 +186,14 @@ impl<R> Worker<R> {
         }
     }
 
-    /// Takes a response of an upstream.
+    /// Takes a response of an upstream or a forwarder.
     pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], now: Instant) {
         self.with_resolver(now, |resolver, around| resolver.handle_response(exchange, bytes, around));
     }
 
-    /// Takes the news that an upstream cannot be reached.
+    /// Takes the news that an upstream cannot be reached, or that no forwarder answered.
     pub fn handle_fault(&mut self, exchange: ExchangeId, now: Instant) {
         self.with_resolver(now, |resolver, around| resolver.handle_fault(exchange, around));
-    }
-
-    /// Takes a forwarder's response; none where no upstream answered.
-    pub fn handle_forwarded(&mut self, exchange: ExchangeId, bytes: Option<&[u8]>, now: Instant) {
-        self.with_resolver(now, |resolver, around| resolver.handle_forwarded(exchange, bytes, around));
     }
 
     /// Does what is due by `now`.
@@ -191,7 +235,7 @@ impl<R> Worker<R> {
         self.late.pop_front()
     }
 
-    fn resolve(&mut self, query: Query, goal: Goal, reply: R, now: Instant, out: &mut Vec<u8>) -> Next {
+    fn resolve(&mut self, query: Query, goal: Goal, reply: &mut Option<R>, now: Instant, out: &mut Vec<u8>) -> Next {
         let (own, all) = self.place;
         let home = self.house.home_of(&goal.question, all);
         if home != own {
@@ -205,13 +249,22 @@ impl<R> Worker<R> {
             });
             return self.respond(&query, &answer, out);
         };
-        if let (Some(_), Some(wait)) = (&goal.stale, self.house.stale_wait) {
-            self.alarms.push(Reverse((now + wait, pursuit.id.0)));
+        let id = pursuit.id;
+        let waiting = self.waiting.entry(id).or_insert_with(|| Waiting { since: now, clients: VecDeque::new() });
+        if let (Some(stale), Some(wait)) = (&goal.stale, self.house.stale_wait) {
+            if now.since(waiting.since) >= wait {
+                // Others have waited for this long enough already.
+                let stale = stale.clone();
+                self.tally.count(Event::StaleAnswers);
+                return self.respond(&query, &stale, out);
+            }
+            self.alarms.push(Reverse((waiting.since + wait, id.0)));
         }
-        self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, pursuit.id.0)));
-        let waiters = self.waiting.entry(pursuit.id).or_default();
-        let pushed_out = if waiters.len() >= bounds::WAITERS_PER_FETCH { waiters.pop_front() } else { None };
-        waiters.push_back(Waiter { query, reply, arrived: now, stale: goal.stale });
+        self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
+        let Some(reply) = reply.take() else { return Next::Silence };
+        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
+        let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
+        waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix: goal.prefix, stale: goal.stale });
         match pushed_out {
             // A connection waits for its response for ever; a datagram is asked again.
             Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
@@ -221,7 +274,7 @@ impl<R> Worker<R> {
             Some(_) => self.tally.count(Event::SilenceCrowded),
             None => {}
         }
-        self.collect(now);
+        self.collect();
         Next::Wait
     }
 
@@ -235,41 +288,46 @@ impl<R> Worker<R> {
     fn with_resolver(&mut self, now: Instant, act: impl FnOnce(&mut Resolver, &mut Surroundings<'_>)) {
         let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
         act(&mut self.resolver, &mut around);
-        self.collect(now);
+        self.collect();
     }
 
     /// Answers the clients whose goals have ended.
-    fn collect(&mut self, now: Instant) {
+    fn collect(&mut self) {
         while let Some((goal, resolution)) = self.resolver.poll_resolution() {
-            for waiter in self.waiting.remove(&goal).into_iter().flatten() {
-                self.resume(waiter, &resolution, now);
+            for waiter in self.waiting.remove(&goal).into_iter().flat_map(|waiting| waiting.clients) {
+                self.resume(waiter, &resolution);
             }
         }
     }
 
-    fn resume(&mut self, waiter: Waiter<R>, resolution: &Resolution, _now: Instant) {
+    fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution) {
         let answer = match (resolution.is_failure(), &waiter.stale) {
             (true, Some(stale)) => {
                 self.tally.count(Event::StaleAnswers);
                 stale.clone()
             }
-            _ => resolution.to_answer(waiter.query.wants_dnssec()),
+            (true, None) => resolution.to_answer(false),
+            (false, _) => {
+                let mut answer = resolution.to_answer(waiter.query.wants_dnssec());
+                // AA speaks of the first owner in the answer (RFC 1035 §4.1.1).
+                answer.authoritative = !waiter.prefix.is_empty();
+                answer.answer.splice(0..0, std::mem::take(&mut waiter.prefix));
+                answer
+            }
         };
         self.respond_late(waiter, &answer);
     }
 
     /// Somebody may have waited long enough for `goal`.
     fn ring(&mut self, goal: GoalId, now: Instant) {
-        let Some(waiters) = self.waiting.get_mut(&goal) else { return };
+        let Some(waiting) = self.waiting.get_mut(&goal) else { return };
         let stale_wait = self.house.stale_wait.unwrap_or(Duration::MAX);
+        let is_stale_due = now.since(waiting.since) >= stale_wait;
         let mut due = Vec::new();
-        for waiter in std::mem::take(waiters) {
-            let waited = now.since(waiter.arrived);
-            let is_stale_due = waiter.stale.is_some() && waited >= stale_wait;
-            if is_stale_due || waited >= bounds::CLIENT_DEADLINE { due.push(waiter) } else { waiters.push_back(waiter) }
-        }
-        if waiters.is_empty() {
-            self.waiting.remove(&goal);
+        for waiter in std::mem::take(&mut waiting.clients) {
+            let is_due =
+                now.since(waiter.arrived) >= bounds::CLIENT_DEADLINE || (is_stale_due && waiter.stale.is_some());
+            if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
         }
         for waiter in due {
             let answer = if let Some(stale) = &waiter.stale {

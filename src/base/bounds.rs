@@ -76,9 +76,9 @@ bounds! {
     GLUELESS_PER_QUERY: u8 = 8;
     /// Failed name-server address fetches for one client query.
     GLUELESS_FAILURES: u8 = 3;
-    /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, MAX_MINIMISE_COUNT).
+    /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, `MAX_MINIMISE_COUNT`).
     MINIMISE_STEPS: u8 = 10;
-    /// Of these, how many add one label only (RFC 9156 §2.3, MINIMISE_ONE_LAB).
+    /// Of these, how many add one label only (RFC 9156 §2.3, `MINIMISE_ONE_LAB`).
     MINIMISE_ONE_LABEL: u8 = 4;
     /// Referrals followed for one question.
     REFERRALS_MAX: u8 = 32;
@@ -112,6 +112,10 @@ bounds! {
     COMPRESSION_NAMES_MAX: usize = 120;
     /// TCP connections of clients.
     TCP_CONNECTIONS_MAX: usize = 10_000;
+    /// TCP connections of one client network (/24 or /56).
+    TCP_CONNECTIONS_PER_NETWORK: usize = 1_000;
+    /// An idle TCP connection is kept at least this long, however many there are.
+    TCP_IDLE_FLOOR: Duration = Duration::from_millis(200);
     /// Queries answered at a time on one TCP connection.
     TCP_IN_FLIGHT: usize = 32;
     /// A TCP connection without a query is closed after this time.
@@ -126,10 +130,16 @@ bounds! {
     UPSTREAM_TCP_IDLE: Duration = Duration::from_secs(60);
     /// Queries sent over one TCP connection to an upstream.
     UPSTREAM_TCP_QUERIES: u32 = 1_000;
+    /// Queries outstanding on one TCP connection to an upstream.
+    UPSTREAM_TCP_IN_FLIGHT: usize = 128;
     /// TCP connections to upstreams.
     UPSTREAM_TCP_CONNECTIONS: usize = 512;
     /// Sockets for upstream UDP queries of one worker and family.
     UPSTREAM_SOCKETS_MAX: usize = 2_048;
+    /// Idle upstream sockets kept of one worker, both families together.
+    UPSTREAM_SOCKETS_IDLE: usize = 1_536;
+    /// Idle upstream sockets kept for one server; one of so many ports is drawn for each query.
+    UPSTREAM_SOCKETS_PER_SERVER: usize = 64;
     /// Queries that one upstream socket sends before it moves to another port.
     UPSTREAM_SOCKET_USES: u16 = 16;
     /// Servers whose RTT and abilities a worker remembers.
@@ -140,6 +150,12 @@ bounds! {
     MAILBOX_MAX: usize = 65_536;
     /// Datagrams received or sent by one system call.
     BATCH: usize = 32;
+    /// Octets read of a UDP query; a longer one arrives cut.
+    UDP_QUERY_MAX: usize = 4_096;
+    /// Tries of a batch that the socket has no room for, before its rest is given up.
+    SEND_RETRIES: u32 = 4;
+    /// Octets of a listening socket's receive and of its send buffer, as far as the system allows.
+    SOCKET_BUFFER: usize = 4 * 1024 * 1024;
     /// Lines of a hosts file.
     HOSTS_LINES_MAX: usize = 1_000_000;
     /// Warnings kept of one hosts file.
@@ -156,8 +172,26 @@ bounds! {
     SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
     /// Age past which a cache snapshot is not loaded.
     SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(86_400);
+    /// Errors and lints of a zone that are reported; more are counted.
+    ZONE_FINDINGS_MAX: usize = 100;
+    /// Octets of a zone, compiled or on its way there.
+    ZONE_BYTES_MAX: usize = u32::MAX as usize - 1024 * 1024;
+    /// Records made by the $GENERATE directives of a zone.
+    GENERATED_RECORDS_MAX: u64 = 10_000_000;
+    /// Files read by the $INCLUDE directives of a zone.
+    INCLUDED_FILES_MAX: usize = 1_000;
+    /// $INCLUDE directives within included files.
+    INCLUDE_DEPTH_MAX: usize = 10;
+    /// Extra iterations of the NSEC3 hash that a zone may ask of us (RFC 9276 §3.1 wants 0).
+    NSEC3_ITERATIONS_MAX: u16 = 150;
+    /// Servers named in an RRset whose addresses are added to an authoritative answer.
+    ADDITIONAL_TARGETS_MAX: usize = 32;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
+    /// Connections to the admin address.
+    ADMIN_CONNECTIONS: usize = 64;
+    /// An admin connection without a request is closed after this time.
+    ADMIN_IDLE: Duration = Duration::from_secs(30);
     /// Body of an admin request.
     ADMIN_BODY_MAX: usize = 1024 * 1024;
     /// An admin request must be done within this time.

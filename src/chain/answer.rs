@@ -58,6 +58,8 @@ pub struct Goal {
     pub checking_disabled: bool,
     /// For whom.
     pub purpose: Purpose,
+    /// What our own zones have answered already: aliases that lead to the question. It goes in front.
+    pub prefix: Vec<Aged>,
     /// An answer past its TTL, to be given if upstreams fail or are slow (RFC 8767).
     pub stale: Option<Answer>,
 }

@@ -28,6 +28,8 @@ pub enum Recall {
     NotMine,
     /// Only the slow tempo can tell.
     Unsure,
+    /// Send nothing, and count why.
+    Silence(Event),
 }
 
 /// What a handler decides about a query.
@@ -52,4 +54,15 @@ pub trait Handler: Send + Sync {
 
     /// Decides about a parsed query.
     fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict;
+}
+
+/// A link that others hold too, such as the cache.
+impl<H: Handler + ?Sized> Handler for std::sync::Arc<H> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
+        (**self).handle(query, turn)
+    }
 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::answer::{Aged, Answer};
 use super::query::{Carrier, Query};
 use crate::base::bounds;
+use crate::dns::edns::OPT_SIZE;
 use crate::dns::wire::{Composer, Section, compose::Full};
 use crate::dns::{Class, Edns, Flags, RecordType};
 
@@ -13,16 +14,19 @@ use crate::dns::{Class, Edns, Flags, RecordType};
 pub struct Sealed {
     /// Where its TTLs stand, for answers that are remembered.
     pub ttls: SmallVec<[u16; 16]>,
+    /// Where its sections end and its OPT record, if there is one, begins.
+    pub sections_end: usize,
     /// Whether something had to be left out, so that TC is set.
     pub is_truncated: bool,
+    /// Whether nothing was left out: no RRset, not even one of the additional section, and no word of the EDE.
+    pub is_whole: bool,
 }
 
 /// Writes the response to `query` into `out`. `recursion_available` is RA.
 ///
 /// UDP responses keep to the client's payload size, at least 512 and at most 1232 octets; what does not fit
-/// sets TC, save in the additional section, where it is left out (RFC 2181 §9).
+/// sets TC, save in the additional section, where it is left out (RFC 2181 §9) unless it is glue.
 pub fn seal(query: &Query, answer: &Answer, recursion_available: bool, out: &mut Vec<u8>) -> Sealed {
-    let limit = response_limit(query);
     let flags = Flags {
         response: true,
         opcode: query.flags.opcode,
@@ -34,66 +38,88 @@ pub fn seal(query: &Query, answer: &Answer, recursion_available: bool, out: &mut
         authentic_data: answer.authentic && (query.wants_dnssec() || query.flags.authentic_data),
         checking_disabled: query.flags.checking_disabled,
     };
-    let edns = query.edns.as_ref().map(|_| Edns {
-        udp_size: bounds::UDP_RESPONSE_MAX as u16,
-        version: 0,
-        dnssec_ok: query.wants_dnssec(),
-        options: answer.ede.iter().map(crate::dns::Ede::to_option).collect(),
-    });
-    compose(query, answer, flags, edns.as_ref(), limit, out).unwrap_or_default()
+    compose(query, answer, flags, out).unwrap_or_default()
 }
 
-/// The largest response that `query` may be sent, octets.
+/// The largest response, octets, over `carrier` to a client whose OPT record, if it sent one, says `udp_size`.
 #[must_use]
-pub fn response_limit(query: &Query) -> usize {
-    match query.asker.carrier {
+pub fn response_limit(carrier: Carrier, udp_size: Option<u16>) -> usize {
+    match carrier {
         Carrier::Tcp => bounds::MESSAGE_MAX,
-        Carrier::Udp => query.edns.as_ref().map_or(bounds::UDP_RESPONSE_FLOOR, |edns| {
-            usize::from(edns.udp_size).clamp(bounds::UDP_RESPONSE_FLOOR, bounds::UDP_RESPONSE_MAX)
+        Carrier::Udp => udp_size.map_or(bounds::UDP_RESPONSE_FLOOR, |size| {
+            usize::from(size).clamp(bounds::UDP_RESPONSE_FLOOR, bounds::UDP_RESPONSE_MAX)
         }),
     }
 }
 
-fn compose(
-    query: &Query,
-    answer: &Answer,
-    flags: Flags,
-    edns: Option<&Edns>,
-    limit: usize,
-    out: &mut Vec<u8>,
-) -> Result<Sealed, Full> {
+fn compose(query: &Query, answer: &Answer, flags: Flags, out: &mut Vec<u8>) -> Result<Sealed, Full> {
+    let class = query.question.class;
     let wants_dnssec = query.wants_dnssec();
+    let limit = response_limit(query.asker.carrier, query.edns.as_ref().map(|edns| edns.udp_size));
+    let mut opt = query.edns.as_ref().map(|_| Edns {
+        udp_size: bounds::UDP_RESPONSE_MAX as u16,
+        version: 0,
+        dnssec_ok: wants_dnssec,
+        options: Vec::new(),
+    });
     let mut composer = Composer::new(out, limit, query.id, flags, answer.rcode)?;
     composer.question(&query.question)?;
-    let reserved = edns.map_or(0, Composer::opt_size);
-    composer.reserve(reserved as isize);
+    let mut reserved = if opt.is_some() { OPT_SIZE } else { 0 };
+    composer.reserve(reserved);
     let mut is_truncated = false;
     'sections: for (section, sets) in [(Section::Answer, &answer.answer), (Section::Authority, &answer.authority)] {
         for aged in sets {
-            let mark = composer.mark();
-            if write(&mut composer, section, query.question.class, aged, wants_dnssec).is_err() {
-                composer.undo(mark); // an RRset goes whole or not at all
-                composer.truncate();
+            if write(&mut composer, section, class, aged, wants_dnssec).is_err() {
                 is_truncated = true;
                 break 'sections;
             }
         }
     }
+    let mut is_whole = !is_truncated;
+    if let (Some(opt), Some(ede)) = (&mut opt, &answer.ede) {
+        // An EDE takes what room the answer leaves, never more (RFC 8914 §3): its text goes first.
+        let (code, mut data) = ede.to_option();
+        if 4 + data.len() > composer.room() {
+            data.truncate(2);
+            is_whole = false;
+        }
+        if 4 + data.len() <= composer.room() {
+            reserved += 4 + data.len();
+            opt.options.push((code, data));
+        }
+        composer.reserve(reserved);
+    }
     if !is_truncated {
         for aged in &answer.additional {
-            let mark = composer.mark();
-            if write(&mut composer, Section::Additional, query.question.class, aged, wants_dnssec).is_err() {
-                composer.undo(mark);
+            if write(&mut composer, Section::Additional, class, aged, wants_dnssec).is_err() {
+                is_whole = false;
+                is_truncated |= is_glue(answer, aged);
             }
         }
     }
-    composer.reserve(-(reserved as isize));
-    if let Some(edns) = edns {
-        composer.opt(edns, answer.rcode)?;
+    composer.reserve(0);
+    let sections_end = composer.position();
+    if let Some(opt) = &opt {
+        composer.opt(opt, answer.rcode)?;
     }
-    Ok(Sealed { ttls: composer.finish(), is_truncated })
+    if is_truncated {
+        composer.truncate();
+    }
+    Ok(Sealed { ttls: composer.finish(), sections_end, is_truncated, is_whole })
 }
 
+/// Whether `aged` holds addresses of an in-domain name server of a referral: without them the client cannot go
+/// on, so leaving them out sets TC (RFC 9471 §3.1).
+fn is_glue(answer: &Answer, aged: &Aged) -> bool {
+    !answer.authoritative
+        && matches!(aged.set.rtype, RecordType::A | RecordType::AAAA)
+        && answer
+            .authority
+            .iter()
+            .any(|cut| cut.set.rtype == RecordType::NS && aged.set.owner.is_within(&cut.set.owner))
+}
+
+/// Writes an RRset with its signatures, whole or not at all.
 fn write(
     composer: &mut Composer<'_>,
     section: Section,
@@ -101,14 +127,133 @@ fn write(
     aged: &Aged,
     wants_dnssec: bool,
 ) -> Result<(), Full> {
+    let mark = composer.mark();
     let set = &aged.set;
-    for rdata in set.rdatas.iter() {
-        composer.record(section, &set.owner, set.rtype, class, aged.ttl, rdata)?;
+    let records = set.rdatas.iter().map(|rdata| (set.rtype, rdata));
+    let signatures = set.signatures.iter().map(|signature| (RecordType::RRSIG, signature));
+    let written = records
+        .chain(signatures.filter(|_| wants_dnssec))
+        .try_for_each(|(rtype, rdata)| composer.record(section, &set.owner, rtype, class, aged.ttl, rdata));
+    if written.is_err() {
+        composer.undo(mark);
     }
-    if wants_dnssec {
-        for signature in set.signatures.iter() {
-            composer.record(section, &set.owner, RecordType::RRSIG, class, aged.ttl, signature)?;
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chain::Asker;
+    use crate::dns::{Ede, EdeCode, Message, Name, Question, RrSet};
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn query(udp_size: Option<u16>) -> Query {
+        Query {
+            id: 1,
+            flags: Flags::default(),
+            question: Question::new(name("Www.Example."), RecordType::A),
+            edns: udp_size.map(|udp_size| Edns { udp_size, ..Edns::default() }),
+            asker: Asker {
+                address: "192.0.2.1:5353".parse().unwrap(),
+                local: None,
+                carrier: Carrier::Udp,
+                may_recurse: true,
+            },
         }
     }
-    Ok(())
+
+    fn set(owner: &str, rtype: RecordType, rdatas: &[&[u8]]) -> Aged {
+        Aged { set: Arc::new(RrSet::new(name(owner), rtype, 60, rdatas)), ttl: 60 }
+    }
+
+    /// TXT that takes `octets` in a response to [`query`], the pointer to the question included.
+    fn filler(octets: usize) -> Aged {
+        set("www.example.", RecordType::TXT, &[&vec![b'x'; octets - 12]])
+    }
+
+    fn sealed(query: &Query, answer: &Answer) -> (Sealed, Message, usize) {
+        let mut bytes = Vec::new();
+        let sealed = seal(query, answer, true, &mut bytes);
+        (sealed, Message::parse(&bytes).unwrap(), bytes.len())
+    }
+
+    /// Header and question of [`query`].
+    const FRONT: usize = 12 + 13 + 4;
+
+    #[test]
+    fn an_extended_error_never_truncates_the_answer() {
+        let ede = Ede::new(EdeCode::StaleAnswer, "upstreams are silent");
+        for (left, options) in [(26, Some(22)), (25, Some(2)), (6, Some(2)), (5, None), (0, None)] {
+            let answer = Answer {
+                answer: vec![filler(512 - FRONT - OPT_SIZE - left)],
+                ede: Some(ede.clone()),
+                ..Answer::default()
+            };
+            let (sealed, message, length) = sealed(&query(Some(512)), &answer);
+            assert!(!sealed.is_truncated && length <= 512);
+            assert_eq!(message.answer.len(), 1);
+            let found = message.edns.unwrap().options.first().map(|(_, data)| data.len());
+            assert_eq!(found, options, "{left} octets left");
+            assert_eq!(sealed.is_whole, options == Some(22));
+        }
+    }
+
+    #[test]
+    fn an_extended_error_of_any_length_leaves_a_lawful_response() {
+        let ede = Ede::new(EdeCode::Other, "x".repeat(70_000));
+        for carrier in [Carrier::Udp, Carrier::Tcp] {
+            let mut query = query(Some(1232));
+            query.asker.carrier = carrier;
+            let (sealed, message, _) = sealed(&query, &Answer::refusal(crate::dns::Rcode::SERVFAIL, ede.clone()));
+            assert!(!sealed.is_truncated && !sealed.is_whole);
+            assert_eq!(message.edns.unwrap().options, vec![(15, vec![0, 0])]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_answer_sets_tc_and_the_opt_record_stays() {
+        let answer = Answer { answer: vec![filler(300), filler(300)], ..Answer::default() };
+        let (sealed, message, _) = sealed(&query(Some(512)), &answer);
+        assert!(sealed.is_truncated && message.flags.truncated && message.edns.is_some());
+        assert_eq!(message.answer.len(), 1);
+    }
+
+    #[test]
+    fn additional_records_are_left_out_in_silence_but_glue_sets_tc() {
+        let addresses: Vec<[u8; 4]> = (0..40).map(|last| [192, 0, 2, last]).collect();
+        let addresses: Vec<&[u8]> = addresses.iter().map(<[u8; 4]>::as_slice).collect();
+        let referral = |owner: &str| Answer {
+            authority: vec![set("example.", RecordType::NS, &[name(owner).wire()])],
+            additional: vec![set(owner, RecordType::A, &addresses)],
+            ..Answer::default()
+        };
+        assert!(sealed(&query(None), &referral("ns.example.")).0.is_truncated);
+        let (plain, message, _) = sealed(&query(None), &referral("ns.test."));
+        assert!(!plain.is_truncated && !plain.is_whole && message.additional.is_empty());
+        let authoritative = Answer { authoritative: true, ..referral("ns.example.") };
+        assert!(!sealed(&query(None), &authoritative).0.is_truncated);
+    }
+
+    #[test]
+    fn the_letters_of_the_question_reach_no_other_octet() {
+        let answer = Answer {
+            answer: vec![set("www.example.", RecordType::CNAME, &[name("Mail.EXAMPLE.").wire()])],
+            authority: vec![set("EXAMPLE.", RecordType::NS, &[name("a.test.").wire(), name("A.test.").wire()])],
+            ..Answer::default()
+        };
+        let mut other = query(None);
+        other.question.name = name("wWW.eXAMPLE.");
+        let (mut one_bytes, mut other_bytes) = (Vec::new(), Vec::new());
+        seal(&query(None), &answer, true, &mut one_bytes);
+        seal(&other, &answer, true, &mut other_bytes);
+        assert_eq!(one_bytes[FRONT..], other_bytes[FRONT..]);
+        // Beside the question, letters are kept.
+        let message = Message::parse(&one_bytes).unwrap();
+        assert_eq!(message.authority[1].rdata.as_slice(), name("A.test.").wire());
+    }
 }

@@ -18,6 +18,9 @@ pub mod option {
     pub const EDE: u16 = 15;
 }
 
+/// Octets of an OPT record without options: root, type, class, TTL and length (RFC 6891 §6.1.2).
+pub const OPT_SIZE: usize = 11;
+
 /// The OPT record of a message, without its extended RCODE (that is part of the message's RCODE).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Edns {

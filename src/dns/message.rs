@@ -151,12 +151,10 @@ impl Message {
             });
         }
         for _ in 0..answers {
-            let record = record(&mut reader, bytes)?;
-            message.answer.push(record);
+            message.answer.push(plain_record(&mut reader, bytes)?);
         }
         for _ in 0..authorities {
-            let record = record(&mut reader, bytes)?;
-            message.authority.push(record);
+            message.authority.push(plain_record(&mut reader, bytes)?);
         }
         for _ in 0..additionals {
             let at = reader.position();
@@ -200,6 +198,13 @@ impl Message {
     }
 }
 
+/// A record of a section in which OPT has no place (RFC 6891 §6.1.1).
+fn plain_record(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Record, WireFault> {
+    let at = reader.position();
+    let record = record(reader, bytes)?;
+    if record.rtype == RecordType::OPT { Err(WireFault::Opt { at }) } else { Ok(record) }
+}
+
 fn record(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Record, WireFault> {
     let owner = reader.name()?;
     let rtype = RecordType(reader.u16()?);
@@ -211,13 +216,17 @@ fn record(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Record, WireFault> {
     let length = usize::from(reader.u16()?);
     let at = reader.position();
     reader.bytes(length)?;
-    let rdata = whole_rdata(bytes, at, length, rtype)?;
+    // Dynamic updates name RRsets by records without RDATA (RFC 2136 §2.4, §2.5).
+    let is_bare = length == 0 && (class == Class::ANY || class == Class::NONE);
+    let rdata = if is_bare { SmallVec::new() } else { whole_rdata(bytes, at, length, rtype)? };
     Ok(Record { owner, rtype, class, ttl, rdata })
 }
 
 /// The parts of RDATA: so many octets as they are, or a name.
 enum Part {
     Octets(usize),
+    /// A character-string: its length, then so many octets.
+    Text,
     Name,
     Rest,
 }
@@ -225,7 +234,7 @@ enum Part {
 /// How the RDATA of the types begins in which senders may compress names (RFC 3597 §4), and of those whose
 /// length is fixed. All others are taken as they are.
 const fn layout(rtype: RecordType) -> &'static [Part] {
-    use Part::{Name, Octets, Rest};
+    use Part::{Name, Octets, Rest, Text};
     match rtype {
         RecordType::A => &[Octets(4)],
         RecordType::AAAA => &[Octets(16)],
@@ -243,6 +252,7 @@ const fn layout(rtype: RecordType) -> &'static [Part] {
         RecordType::MX | RecordType::AFSDB | RecordType::RT | RecordType::KX => &[Octets(2), Name],
         RecordType::SRV => &[Octets(6), Name],
         RecordType::PX => &[Octets(2), Name, Name],
+        RecordType::NAPTR => &[Octets(4), Text, Text, Text, Name],
         RecordType::SIG | RecordType::RRSIG => &[Octets(18), Name, Rest],
         RecordType::NXT | RecordType::NSEC => &[Name, Rest],
         _ => &[Rest],
@@ -259,6 +269,11 @@ fn whole_rdata(bytes: &[u8], at: usize, length: usize, rtype: RecordType) -> Res
     for part in layout(rtype) {
         match part {
             Part::Octets(count) => rdata.extend_from_slice(reader.bytes(*count).map_err(|_| fault)?),
+            Part::Text => {
+                let length = reader.u8().map_err(|_| fault)?;
+                rdata.push(length);
+                rdata.extend_from_slice(reader.bytes(usize::from(length)).map_err(|_| fault)?);
+            }
             Part::Name => rdata.extend_from_slice(reader.name().map_err(|_| fault)?.wire()),
             Part::Rest => rdata.extend_from_slice(reader.bytes(end - reader.position()).map_err(|_| fault)?),
         }

@@ -4,6 +4,7 @@
 pub mod edns;
 pub mod message;
 pub mod name;
+pub mod prepared;
 pub mod rcode;
 pub mod rrset;
 pub mod rtype;
@@ -12,6 +13,7 @@ pub mod wire;
 pub use edns::Edns;
 pub use message::{Flags, Message, Opcode, Question, Record};
 pub use name::{Name, NameFault};
+pub use prepared::PreparedAnswer;
 pub use rcode::{Ede, EdeCode, Rcode};
 pub use rrset::{Rdatas, RrSet};
 pub use rtype::{Class, RecordType};

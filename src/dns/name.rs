@@ -1,7 +1,7 @@
 //! Domain names in their wire form: comparison without letter case, letter case kept (RFC 4343).
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
@@ -260,8 +260,8 @@ impl Hash for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mine, theirs): (SmallVec<[&[u8]; 16]>, SmallVec<[&[u8]; 16]>) =
-            (self.labels().collect(), other.labels().collect());
+        let mine: SmallVec<[&[u8]; 16]> = self.labels().collect();
+        let theirs: SmallVec<[&[u8]; 16]> = other.labels().collect();
         for (a, b) in mine.iter().rev().zip(theirs.iter().rev()) {
             let order = a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase));
             if order != Ordering::Equal {
@@ -292,7 +292,7 @@ impl fmt::Display for Name {
                         text.push(char::from(octet));
                     }
                     b'!'..=b'~' => text.push(char::from(octet)),
-                    other => text.push_str(&format!("\\{other:03}")),
+                    other => write!(text, "\\{other:03}")?,
                 }
             }
             text.push('.');

@@ -10,13 +10,13 @@ pub struct Rdatas(Box<[u8]>);
 impl Rdatas {
     /// The records' RDATA, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let mut rest: &[u8] = &self.0;
-        std::iter::from_fn(move || {
-            let (length, tail) = rest.split_first_chunk::<2>()?;
-            let (rdata, after) = tail.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-            rest = after;
-            Some(rdata)
-        })
+        unpack(&self.0)
+    }
+
+    /// RDATA that is packed already as this type does: each record's length (two octets) in front of it.
+    #[must_use]
+    pub fn from_packed(packed: &[u8]) -> Self {
+        Self(packed.into())
     }
 
     /// The number of records.
@@ -36,6 +36,17 @@ impl Rdatas {
     pub fn size_bytes(&self) -> usize {
         self.0.len()
     }
+}
+
+/// The RDATA of packed records, in order; what is cut short at the end is left out.
+pub fn unpack(packed: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let mut rest = packed;
+    std::iter::from_fn(move || {
+        let (length, tail) = rest.split_first_chunk::<2>()?;
+        let (rdata, after) = tail.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        rest = after;
+        Some(rdata)
+    })
 }
 
 impl<R: AsRef<[u8]>> FromIterator<R> for Rdatas {

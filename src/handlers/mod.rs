@@ -1,6 +1,7 @@
 //! The links of the chain, one folder each. Siblings never import each other.
 #![forbid(unsafe_code)]
 
+pub mod authority;
 pub mod cache;
 pub mod gate;
 pub mod hosts;

@@ -1,4 +1,8 @@
 //! Composes a message into bytes, with names compressed (RFC 1035 §4.1.4) and never past a limit.
+//!
+//! A name is compressed against the question whatever the case of its letters, and against all other names to
+//! the letter. So the letters that a client chose (0x20) change the octets of the question and no other octet
+//! of the response, and yet no record's letters are lost to another record's (RFC 4343 §4.1).
 
 use smallvec::SmallVec;
 
@@ -26,11 +30,23 @@ pub struct Full;
 pub struct Composer<'a> {
     out: &'a mut Vec<u8>,
     limit: usize,
+    /// Octets of the limit that are kept back for later.
+    reserved: usize,
     counts: [u16; 4],
-    /// Where names already written begin, for pointers to them.
-    names: SmallVec<[u16; bounds::COMPRESSION_NAMES_MAX]>,
+    /// Names already written, for pointers to them.
+    names: SmallVec<[Spot; bounds::COMPRESSION_NAMES_MAX]>,
+    /// Names before this octet stand in the question; the case of their letters does not count.
+    question_end: usize,
     /// Where the TTLs stand, for answers that are remembered and aged.
     ttls: SmallVec<[u16; 16]>,
+}
+
+/// Where a name stands in the message, and the hash of its small letters: most names that differ are told
+/// apart without reading the message, so that many long names cost little.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    hash: u32,
+    at: u16,
 }
 
 const HEADER: usize = 12;
@@ -51,8 +67,10 @@ impl<'a> Composer<'a> {
         Ok(Self {
             out,
             limit: limit.min(bounds::MESSAGE_MAX),
+            reserved: 0,
             counts: [0; 4],
             names: SmallVec::new(),
+            question_end: 0,
             ttls: SmallVec::new(),
         })
     }
@@ -62,13 +80,16 @@ impl<'a> Composer<'a> {
     /// # Errors
     /// [`Full`].
     pub fn question(&mut self, question: &Question) -> Result<(), Full> {
-        self.whole(|this| {
+        self.question_end = 0; // a second question keeps its own letters
+        let written = self.whole(|this| {
             this.name(&question.name)?;
             this.bytes(&question.rtype.0.to_be_bytes())?;
             this.bytes(&question.class.0.to_be_bytes())?;
             this.counts[0] += 1;
             Ok(())
-        })
+        });
+        self.question_end = self.out.len();
+        written
     }
 
     /// Writes one record.
@@ -127,15 +148,21 @@ impl<'a> Composer<'a> {
         })
     }
 
-    /// Octets that the OPT record takes; reserve them with [`Composer::reserve`] before the sections.
-    #[must_use]
-    pub fn opt_size(edns: &Edns) -> usize {
-        11 + edns.options.iter().map(|(_, data)| 4 + data.len()).sum::<usize>()
+    /// Keeps `octets` of the limit back until the next call, in place of what was kept back before.
+    pub fn reserve(&mut self, octets: usize) {
+        self.reserved = octets;
     }
 
-    /// Keeps `octets` back for later, or gives them free again where negative.
-    pub fn reserve(&mut self, octets: isize) {
-        self.limit = self.limit.saturating_add_signed(-octets);
+    /// Octets that may still be written, beside those kept back.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.limit.saturating_sub(self.reserved + self.out.len())
+    }
+
+    /// Octets written so far.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.out.len()
     }
 
     /// Where the message stands now, for [`Composer::undo`].
@@ -149,7 +176,7 @@ impl<'a> Composer<'a> {
         let (length, counts) = mark;
         self.out.truncate(length);
         self.counts = counts;
-        self.names.retain(|at| usize::from(*at) < length);
+        self.names.retain(|spot| usize::from(spot.at) < length);
         self.ttls.retain(|at| usize::from(*at) < length);
     }
 
@@ -181,7 +208,7 @@ impl<'a> Composer<'a> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        if self.out.len() + bytes.len() > self.limit {
+        if bytes.len() > self.room() {
             return Err(Full);
         }
         self.out.extend_from_slice(bytes);
@@ -190,21 +217,24 @@ impl<'a> Composer<'a> {
 
     /// Writes a name, its ending as a pointer where it stands in the message already.
     fn name(&mut self, name: &Name) -> Result<(), Full> {
-        let mut rest = name.wire();
-        while rest.len() > 1 {
-            if let Some(&at) = self.names.iter().find(|&&at| stands_at(self.out, at, rest)) {
-                return self.bytes(&(0xC000 | at).to_be_bytes());
+        let wire = name.wire();
+        for ending in endings(wire) {
+            let rest = wire.get(usize::from(ending.at)..).unwrap_or_default();
+            let known = self
+                .names
+                .iter()
+                .find(|spot| spot.hash == ending.hash && stands_at(self.out, spot.at, rest, self.question_end));
+            if let Some(spot) = known {
+                return self.bytes(&(0xC000 | spot.at).to_be_bytes());
             }
             if let Ok(at) = u16::try_from(self.out.len())
                 && at < 0x4000
                 && self.names.len() < bounds::COMPRESSION_NAMES_MAX
             {
-                self.names.push(at);
+                self.names.push(Spot { hash: ending.hash, at });
             }
             let label = 1 + usize::from(rest.first().copied().unwrap_or(0));
-            let (head, tail) = rest.split_at_checked(label).ok_or(Full)?;
-            self.bytes(head)?;
-            rest = tail;
+            self.bytes(rest.get(..label).ok_or(Full)?)?;
         }
         self.bytes(&[0])
     }
@@ -217,7 +247,7 @@ impl<'a> Composer<'a> {
             RecordType::SOA => (0, 2),
             _ => return self.bytes(rdata),
         };
-        let (fixed, mut rest) = rdata.split_at_checked(head).ok_or(Full)?;
+        let Some((fixed, mut rest)) = rdata.split_at_checked(head) else { return self.bytes(rdata) };
         self.bytes(fixed)?;
         for _ in 0..names {
             let Ok((name, length)) = Name::from_wire(rest) else { return self.bytes(rest) };
@@ -228,8 +258,29 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Whether the name at `at` of `message` is, to the letter, the uncompressed `name`.
-fn stands_at(message: &[u8], at: u16, name: &[u8]) -> bool {
+/// The endings of a name, the whole name first and the root left out: where each begins, and its hash.
+fn endings(wire: &[u8]) -> SmallVec<[Spot; 16]> {
+    let mut endings: SmallVec<[Spot; 16]> = SmallVec::new();
+    let mut at = 0;
+    while let Some(&length) = wire.get(usize::from(at))
+        && length > 0
+    {
+        endings.push(Spot { hash: 0, at });
+        at += 1 + u16::from(length);
+    }
+    let (mut hash, mut end) = (0x811C_9DC5_u32, usize::from(at)); // FNV-1a, from the root to the left
+    for ending in endings.iter_mut().rev() {
+        for octet in wire.get(usize::from(ending.at)..end).unwrap_or_default() {
+            hash = (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
+        }
+        (ending.hash, end) = (hash, usize::from(ending.at));
+    }
+    endings
+}
+
+/// Whether the name at `at` of `message` is the uncompressed `name`: to the letter, save for what stands before
+/// `question_end`.
+fn stands_at(message: &[u8], at: u16, name: &[u8], question_end: usize) -> bool {
     let (mut at, mut rest) = (usize::from(at), name);
     for _ in 0..NAME_MAX {
         match message.get(at) {
@@ -239,7 +290,8 @@ fn stands_at(message: &[u8], at: u16, name: &[u8]) -> bool {
             }
             Some(&length) => {
                 let label = 1 + usize::from(length);
-                if message.get(at..at + label) != rest.get(..label) {
+                let (Some(there), Some(here)) = (message.get(at..at + label), rest.get(..label)) else { return false };
+                if there != here && !(at < question_end && there.eq_ignore_ascii_case(here)) {
                     return false;
                 }
                 if length == 0 {

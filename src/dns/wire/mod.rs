@@ -1,7 +1,9 @@
 //! Bytes: reading a message, composing one, and the fast tempo's glance and patch.
 
 pub mod compose;
+pub mod glance;
 pub mod reader;
 
 pub use compose::{Composer, Section};
+pub use glance::{Glance, Glanced, glance};
 pub use reader::{Reader, WireFault};

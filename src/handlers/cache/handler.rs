@@ -17,7 +17,7 @@ use crate::base::tally::Event;
 use crate::chain::{Answer, Goal, Handler, Purpose, Query, Turn, Verdict};
 use crate::dns::{Class, Ede, EdeCode, Name, Question, Rcode, RecordType};
 
-impl Handler for Arc<Cache> {
+impl Handler for Cache {
     fn name(&self) -> &'static str {
         "cache"
     }
@@ -131,5 +131,6 @@ impl Cache {
 }
 
 fn goal(query: &Query, purpose: Purpose, stale: Option<Answer>) -> Goal {
-    Goal { question: query.question.clone(), checking_disabled: query.flags.checking_disabled, purpose, stale }
+    let checking_disabled = query.flags.checking_disabled;
+    Goal { question: query.question.clone(), checking_disabled, purpose, prefix: Vec::new(), stale }
 }

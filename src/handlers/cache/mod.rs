@@ -5,14 +5,19 @@
 //! [`find`]), renews what is popular before it expires ([`prefetch`]), and keeps what is stale for when upstreams
 //! fail ([`stale`]). [`housekeeping`] removes what is over, [`snapshot`] carries the rest over a restart. It asks
 //! nobody anything, and knows of files and upstreams as little as of the time.
+//!
+//! In front of the shared store each worker has its own table of finished answers ([`finished`], [`recall`]), which
+//! the fast tempo answers from.
 
 mod entry;
 mod find;
+pub mod finished;
 mod handler;
 mod housekeeping;
 mod key;
 mod learn;
 mod prefetch;
+mod recall;
 mod snapshot;
 mod stale;
 mod store;

@@ -7,7 +7,7 @@ use super::ask::Trouble;
 use super::classify::{Finding, classify};
 use super::learning::learn;
 use super::resolution::explanation;
-use super::resolver::{Due, Resolver};
+use super::resolver::{Due, FORWARDED, Resolver};
 use super::trace::What;
 use super::walk::{Ended, Forwarding, Stage};
 use super::{ExchangeId, ForwardRequest, Surroundings};
@@ -25,7 +25,7 @@ impl Resolver {
             return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
         }
         self.serial += 1;
-        let exchange = self.serial;
+        let exchange = ExchangeId(FORWARDED | self.serial);
         let deadline = around.now + FORWARD_DEADLINE;
         let question = Question::new(walk.name.clone(), walk.question.rtype);
         around.tally.count(Event::UpstreamForwarded);
@@ -34,11 +34,11 @@ impl Resolver {
             name: question.name.clone(),
             rtype: question.rtype,
         });
-        walk.stage = Stage::Forwarding(Forwarding { exchange, zone: apex, deadline });
+        walk.stage = Stage::Forwarding(Forwarding { zone: apex });
         self.forwarded.insert(exchange, at);
         self.timers.push(Reverse((deadline, Due::Forward(exchange))));
         let checking_disabled = walk.checking_disabled;
-        self.forwards.push_back(ForwardRequest { exchange: ExchangeId(exchange), zone, question, checking_disabled });
+        self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled });
     }
 
     pub(super) fn judge_forwarded(&mut self, at: u32, bytes: Option<&[u8]>, around: &mut Surroundings<'_>) {

@@ -36,7 +36,7 @@ use crate::chain::{Goal, Handler, Memory, Purpose, Query, Turn, Verdict};
 use crate::dns::{Class, Question};
 
 /// One query sent upstream and whatever comes back for it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ExchangeId(pub u64);
 
 /// How a query goes to an upstream.
@@ -103,6 +103,7 @@ impl Handler for Resolve {
             question: query.question.clone(),
             checking_disabled: query.flags.checking_disabled,
             purpose: Purpose::Client,
+            prefix: Vec::new(),
             stale: None,
         })
     }

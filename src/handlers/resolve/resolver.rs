@@ -1,7 +1,7 @@
 //! All resolutions under way in one worker, and the verbs that move them.
 //!
 //! Call order: [`Resolver::pursue`] begins a goal; after it, after every [`Resolver::handle_response`],
-//! [`Resolver::handle_fault`], [`Resolver::handle_forwarded`] and [`Resolver::handle_timeout`], collect all of
+//! [`Resolver::handle_fault`] and [`Resolver::handle_timeout`], collect all of
 //! [`Resolver::poll_transmit`], [`Resolver::poll_forward`], [`Resolver::poll_release`] and
 //! [`Resolver::poll_resolution`]; then sleep until [`Resolver::poll_timeout`].
 
@@ -59,7 +59,7 @@ pub struct Resolver {
     pub(super) asks: Slab<Shared>,
     pub(super) goals: Map<(Name, RecordType, bool), u32>,
     pub(super) asked: Map<(Name, Name, RecordType), u32>,
-    pub(super) forwarded: Map<u64, u32>,
+    pub(super) forwarded: Map<ExchangeId, u32>,
     pub(super) timers: BinaryHeap<Reverse<(Instant, Due)>>,
     pub(super) moving: VecDeque<u32>,
     pub(super) outbox: VecDeque<Transmit>,
@@ -74,8 +74,11 @@ pub struct Resolver {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Due {
     Ask(u32),
-    Forward(u64),
+    Forward(ExchangeId),
 }
+
+/// Marks the exchanges with forwarders; the key of an ask never reaches so high.
+pub(super) const FORWARDED: u64 = 1 << 63;
 
 impl Resolver {
     /// A resolver at rest.
@@ -146,6 +149,7 @@ impl Resolver {
         if let Some(walk) = self.goals.get(&key).and_then(|at| self.walks.get_mut(*at as usize)) {
             walk.is_goal = true;
             walk.has_reserve |= goal.stale.is_some();
+            walk.joined = Some(around.now);
             around.tally.count(Event::Coalesced);
             return Ok(Pursuit { id: GoalId(walk.serial), joined: true });
         }
@@ -166,24 +170,24 @@ impl Resolver {
         Ok(Pursuit { id: GoalId(serial), joined: false })
     }
 
-    /// Takes a response of an upstream.
+    /// Takes a response of an upstream or a forwarder.
     pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], around: &mut Surroundings<'_>) {
-        self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_response(exchange, bytes, bench));
-        self.run(around);
-    }
-
-    /// Takes the news that an upstream cannot be reached.
-    pub fn handle_fault(&mut self, exchange: ExchangeId, around: &mut Surroundings<'_>) {
-        self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_fault(exchange, bench));
-        self.run(around);
-    }
-
-    /// Takes a forwarder's response; none where no upstream of the zone answered.
-    pub fn handle_forwarded(&mut self, exchange: ExchangeId, bytes: Option<&[u8]>, around: &mut Surroundings<'_>) {
-        if let Some(at) = self.forwarded.remove(&exchange.0) {
-            self.judge_forwarded(at, bytes, around);
-            self.run(around);
+        if let Some(at) = self.forwarded.remove(&exchange) {
+            self.judge_forwarded(at, Some(bytes), around);
+        } else if exchange.0 & FORWARDED == 0 {
+            self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_response(exchange, bytes, bench));
         }
+        self.run(around);
+    }
+
+    /// Takes the news that an upstream cannot be reached, or that none of a forward zone answered.
+    pub fn handle_fault(&mut self, exchange: ExchangeId, around: &mut Surroundings<'_>) {
+        if let Some(at) = self.forwarded.remove(&exchange) {
+            self.judge_forwarded(at, None, around);
+        } else if exchange.0 & FORWARDED == 0 {
+            self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_fault(exchange, bench));
+        }
+        self.run(around);
     }
 
     /// Does what is due by `around.now`.
@@ -330,6 +334,7 @@ impl Resolver {
             checking_disabled,
             trusts_memory: true,
             has_reserve: false,
+            joined: None,
             is_goal: false,
             chain: Vec::new(),
             ledger,
@@ -356,7 +361,32 @@ impl Resolver {
         }
     }
 
+    /// In an outage, who joined a walk when its last queries were lost already gets one of his own: the servers may
+    /// have come back since.
+    fn begin_again(&mut self, at: u32, now: Instant) -> bool {
+        let is_outage = self.scoreboard.is_outage(now);
+        let Some(walk) = self.walks.get_mut(at as usize) else { return false };
+        match walk.joined.take() {
+            Some(joined) if is_outage && now.since(joined) < ask::PATIENCE => {
+                walk.ledger = Arc::new(Ledger::open(joined));
+                walk.name = walk.question.name.clone();
+                walk.chain.clear();
+                walk.shown = Shown::default();
+                (walk.referrals, walk.has_gone_up) = (0, false);
+                (walk.stand, walk.stage) = (None, Stage::Moving);
+                self.moving.push_back(at);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
+        if matches!(ended, Ended::Failed(Trouble::Silence | Trouble::Unreachable | Trouble::Exhausted(_)))
+            && self.begin_again(at, around.now)
+        {
+            return;
+        }
         let Some(walk) = self.walks.try_remove(at as usize) else { return };
         self.goals.remove(&(walk.question.name.clone(), walk.question.rtype, walk.checking_disabled));
         if let Ended::Failed(trouble) = &ended {

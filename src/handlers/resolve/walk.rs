@@ -66,12 +66,8 @@ pub struct Fetching {
 /// See [`Stage::Forwarding`].
 #[derive(Debug)]
 pub struct Forwarding {
-    /// The exchange with the forwarder.
-    pub exchange: u64,
     /// The forward zone: nothing outside it is believed.
     pub zone: Name,
-    /// When waiting ends.
-    pub deadline: Instant,
 }
 
 /// What a walk remembers of the zone cut that it stands at.
@@ -124,6 +120,8 @@ pub struct Walk {
     pub trusts_memory: bool,
     /// Whether a stale answer is at hand for those who wait.
     pub has_reserve: bool,
+    /// When the last client joined who did not begin it.
+    pub joined: Option<Instant>,
     /// Whether somebody outside waits for the resolution.
     pub is_goal: bool,
     /// Where aliases led so far.

@@ -1,0 +1,162 @@
+//! What a hit costs, part by part: `cargo bench --bench recall`.
+
+use std::sync::Arc;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use meridian::base::{Dice, Instant, bounds};
+use meridian::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
+use meridian::dns::wire::{Glance, glance};
+use meridian::dns::{Edns, Flags, Message, Question, RecordType, RrSet};
+use meridian::handlers::cache::finished::{Finished, Key};
+
+fn main() {
+    divan::main();
+}
+
+/// Octets of a query here.
+const DATAGRAM: usize = 12 + 26 + 4 + 11;
+
+const NAMES: [usize; 3] = [1, 1_000, 250_000];
+
+struct World {
+    finished: Finished,
+    /// All of the same length, one after the other: a received datagram is always at hand.
+    datagrams: Vec<[u8; DATAGRAM]>,
+    asker: Asker,
+}
+
+impl World {
+    fn new(names: usize) -> Self {
+        let asker = Asker {
+            address: std::net::SocketAddr::from(([192, 0, 2, 1], 5353)),
+            local: None,
+            carrier: Carrier::Udp,
+            may_recurse: true,
+        };
+        let mut dice = Dice::from_number(1);
+        let mut finished = Finished::new(&mut dice, bounds::FINISHED_ANSWERS, 256 << 20);
+        let (mut datagrams, mut bytes) = (Vec::new(), Vec::new());
+        for number in 0..names {
+            let Ok(name) = format!("www.name-{number:07}.example.").parse() else { continue };
+            let query = Query {
+                id: 7,
+                flags: Flags { recursion_desired: true, ..Flags::default() },
+                question: Question::new(name, RecordType::A),
+                edns: Some(Edns { udp_size: 1232, ..Edns::default() }),
+                asker,
+            };
+            let set = RrSet::new(query.question.name.clone(), RecordType::A, 300, [[192, 0, 2, 1], [192, 0, 2, 2]]);
+            let answer = Answer {
+                answer: vec![Aged { set: Arc::new(set), ttl: 300 }],
+                recallable_until: Some(300),
+                ..Answer::default()
+            };
+            let sealed = seal(&query, &answer, true, &mut bytes);
+            finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+            let message = Message {
+                id: 9,
+                flags: query.flags,
+                questions: [query.question].into_iter().collect(),
+                edns: query.edns,
+                ..Message::default()
+            };
+            let mut datagram = Vec::new();
+            if message.compose(&mut datagram, bounds::MESSAGE_MAX).is_ok()
+                && let Ok(datagram) = datagram.try_into()
+            {
+                datagrams.push(datagram);
+            }
+        }
+        dice.shuffle(&mut datagrams);
+        Self { finished, datagrams, asker }
+    }
+
+    fn first(&self) -> [u8; DATAGRAM] {
+        self.datagrams.first().copied().unwrap_or([0; DATAGRAM])
+    }
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn glance_at_a_query(bencher: Bencher<'_, '_>) {
+    let world = World::new(1);
+    let datagram = world.first();
+    bencher.bench_local(|| glance(black_box(&datagram), world.finished.keyed()));
+}
+
+#[divan::bench(args = NAMES, sample_size = 10_000)]
+fn glance_and_find(bencher: Bencher<'_, '_>, names: usize) {
+    let World { mut finished, datagrams, .. } = World::new(names);
+    let mut queries = datagrams.iter().cycle();
+    bencher.bench_local(|| {
+        let Some(datagram) = queries.next() else { return false };
+        let Glance::Plain(glanced) = glance(datagram, finished.keyed()) else { return false };
+        let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
+        finished.find(&glanced, datagram, key, 7).is_some()
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn patch_an_answer(bencher: Bencher<'_, '_>) {
+    let mut world = World::new(1);
+    let datagram = world.first();
+    let Glance::Plain(glanced) = glance(&datagram, world.finished.keyed()) else { return };
+    let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
+    let Some(prepared) = world.finished.find(&glanced, &datagram, key, 7).cloned() else { return };
+    let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
+    bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, 7, &mut out));
+}
+
+#[divan::bench(args = NAMES, sample_size = 10_000)]
+fn recall(bencher: Bencher<'_, '_>, names: usize) {
+    let World { mut finished, datagrams, asker } = World::new(names);
+    let mut queries = datagrams.iter().cycle();
+    let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
+    bencher.bench_local(|| {
+        let Some(datagram) = queries.next() else { return false };
+        finished.recall(datagram, &asker, Instant::from_seconds(7), &mut out) == Recall::Hit
+    });
+}
+
+/// A whole batch; the counter says how many queries a second.
+#[divan::bench(args = NAMES, sample_size = 1_000)]
+fn recall_a_foreseen_batch(bencher: Bencher<'_, '_>, names: usize) {
+    let World { mut finished, datagrams, asker } = World::new(names);
+    let mut queries = datagrams.iter().cycle();
+    let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
+    let mut batch = Vec::with_capacity(bounds::BATCH);
+    bencher.counter(ItemsCount::new(bounds::BATCH)).bench_local(|| {
+        batch.clear();
+        for datagram in queries.by_ref().take(bounds::BATCH) {
+            if let Glance::Plain(glanced) = glance(datagram, finished.keyed()) {
+                batch.push((glanced, datagram));
+            }
+        }
+        black_box(batch.iter().fold(0, |all, (glanced, _)| all ^ finished.foresee(glanced)));
+        let now = Instant::from_seconds(7);
+        let hits = batch.iter().filter(|(glanced, datagram)| {
+            finished.recall_glanced(glanced, *datagram, &asker, now, &mut out) == Recall::Hit
+        });
+        hits.count()
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn the_slow_tempo_parses_and_seals(bencher: Bencher<'_, '_>) {
+    let world = World::new(1);
+    let datagram = world.first();
+    let set = RrSet::new(
+        "www.name-0000000.example.".parse().unwrap_or_else(|_| meridian::dns::Name::root()),
+        RecordType::A,
+        300,
+        [[192, 0, 2, 1], [192, 0, 2, 2]],
+    );
+    let answer = Answer { answer: vec![Aged { set: Arc::new(set), ttl: 300 }], ..Answer::default() };
+    let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
+    bencher.bench_local(|| {
+        let Ok(mut message) = Message::parse(black_box(&datagram)) else { return false };
+        let Some(question) = message.questions.pop() else { return false };
+        let query = Query { id: message.id, flags: message.flags, question, edns: message.edns, asker: world.asker };
+        seal(&query, &answer, true, &mut out).is_whole
+    });
+}

@@ -1,0 +1,201 @@
+//! From a checked configuration to a house: the chain in the order in which its links are asked.
+
+use std::sync::Arc;
+
+use super::config::{self, Config};
+use super::house::House;
+use crate::base::collections::{Keyed, keyed};
+use crate::base::{Dice, NetworkSet};
+use crate::chain::{Chain, Delegation, Handler, Memory};
+use crate::dns::Name;
+use crate::edge::forward::Forwarder;
+use crate::handlers::cache::{self, Cache};
+use crate::handlers::gate::Gate;
+use crate::handlers::hosts::{Hosts, HostsHandler};
+use crate::handlers::local::Local;
+use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
+use crate::handlers::special::Special;
+
+/// The forward zones' upstreams, in the order of [`resolve::Settings::forward`].
+pub type Forwarders = Vec<Forwarder>;
+
+/// What a configuration names and the edge has read.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// The hosts file's content.
+    pub hosts: Option<Hosts>,
+    /// The root hints; none for the built-in ones.
+    pub roots: Option<Delegation>,
+}
+
+/// What outlives a reload.
+pub struct Kept {
+    /// The cache, if the configuration before had one with the same settings.
+    pub cache: Option<(cache::Settings, Arc<Cache>)>,
+    /// The hasher that gives questions their home workers.
+    pub homes: Keyed,
+}
+
+impl Kept {
+    /// Nothing yet.
+    #[must_use]
+    pub fn nothing(dice: &mut Dice) -> Self {
+        Self { cache: None, homes: keyed(dice) }
+    }
+}
+
+/// A house and the parts of it that others reach into.
+#[derive(Clone)]
+pub struct Built {
+    /// The house.
+    pub house: Arc<House>,
+    /// Its forwarders.
+    pub forwarders: Arc<Forwarders>,
+    /// Its cache, for flushes, sweeps and snapshots.
+    pub cache: Option<Arc<Cache>>,
+    /// Its hosts link, for a changed file.
+    pub hosts: Option<Arc<HostsHandler>>,
+}
+
+/// Builds the house that `config` describes. The cache of the house before is kept where its settings are the
+/// same; where they are not, its content moves into the new one.
+pub fn build(
+    config: &Config,
+    files: Files,
+    kept: &mut Kept,
+    move_cache: impl Fn(&Cache, &Cache),
+    dice: &mut Dice,
+) -> Built {
+    let cache = cache_settings(config).map(|settings| match kept.cache.take() {
+        Some((old_settings, old)) if old_settings == settings => (settings, old),
+        old => {
+            let new = Arc::new(Cache::new(settings.clone(), dice));
+            if let Some((_, old)) = old {
+                move_cache(&old, &new);
+            }
+            (settings, new)
+        }
+    });
+    kept.cache.clone_from(&cache);
+    let cache = cache.map(|(_, cache)| cache);
+    let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
+    let recursion = config.recursion.as_ref();
+    let mut links: Vec<Box<dyn Handler>> = Vec::new();
+    if let Some(recursion) = recursion {
+        let exempted: Vec<Name> = zones(recursion).cloned().collect();
+        links.push(Box::new(Gate::new(recursion.allow.clone())));
+        links.push(Box::new(Local));
+        links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
+        links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
+        links.push(Box::new(Special::new(&exempted)));
+        links.push(Box::new(Resolve));
+    } else {
+        links.push(Box::new(Local));
+    }
+    let forwarders = recursion.map(|recursion| {
+        let forwarder = |zone: &config::ForwardZone| {
+            let upstreams: Vec<_> = zone.upstreams.iter().map(|one| one.address).collect();
+            Forwarder::new(&upstreams, recursion.case_randomisation)
+        };
+        recursion.forward.iter().map(forwarder).collect()
+    });
+    let memory: Arc<dyn Memory> = match &cache {
+        Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
+        None => Arc::new(Forgetful),
+    };
+    let house = House {
+        chain: Chain::new(links),
+        memory,
+        resolution: Arc::new(resolution(config, files.roots)),
+        allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
+        offers_recursion: recursion.is_some(),
+        stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
+        finished_bytes: finished_bytes(config),
+        logged_per_million: config.log.queries_per_million,
+        homes: kept.homes.clone(),
+    };
+    Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
+}
+
+/// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.
+fn finished_bytes(config: &Config) -> usize {
+    config
+        .cache
+        .as_ref()
+        .map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX) / config.workers.max(1))
+}
+
+fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {
+    let forwards = recursion.forward.iter().map(|forward| &forward.zone);
+    forwards.chain(recursion.stub.iter().map(|stub| &stub.zone))
+}
+
+fn cache_settings(config: &Config) -> Option<cache::Settings> {
+    let cache = config.cache.as_ref()?;
+    Some(cache::Settings {
+        size_bytes: cache.size - cache.size / 8,
+        min_ttl: cache.min_ttl,
+        max_ttl: cache.max_ttl,
+        max_negative_ttl: cache.max_negative_ttl,
+        prefetch: cache.prefetch.map(|one| cache::Prefetch {
+            hits: u8::try_from(one.hits).unwrap_or(u8::MAX),
+            window_percent: one.window_percent as u8,
+        }),
+        stale: cache.stale.map(|one| cache::Stale { window: one.window, ttl: one.ttl, recheck: one.recheck }),
+        forwarded: config.recursion.iter().flat_map(zones).cloned().collect(),
+    })
+}
+
+fn resolution(config: &Config, roots: Option<Delegation>) -> resolve::Settings {
+    let mut settings = resolve::Settings::default();
+    if let Some(roots) = roots {
+        settings.roots = Arc::new(roots);
+    }
+    if let Some(cache) = &config.cache {
+        let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        settings.min_ttl = seconds(cache.min_ttl);
+        settings.max_ttl = seconds(cache.max_ttl);
+        settings.max_negative_ttl = seconds(cache.max_negative_ttl);
+    }
+    let Some(recursion) = &config.recursion else { return settings };
+    settings.minimisation = match recursion.qname_minimisation {
+        config::QnameMinimisation::Strict => Minimisation::Strict,
+        config::QnameMinimisation::Relaxed => Minimisation::Relaxed,
+        config::QnameMinimisation::Off => Minimisation::Off,
+    };
+    settings.families = match recursion.families {
+        config::Families::Both => Families::Both,
+        config::Families::Ipv4 => Families::Ipv4,
+        config::Families::Ipv6 => Families::Ipv6,
+    };
+    settings.randomises_case = recursion.case_randomisation;
+    settings.forward = recursion.forward.iter().map(|forward| forward.zone.clone()).collect();
+    let stub = |stub: &config::StubZone| Stub { zone: stub.zone.clone(), servers: stub.servers.clone().into() };
+    settings.stubs = recursion.stub.iter().map(stub).collect();
+    settings.denied = recursion.deny_upstreams.clone();
+    settings.port = recursion.authority_port;
+    settings
+}
+
+/// The memory of a resolver with `cache: off`: every question is pursued from the root.
+struct Forgetful;
+
+impl Memory for Forgetful {
+    fn rrset(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::chain::Remembered> {
+        None
+    }
+
+    fn denial(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::chain::Denial> {
+        None
+    }
+
+    fn delegation(&self, _: &Name, _: crate::base::Instant) -> Option<Arc<Delegation>> {
+        None
+    }
+
+    fn failure(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::dns::Ede> {
+        None
+    }
+
+    fn learn(&self, _: crate::chain::Learned, _: crate::base::Instant) {}
+}

@@ -1,0 +1,159 @@
+//! The command line: what can be asked of the program. What it then does stands in [`super::commands`].
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::dns::name::Name;
+use crate::dns::rtype::RecordType;
+
+/// Meridian: a recursive DNS resolver and an authoritative load balancer.
+///
+/// Without a command it serves with the built-in configuration, which `meridian default-config` prints.
+#[derive(Parser, Clone, PartialEq, Debug)]
+#[command(name = "meridian", version, arg_required_else_help = false)]
+pub struct Cli {
+    /// What is to be done; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Cli {
+    /// The command, `serve` if none was given.
+    #[must_use]
+    pub fn chosen(self) -> Command {
+        self.command.unwrap_or(Command::Serve(Serve { config: None }))
+    }
+}
+
+/// What can be done.
+#[derive(Subcommand, Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Serve. SIGHUP reloads the configuration, SIGTERM answers what was asked and stops.
+    Serve(Serve),
+    /// Check a configuration without serving; exit status 0 if clean, 1 with lints, 2 with faults.
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+    },
+    /// Tell why a client gets its answer: each handler, the cache, the upstream exchanges.
+    Explain(Explain),
+    /// Tell how a running server fares.
+    Status(Server),
+    /// Make a running server read its configuration and files again.
+    Reload(Server),
+    /// Make a running server forget a name.
+    Flush(Flush),
+    /// Print the built-in configuration, commented.
+    DefaultConfig,
+}
+
+/// `serve`
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Serve {
+    /// The configuration file; the built-in configuration without it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `explain`
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct Explain {
+    /// The name asked for.
+    pub name: Name,
+    /// The type asked for.
+    #[arg(value_name = "TYPE", default_value = "A", value_parser = record_type)]
+    pub rtype: RecordType,
+    /// The client on whose behalf is asked.
+    #[arg(long, value_name = "IP")]
+    pub client: Option<IpAddr>,
+    /// Explain by this configuration, without a running server.
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    pub config: Option<PathBuf>,
+    /// Ask this running server's admin address.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+}
+
+/// A running server.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    /// The server's admin address.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9153")]
+    pub server: String,
+}
+
+/// `flush`
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct Flush {
+    /// The name to forget.
+    pub name: Name,
+    /// Forget the names below it too.
+    #[arg(long)]
+    pub subtree: bool,
+    /// Forget this type only.
+    #[arg(long = "type", value_name = "TYPE", value_parser = record_type)]
+    pub rtype: Option<RecordType>,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+fn record_type(text: &str) -> Result<RecordType, String> {
+    text.parse().map_err(|_| "neither a record type such as AAAA nor TYPE and its number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_serve() {
+        assert_eq!(parse("meridian").unwrap().chosen(), Command::Serve(Serve { config: None }));
+        let with_config = Command::Serve(Serve { config: Some("x.yaml".into()) });
+        assert_eq!(parse("meridian serve --config x.yaml").unwrap().chosen(), with_config);
+    }
+
+    #[test]
+    fn the_documented_commands_are_understood() {
+        let Command::Explain(explain) =
+            parse("meridian explain www.example. aaaa --client 192.0.2.1 --json").unwrap().chosen()
+        else {
+            panic!("explain")
+        };
+        assert_eq!(explain.rtype, RecordType::AAAA);
+        assert!(explain.name.is_same_case(&"www.example".parse().unwrap()));
+        let Command::Flush(flush) = parse("meridian --json flush example --subtree --type TYPE65").unwrap().chosen()
+        else {
+            panic!("flush")
+        };
+        assert_eq!((flush.subtree, flush.rtype), (true, Some(RecordType::HTTPS)));
+        assert_eq!(flush.server.server, "http://127.0.0.1:9153");
+        for line in
+            ["status", "reload", "status --server http://192.0.2.1:9153 --json", "check x.yaml", "default-config"]
+        {
+            assert!(parse(&format!("meridian {line}")).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in ["check", "explain", "explain a..b", "explain a XYZ", "explain a --config x --server y", "stop"] {
+            assert!(parse(&format!("meridian {line}")).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `meridian check FILE`: the faults and lints of a configuration, without serving.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::app::config::{self, Fault, Machine, Severity};
+
+/// Prints every fault and lint of `file`; 0 without any, 1 with lints alone, 2 with faults.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn check(file: &Path, machine: &Machine, as_json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let noted = match config::read(file, machine) {
+        Ok(checked) => checked.lints,
+        Err(faults) => faults,
+    };
+    let count = |severity| noted.iter().filter(|fault: &&Fault| fault.severity == severity).count();
+    let (faults, lints) = (count(Severity::Fault), count(Severity::Lint));
+    let name = file.display();
+    if as_json {
+        let noted = json!({"file": name.to_string(), "faults": faults, "lints": lints, "noted": noted});
+        writeln!(out, "{noted:#}")?;
+    } else {
+        for fault in &noted {
+            writeln!(out, "{fault}")?;
+        }
+        writeln!(out, "{name}: {}, {}", counted(faults, "fault"), counted(lints, "lint"))?;
+    }
+    Ok(match (faults, lints) {
+        (0, 0) => 0,
+        (0, _) => 1,
+        _ => 2,
+    })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(text: &str, as_json: bool) -> (u8, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("meridian.yaml");
+        std::fs::write(&file, text).unwrap();
+        let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: Some(1 << 30) };
+        let mut out = Vec::new();
+        let status = check(&file, &machine, as_json, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        (status, out.replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    #[test]
+    fn the_status_tells_clean_from_lints_from_faults() {
+        assert_eq!(run("workers: 2\n", false), (0, "meridian.yaml: no faults, no lints\n".into()));
+        let (status, out) = run("cache:\n  size: 600MiB\n", false);
+        assert_eq!(status, 1);
+        assert_eq!(
+            out,
+            "meridian.yaml:2:9: cache.size: lint: found 600MiB on a machine of 1024MiB, better: at most half of the \
+             memory\nmeridian.yaml: no faults, 1 lint\n"
+        );
+        assert_eq!(run("wrokers: 2\n", false).0, 2);
+    }
+
+    #[test]
+    fn programs_get_json() {
+        let (status, out) = run("workers: 0\nadmin: here\n", true);
+        let noted: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((status, &noted["faults"], &noted["lints"]), (2, &json!(2), &json!(0)));
+        assert_eq!(noted["noted"][0]["key"], "workers");
+        assert_eq!(noted["noted"][1]["line"], 2);
+        assert_eq!(noted["noted"][1]["severity"], "fault");
+    }
+
+    #[test]
+    fn a_missing_file_is_a_fault() {
+        let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: None };
+        let mut out = Vec::new();
+        let missing = tempfile::tempdir().unwrap().path().join("missing.yaml");
+        assert_eq!(check(&missing, &machine, false, &mut out).unwrap(), 2);
+        assert!(String::from_utf8(out).unwrap().contains("missing.yaml:1:1: found no readable file ("));
+    }
+}

@@ -1,0 +1,140 @@
+//! The commands that talk to a running server's admin address: `status`, `reload`, `flush`, `explain --server`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::app::cli::{Explain, Flush, Server};
+use crate::app::config::{self, Machine};
+use crate::app::serve::explain as explanation;
+
+/// A resolution ends within 6 s; then the answer must be on its way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Prints how a running server fares; 1 if it cannot be reached.
+///
+/// # Errors
+/// If `out` or `err` cannot be written to.
+pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    show(get(&server.server, "/v1/status", &[]), as_json, out, err, |status| {
+        let mut text = format!(
+            "meridian {}: {}, up {} s, {} workers, {} cache entries in {} octets\n",
+            status["version"].as_str().unwrap_or("?"),
+            if status["ready"].as_bool().unwrap_or(false) { "ready" } else { "not ready" },
+            status["uptime_seconds"],
+            status["workers"],
+            status["cache"]["entries"],
+            status["cache"]["bytes"],
+        );
+        for (name, count) in status["counted"].as_object().into_iter().flatten() {
+            if count.as_u64() != Some(0) {
+                text.push_str(&format!("  {name:<28} {count}\n"));
+            }
+        }
+        text
+    })
+}
+
+/// Makes a running server read its configuration again; 1 if it cannot be reached or refuses.
+///
+/// # Errors
+/// If `out` or `err` cannot be written to.
+pub fn reload(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    show(post(&server.server, "/v1/reload", &json!({})), as_json, out, err, |_| "reloaded\n".into())
+}
+
+/// Makes a running server forget a name; 1 if it cannot be reached.
+///
+/// # Errors
+/// If `out` or `err` cannot be written to.
+pub fn flush(flush: &Flush, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let wanted = json!({
+        "name": flush.name.to_string(),
+        "subtree": flush.subtree,
+        "type": flush.rtype.map(|rtype| rtype.to_string()),
+    });
+    show(post(&flush.server.server, "/v1/cache/flush", &wanted), as_json, out, err, |flushed| {
+        format!("{} entries forgotten\n", flushed["flushed"])
+    })
+}
+
+/// Explains an answer: by a running server, or here by a configuration; 1 if neither can, 2 with faults.
+///
+/// # Errors
+/// If `out` or `err` cannot be written to.
+pub fn explain(
+    explain: &Explain,
+    machine: &Machine,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    if let Some(server) = &explain.server {
+        let mut fields = vec![("name", explain.name.to_string()), ("type", explain.rtype.to_string())];
+        fields.extend(explain.client.map(|client| ("client", client.to_string())));
+        return show(get(server, "/v1/explain", &fields), as_json, out, err, explanation::text);
+    }
+    let checked = match &explain.config {
+        Some(file) => config::read(file, machine),
+        None => config::builtin(machine),
+    };
+    match checked {
+        Ok(checked) => {
+            let explained =
+                crate::app::serve::explain_once(&checked.config, &explain.name, explain.rtype, explain.client);
+            show(explained, as_json, out, err, explanation::text)
+        }
+        Err(faults) => {
+            for fault in faults {
+                writeln!(err, "{fault}")?;
+            }
+            Ok(2)
+        }
+    }
+}
+
+fn show(
+    answer: Result<Value, String>,
+    as_json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    text: impl Fn(&Value) -> String,
+) -> io::Result<u8> {
+    match answer {
+        Ok(value) if as_json => writeln!(out, "{value:#}").map(|()| 0),
+        Ok(value) => write!(out, "{}", text(&value)).map(|()| 0),
+        Err(fault) => writeln!(err, "meridian: {fault}").map(|()| 1),
+    }
+}
+
+fn get(server: &str, path: &str, fields: &[(&str, String)]) -> Result<Value, String> {
+    let fields = fields.iter().map(|(key, value)| (*key, value.as_str()));
+    read(server, agent().get(&url(server, path)).query_pairs(fields).call())
+}
+
+fn post(server: &str, path: &str, body: &Value) -> Result<Value, String> {
+    let request = agent().post(&url(server, path)).header("content-type", "application/json");
+    read(server, request.send(body.to_string()))
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+    ureq::Agent::new_with_config(config.build())
+}
+
+fn url(server: &str, path: &str) -> String {
+    format!("{}{path}", server.trim_end_matches('/'))
+}
+
+fn read(server: &str, response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, String> {
+    let unreachable = |fault: ureq::Error| format!("{server} cannot be asked: {fault}");
+    let mut response = response.map_err(unreachable)?;
+    let body = response.body_mut().read_to_string().map_err(unreachable)?;
+    let value: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+    if response.status().is_success() {
+        Ok(value)
+    } else {
+        Err(format!("{server}: {}", value["error"].as_str().unwrap_or(&body)))
+    }
+}

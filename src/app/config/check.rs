@@ -1,0 +1,142 @@
+//! The top of the file: what is served, by whom, and what is said about it.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use super::cursor::{Field, Report, Section};
+use super::raw::{Node, Value};
+use super::types::{Admin, Config, Listen, Log, LogFormat};
+use super::{Machine, addresses, cache, later, recursion, scalars};
+
+/// More threads than any machine has cores.
+const WORKERS_MAX: usize = 1_024;
+const PORT: u16 = 5_300;
+const ADMIN_PORT: u16 = 9_153;
+
+/// The configuration that the tree stands for; of use only if the report stays without faults.
+pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Machine) -> Option<Config> {
+    let nothing = Node { at: tree.at, value: Value::Map(Vec::new()) };
+    let tree = if tree.is_null() { &nothing } else { tree };
+    let mut top = Field::root(tree, report).section("a mapping of keys, such as `listen: [127.0.0.1:5300]`")?;
+    let listen = listen(&mut top);
+    let config = Config {
+        admin: admin(&mut top, folder),
+        workers: workers(&mut top, machine),
+        user: user(&mut top),
+        state: top.take("state").filter(|field| !field.node.is_off()).and_then(|field| field.path(folder)),
+        log: top.block("log", log).unwrap_or_else(quiet_log),
+        recursion: top.block("recursion", |section| recursion::read(section, folder, &listen)),
+        cache: top.block("cache", cache::read),
+        listen,
+    };
+    top.close();
+    Some(config)
+}
+
+fn listen(top: &mut Section<'_>) -> Vec<Listen> {
+    let default = [SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))];
+    let Some(field) = top.take("listen") else { return default.map(|address| Listen { address }).into() };
+    let allowed = format!("a list of addresses, such as [{}]", addresses::SOCKET_EXAMPLE);
+    let items = field.items(&allowed).unwrap_or_default();
+    if field.node.is_empty() {
+        field.fault(allowed);
+    }
+    let mut listen: Vec<Listen> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(address) = listen_address(&item) else { continue };
+        if listen.iter().any(|earlier| earlier.address == address && address.port() != 0) {
+            item.fault_found(format!("{address} again"), "each address once");
+        } else {
+            listen.push(Listen { address });
+        }
+    }
+    listen
+}
+
+/// An entry of `listen`: an address, or a mapping that names a transport as well.
+fn listen_address(field: &Field<'_>) -> Option<SocketAddr> {
+    if field.node.text().is_some() {
+        return addresses::socket(field);
+    }
+    let mut section = field.section(addresses::SOCKET_FORM)?;
+    let address = section.require("address", addresses::SOCKET_FORM).and_then(|field| addresses::socket(&field));
+    let transport = section.take("transport");
+    let credentials = [section.take("certificate"), section.take("key")];
+    if let Some(transport) = transport {
+        let word = transport.node.text().filter(|word| later::TRANSPORTS.contains(word));
+        let reason = later::not_yet(word.unwrap_or("any other"));
+        transport.fault(format!("no transport, which serves UDP and TCP ({reason})"));
+    } else {
+        for credential in credentials.into_iter().flatten() {
+            credential.fault("nothing, as UDP and TCP are not encrypted");
+        }
+    }
+    section.close();
+    address
+}
+
+fn admin(top: &mut Section<'_>, folder: &Path) -> Option<Admin> {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
+    match top.take("admin") {
+        None => Some(Admin { address: default, token_file: None }),
+        Some(field) if field.node.is_off() => None,
+        Some(field) if matches!(field.node.value, Value::Map(_)) => {
+            let mut section = field.section("a mapping")?;
+            let address = section.take("address").map_or(Some(default), |field| addresses::socket(&field));
+            let token_file = section.path("token_file", folder);
+            section.close();
+            address.map(|address| Admin { address, token_file })
+        }
+        Some(field) => addresses::socket(&field).map(|address| Admin { address, token_file: None }),
+    }
+}
+
+fn workers(top: &mut Section<'_>, machine: &Machine) -> usize {
+    let automatic = machine.cores.get().min(WORKERS_MAX);
+    let Some(field) = top.take("workers") else { return automatic };
+    let read = |text: &str| match text {
+        "auto" => Some(automatic),
+        number => number.parse().ok().filter(|count| (1..=WORKERS_MAX).contains(count)),
+    };
+    field.scalar(format!("auto or a number from 1 to {WORKERS_MAX}"), read).unwrap_or(automatic)
+}
+
+fn user(top: &mut Section<'_>) -> Option<String> {
+    let field = top.take("user").filter(|field| !field.node.is_off())?;
+    let is_name = |text: &&str| {
+        (1..=32).contains(&text.len())
+            && !text.starts_with('-')
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
+    field.scalar("the name of a user", |text| Some(text).filter(is_name).map(ToOwned::to_owned))
+}
+
+fn log(section: &mut Section<'_>) -> Log {
+    use tracing::Level;
+    let levels = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+    Log {
+        level: section.choice("level", Level::INFO, &levels),
+        format: section.choice("format", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        queries_per_million: section.take("queries").map_or(0, |field| logged_queries(&field)),
+    }
+}
+
+/// `log: off` still lets errors through: a server that dies in silence helps nobody.
+fn quiet_log() -> Log {
+    Log { level: tracing::Level::ERROR, format: LogFormat::Text, queries_per_million: 0 }
+}
+
+fn logged_queries(field: &Field<'_>) -> u32 {
+    let read = |text: &str| match text {
+        "off" | "false" => Some(0),
+        "all" | "true" => Some(1_000_000),
+        sampled => scalars::share(sampled),
+    };
+    field.scalar("off, all or the percentage to sample, such as 1%", read).unwrap_or(0)
+}

@@ -1,0 +1,50 @@
+//! Lints: what is right alone and, seen together, probably not what its author wants.
+
+use super::cursor::Report;
+use super::fault::Severity;
+use super::raw::Node;
+use super::types::Config;
+use super::{Machine, scalars};
+
+/// Notes the lints of a configuration without faults; `tree` tells their places.
+pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Machine) {
+    let note = |path: &[&str], found: String, better: &str| {
+        let at = path.iter().try_fold(tree, |node, key| node.entry(key)).unwrap_or(tree).at;
+        report.note(Severity::Lint, at, &path.join("."), found, better);
+    };
+    let public = config.listen.iter().find(|listen| !listen.address.ip().is_loopback());
+    if let Some(recursion) = &config.recursion
+        && let Some(listen) = public
+    {
+        if recursion.allow.networks().iter().any(|network| network.prefix_length() == 0) {
+            let found = format!("everybody, while listening on {}", listen.address);
+            note(&["recursion", "allow"], found, "the networks of your clients; open resolvers are used for attacks");
+        }
+        if recursion.deny_upstreams.networks().is_empty() {
+            let found = format!("no networks, while listening on {}", listen.address);
+            let better = "default; a foreign delegation could make us query this very machine";
+            note(&["recursion", "deny_upstreams"], found, better);
+        }
+    }
+    if let Some(admin) = &config.admin
+        && !admin.address.ip().is_loopback()
+        && admin.token_file.is_none()
+    {
+        let found = format!("{} without a token_file", admin.address);
+        note(&["admin"], found, "{address: …, token_file: …}; without it, reload and flush are refused there");
+    }
+    if let Some(cache) = &config.cache
+        && let Some(memory) = machine.memory
+        && cache.size > memory / 2
+    {
+        let (size, memory) = (scalars::size_text(cache.size), memory >> 20);
+        note(&["cache", "size"], format!("{size} on a machine of {memory}MiB"), "at most half of the memory");
+    }
+    if let Some(cache) = &config.cache
+        && config.recursion.is_none()
+        && tree.entry("cache").is_some()
+    {
+        let size = scalars::size_text(cache.size);
+        note(&["cache"], format!("a cache of {size} beside `recursion: off`"), "off; only recursion fills it");
+    }
+}

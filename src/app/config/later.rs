@@ -1,0 +1,112 @@
+//! What the configuration can say already and the program cannot do yet.
+//!
+//! A key of this table is known; what it may hold is what asks for nothing. When a feature is built, its line goes.
+
+use super::cursor::Field;
+use super::raw::{Node, Value};
+
+/// Transports of listeners and upstreams that are not built yet.
+pub(super) const TRANSPORTS: &[&str] = &["tls", "https", "quic"];
+
+/// A key whose feature is not built yet.
+pub(super) struct Later {
+    /// The dotted path of the key.
+    key: &'static str,
+    /// The feature, in words.
+    feature: &'static str,
+    /// What the key may hold all the same, as YAML.
+    accepted: &'static str,
+}
+
+const LATER: &[Later] = &[
+    Later {
+        key: "recursion.dnssec",
+        feature: "DNSSEC validation",
+        accepted: "{validate: false, anchors: builtin, negative: []}",
+    },
+    Later {
+        key: "limits",
+        feature: "configuring limits",
+        accepted: "{queries: off, responses: off, tcp: {connections: 10000, in_flight: 32, idle: 10s}}",
+    },
+    Later { key: "geo", feature: "geolocation", accepted: "{city: geoip/city.mmdb, country: builtin, asn: off}" },
+    Later { key: "ecs", feature: "EDNS Client Subnet", accepted: "{accept: true, max: 24/56}" },
+    Later { key: "checks", feature: "health checking", accepted: "{}" },
+    Later { key: "feeds", feature: "steering by feeds", accepted: "{}" },
+    Later { key: "pools", feature: "steering by pools", accepted: "{}" },
+    Later { key: "policies", feature: "steering by policies", accepted: "{}" },
+    Later { key: "steer", feature: "steering", accepted: "{}" },
+    Later { key: "zones", feature: "serving zones", accepted: "{}" },
+    Later { key: "kubernetes", feature: "serving a Kubernetes cluster", accepted: "off" },
+];
+
+/// The keys of the section `path` whose features are not built yet.
+pub(super) fn below(path: &str) -> impl Iterator<Item = &'static Later> {
+    LATER.iter().filter(move |later| later.key.rsplit_once('.').map_or("", |(parent, _)| parent) == path)
+}
+
+/// The words for what was not built yet.
+pub(super) fn not_yet(feature: &str) -> String {
+    format!("{feature} is not built yet")
+}
+
+impl Later {
+    /// The last part of the key.
+    pub(super) fn name(&self) -> &'static str {
+        self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
+    }
+
+    /// Notes whatever in `field` asks for the feature.
+    pub(super) fn compare(&self, field: &Field<'_>) {
+        match Node::parse(self.accepted) {
+            Ok(accepted) => self.compare_with(field, &accepted),
+            Err((_, reason)) => field.fault(reason), // a slip in the table above, which a test would show
+        }
+    }
+
+    fn compare_with(&self, field: &Field<'_>, accepted: &Node) {
+        let asks_nothing = field.node.is_null() || field.node.is_off() || field.node.is_empty();
+        if asks_nothing || field.node.says_the_same(accepted) {
+            return;
+        }
+        if let (Value::Map(known), Value::Map(_)) = (&accepted.value, &field.node.value)
+            && !known.is_empty()
+        {
+            let names: Vec<&str> = known.iter().filter_map(|(name, _)| name.text()).collect();
+            for (name, at, value) in field.entries("a mapping").unwrap_or_default() {
+                match accepted.entry(name) {
+                    Some(accepted) => self.compare_with(&value, accepted),
+                    None => field.note_unknown(name, at, &value.key, &names),
+                }
+            }
+            return;
+        }
+        let allowed = match &accepted.value {
+            Value::Map(known) if !known.is_empty() => "off".to_owned(),
+            _ => accepted.text().map_or_else(|| accepted.shown(), ToOwned::to_owned),
+        };
+        field.fault(format!("{allowed} ({})", not_yet(self.feature)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_nothing_is_accepted_in_silence() {
+        for later in LATER {
+            for value in [later.accepted, "off", "false", "{}", "~"] {
+                let text = match later.key.split_once('.') {
+                    Some((block, key)) => format!("{block}: {{{key}: {value}}}"),
+                    None => format!("{}: {value}", later.key),
+                };
+                let tree = Node::parse(&text).unwrap();
+                let report = crate::app::config::cursor::Report::new("x");
+                Field::root(&tree, &report).section("").unwrap().close();
+                let noted = report.finish();
+                assert!(noted.iter().all(|fault| fault.key == "recursion"), "{text}: {noted:?}");
+            }
+        }
+    }
+}

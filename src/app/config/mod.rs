@@ -1,0 +1,132 @@
+//! From a YAML file to a [`Config`] in which wrong values cannot exist.
+//!
+//! In comes the text of a file; [`raw`] turns it into a tree whose nodes know their places; the readers ([`check`]
+//! and its siblings) walk the tree with a [`cursor`] that notes every fault and goes on; [`crosswise`] looks at what
+//! is right alone and wrong together. Out comes the configuration with its lints, or all the faults.
+//!
+//! Everything has a default: an empty file is the built-in configuration. Relative paths count from the folder of
+//! the file.
+
+mod addresses;
+mod cache;
+mod check;
+mod crosswise;
+mod cursor;
+mod fault;
+mod later;
+mod raw;
+mod recursion;
+mod scalars;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+pub use fault::{At, Fault, Severity};
+pub use types::{
+    Admin, Cache, Config, Families, ForwardZone, Hosts, Listen, Log, LogFormat, Prefetch, QnameMinimisation, Recursion,
+    Roots, Stale, StubZone, Upstream,
+};
+
+use crate::base::bounds;
+
+/// The built-in configuration, commented: what `meridian default-config` prints.
+pub const BUILTIN: &str = include_str!("default.yaml");
+
+/// What the configuration depends on besides its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Threads that run at a time, for `workers: auto`.
+    pub cores: NonZeroUsize,
+    /// Octets of memory, if known, for the lints.
+    pub memory: Option<u64>,
+}
+
+/// A configuration that can be used, and what its author probably wants to know of it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The configuration.
+    pub config: Config,
+    /// In the order of the file.
+    pub lints: Vec<Fault>,
+}
+
+/// Checks the text of a file; `file` is its name in faults and where its relative paths count from.
+///
+/// # Errors
+/// All faults, in the order of the file; at least one.
+pub fn load(file: &Path, text: &[u8], machine: &Machine) -> Result<Checked, Vec<Fault>> {
+    let report = cursor::Report::new(&file.display().to_string());
+    let config = match parse(text) {
+        Ok(tree) => {
+            let config = check::config(&tree, &report, file.parent().unwrap_or(Path::new("")), machine);
+            if let Some(config) = &config
+                && report.is_clean()
+            {
+                crosswise::lint(config, &tree, &report, machine);
+            }
+            config
+        }
+        Err((at, found, allowed)) => {
+            report.note(Severity::Fault, at, "", found, allowed);
+            None
+        }
+    };
+    let noted = report.finish();
+    match config {
+        Some(config) if noted.iter().all(|fault| fault.severity == Severity::Lint) => {
+            Ok(Checked { config, lints: noted })
+        }
+        _ => Err(noted),
+    }
+}
+
+/// Reads and checks a file of at most [`bounds::TEXT_FILE_MAX`] octets.
+///
+/// # Errors
+/// All faults, in the order of the file; a file that cannot be read is one.
+pub fn read(file: &Path, machine: &Machine) -> Result<Checked, Vec<Fault>> {
+    let fault = |found: String, allowed: String| {
+        let file = file.display().to_string();
+        vec![Fault { severity: Severity::Fault, file, at: At::START, key: String::new(), found, allowed }]
+    };
+    let mut text = Vec::new();
+    File::open(file)
+        .and_then(|opened| opened.take(bounds::TEXT_FILE_MAX + 1).read_to_end(&mut text))
+        .map_err(|error| fault(format!("no readable file ({error})"), "a YAML file".into()))?;
+    if text.len() as u64 > bounds::TEXT_FILE_MAX {
+        let most = scalars::size_text(bounds::TEXT_FILE_MAX);
+        return Err(fault(format!("a file of more than {most}"), format!("at most {most}")));
+    }
+    load(file, &text, machine)
+}
+
+/// The built-in configuration; its relative paths count from the working folder.
+///
+/// # Errors
+/// None outside a broken build: a test loads it.
+pub fn builtin(machine: &Machine) -> Result<Checked, Vec<Fault>> {
+    load(Path::new("built-in configuration"), BUILTIN.as_bytes(), machine)
+}
+
+/// The built-in configuration as JSON, without its comments.
+#[must_use]
+pub fn builtin_json() -> serde_json::Value {
+    raw::Node::parse(BUILTIN).map_or(serde_json::Value::Null, |tree| tree.to_json())
+}
+
+/// The tree of a file, or where, what and what else should be.
+fn parse(text: &[u8]) -> Result<raw::Node, (At, String, &'static str)> {
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let before = text.get(..error.valid_up_to()).unwrap_or_default();
+        let before = String::from_utf8_lossy(before);
+        let line = before.matches('\n').count() as u64 + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+        (At { line, column }, "octets that are no UTF-8".to_owned(), "UTF-8 text")
+    })?;
+    raw::Node::parse(text).map_err(|(at, reason)| (at, format!("broken YAML ({reason})"), "YAML 1.2"))
+}

@@ -1,0 +1,399 @@
+//! Whole files: what is read from good ones, and what is said about bad ones.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::NetworkSet;
+
+const MACHINE: Machine = Machine { cores: NonZeroUsize::new(4).unwrap(), memory: Some(8 << 30) };
+
+fn load_text(text: &str) -> Result<Checked, Vec<Fault>> {
+    load(Path::new("etc/bad.yaml"), text.as_bytes(), &MACHINE)
+}
+
+fn config(text: &str) -> Config {
+    load_text(text).unwrap().config
+}
+
+/// What is said about a file, a line each, without the file's name.
+fn said(text: &str) -> Vec<String> {
+    let noted = match load_text(text) {
+        Ok(checked) => checked.lints,
+        Err(faults) => {
+            assert!(faults.iter().any(|fault| fault.severity == Severity::Fault), "{text:?}");
+            faults
+        }
+    };
+    noted.iter().map(|fault| fault.to_string().strip_prefix("etc/bad.yaml:").unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_built_in_configuration_is_the_defaults() {
+    let builtin = builtin(&MACHINE).unwrap();
+    assert_eq!(builtin.lints, []);
+    assert_eq!(builtin.config, config(""));
+    assert_eq!(builtin.config, config("{recursion: {}, cache: , log: {}, limits: off, zones: {}}"));
+    let Config { listen, admin, workers, user, state, log, recursion, cache } = builtin.config;
+    assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
+    assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
+    assert_eq!((workers, user, state), (4, None, None));
+    assert_eq!(log, Log { level: tracing::Level::INFO, format: LogFormat::Text, queries_per_million: 0 });
+    let recursion = recursion.unwrap();
+    assert_eq!(recursion.allow, NetworkSet::private());
+    assert_eq!(recursion.deny_upstreams, NetworkSet::never_upstream());
+    assert_eq!(recursion.hosts.unwrap(), Hosts { file: "/etc/hosts".into(), ttl: Duration::from_secs(60) });
+    let cache = cache.unwrap();
+    assert_eq!(cache.size, 256 << 20);
+    assert_eq!(cache.prefetch, Some(Prefetch { hits: 2, window_percent: 10 }));
+    assert_eq!(cache.stale.unwrap().wait, Duration::from_millis(1_800));
+}
+
+#[test]
+fn every_example_loads_without_a_word() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let checked = read(&path, &MACHINE).unwrap_or_else(|faults| panic!("{faults:#?}"));
+            assert_eq!(checked.lints, [], "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 3);
+}
+
+#[test]
+fn values_arrive_as_written() {
+    let config = config(
+        r#"
+listen: [{address: "192.0.2.53:53"}, "[2001:db8::53]:53"]
+admin: {address: "192.0.2.53:9153", token_file: token}
+workers: 3
+user: meridian
+state: /var/lib/meridian
+log: {level: debug, format: json, queries: 0.5%}
+recursion:
+  allow: [private, 203.0.113.0/24, "2001:db8::/32"]
+  roots: root.hints
+  hosts: {file: hosts, ttl: 5m}
+  qname_minimisation: strict
+  case_randomisation: off
+  forward:
+    .: [192.0.2.1, "192.0.2.1:5353", "[2001:db8::1]:53", 2001:db8::1, udp://192.0.2.2, "tcp://[2001:db8::2]"]
+  stub: {lab.example: [192.0.2.7, "192.0.2.8:53"]}
+  families: both
+  deny_upstreams: []
+  authority_port: 5353
+cache: {size: 16MiB, min_ttl: 10s, max_ttl: 1h, max_negative_ttl: 0, prefetch: off, stale: false}
+"#,
+    );
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.admin.unwrap().token_file, Some(PathBuf::from("etc/token")));
+    assert_eq!((config.workers, config.user.as_deref()), (3, Some("meridian")));
+    assert_eq!(config.state, Some(PathBuf::from("/var/lib/meridian")));
+    assert_eq!(config.log, Log { level: tracing::Level::DEBUG, format: LogFormat::Json, queries_per_million: 5_000 });
+    let recursion = config.recursion.unwrap();
+    assert!(recursion.allow.contains("203.0.113.7".parse().unwrap()));
+    assert!(recursion.allow.contains("10.0.0.1".parse().unwrap()));
+    assert!(!recursion.allow.contains("198.51.100.1".parse().unwrap()));
+    assert_eq!(recursion.roots, Roots::File("etc/root.hints".into()));
+    assert_eq!(recursion.hosts.unwrap(), Hosts { file: "etc/hosts".into(), ttl: Duration::from_secs(300) });
+    assert_eq!(recursion.qname_minimisation, QnameMinimisation::Strict);
+    assert!(!recursion.case_randomisation);
+    let upstreams = &recursion.forward[0].upstreams;
+    assert!(recursion.forward[0].zone.is_root());
+    assert_eq!(
+        upstreams.iter().map(|upstream| upstream.address.to_string()).collect::<Vec<_>>(),
+        ["192.0.2.1:53", "192.0.2.1:5353", "[2001:db8::1]:53", "[2001:db8::1]:53", "192.0.2.2:53", "[2001:db8::2]:53"]
+    );
+    assert_eq!(upstreams.iter().filter(|upstream| upstream.is_tcp_only).count(), 1);
+    assert_eq!(recursion.stub[0].servers, ["192.0.2.7:5353".parse().unwrap(), "192.0.2.8:53".parse().unwrap()]);
+    assert_eq!(recursion.deny_upstreams, NetworkSet::default());
+    assert_eq!(recursion.authority_port, 5353);
+    let cache = config.cache.unwrap();
+    assert_eq!((cache.size, cache.min_ttl.as_secs(), cache.max_ttl.as_secs()), (16 << 20, 10, 3_600));
+    assert_eq!((cache.max_negative_ttl, cache.prefetch, cache.stale), (Duration::ZERO, None, None));
+}
+
+#[test]
+fn blocks_can_be_off() {
+    let config = config("{admin: off, recursion: off, log: off}\n");
+    assert_eq!((config.admin, config.recursion), (None, None));
+    assert_eq!(self::config("recursion: {hosts: false}").recursion.unwrap().hosts, None);
+    assert_eq!(self::config("cache: false").cache, None);
+}
+
+#[test]
+fn a_file_with_many_faults_hears_of_all_of_them() {
+    let text = "\
+listen:
+  - 0.0.0.0
+  - {address: 0.0.0.0:853, transport: tls, certificate: tls.crt, key: tls.key}
+wokers: 4
+log: {level: loud}
+recursion:
+  allow: [10.0.0.1/8, 192.0.2.0/33, lan]
+  forward:
+    corp.example: [tls://192.0.2.1, 192.0.2.1:0]
+    a..b: [192.0.2.1]
+  dnssec: {validate: true}
+cache:
+  size: 64KB
+  min_ttl: 1.5s
+  size: 1GiB
+kubernetes: {apex: cluster.example}
+";
+    assert_eq!(
+        said(text),
+        [
+            r#"2:5: listen[0]: found "0.0.0.0", allowed: an address with its port, such as 127.0.0.1:5300 or "[::1]:5300""#,
+            r#"3:39: listen[1].transport: found "tls", allowed: no transport, which serves UDP and TCP (tls is not built yet)"#,
+            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, admin, workers, user, state, log, recursion, cache, limits, geo, ecs, checks, feeds, pools, policies, steer, zones or kubernetes (did you mean workers?)"#,
+            r#"5:14: log.level: found "loud", allowed: error, warn, info, debug or trace"#,
+            r#"7:11: recursion.allow[0]: found "10.0.0.1/8", allowed: a network such as 10.0.0.0/8 (bits behind the prefix are set)"#,
+            r#"7:23: recursion.allow[1]: found "192.0.2.0/33", allowed: a network such as 10.0.0.0/8 (the length is at most 32 for IPv4, 128 for IPv6)"#,
+            r#"7:37: recursion.allow[2]: found "lan", allowed: a network such as 10.0.0.0/8 or fd00::/8"#,
+            r#"9:20: recursion.forward."corp.example"[0]: found "tls://192.0.2.1", allowed: udp:// or tcp:// (tls:// is not built yet)"#,
+            r#"9:37: recursion.forward."corp.example"[1]: found "192.0.2.1:0", allowed: an address, such as 192.0.2.1, udp://192.0.2.1:5353, tcp://192.0.2.1 or "[2001:db8::1]:53""#,
+            r#"10:5: recursion.forward."a..b": found "a..b", allowed: a domain name such as corp.example (a label is empty)"#,
+            "11:22: recursion.dnssec.validate: found true, allowed: false (DNSSEC validation is not built yet)",
+            r#"13:9: cache.size: found "64KB", allowed: a size from 1MiB to 1TiB, such as 256MiB"#,
+            r#"14:12: cache.min_ttl: found "1.5s", allowed: whole seconds from 0s to 1h, such as 30s or 1h"#,
+            r#"15:3: cache.size: found "size" again, allowed: each key once (the first is on line 13)"#,
+            "16:13: kubernetes: found a mapping, allowed: off (serving a Kubernetes cluster is not built yet)",
+        ]
+    );
+}
+
+#[test]
+fn each_fault_is_said_in_these_words() {
+    let table: &[(&str, &str)] = &[
+        ("listen: []", r#"1:9: listen: found [], allowed: a list of addresses, such as [0.0.0.0:53, "[::]:53"]"#),
+        ("listen: 5300", r#"1:9: listen: found 5300, allowed: a list of addresses, such as [0.0.0.0:53, "[::]:53"]"#),
+        (
+            "listen: [127.0.0.1:53, 127.0.0.1:53]",
+            "1:24: listen[1]: found 127.0.0.1:53 again, allowed: each address once",
+        ),
+        (
+            "listen: [{transport: dot}]",
+            "1:10: listen[0].address: found nothing, allowed: an address with its port, such as 127.0.0.1:5300 or \"[::1]:5300\"\n1:22: listen[0].transport: found \"dot\", allowed: no transport, which serves UDP and TCP (any other is not built yet)",
+        ),
+        (
+            "listen: [{address: 127.0.0.1:53, key: k}]",
+            "1:39: listen[0].key: found \"k\", allowed: nothing, as UDP and TCP are not encrypted",
+        ),
+        (
+            "admin: 9153",
+            "1:8: admin: found 9153, allowed: an address with its port, such as 127.0.0.1:5300 or \"[::1]:5300\"",
+        ),
+        ("admin: {token: x}", "1:9: admin.token: found the unknown key \"token\", allowed: address or token_file"),
+        ("workers: 0", "1:10: workers: found 0, allowed: auto or a number from 1 to 1024"),
+        ("user: [a]", "1:7: user: found a list, allowed: the name of a user"),
+        ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
+        (
+            "log: {queries: 200%}",
+            "1:16: log.queries: found \"200%\", allowed: off, all or the percentage to sample, such as 1%",
+        ),
+        ("log: text", "1:6: log: found \"text\", allowed: a mapping or off"),
+        ("recursion: on", "1:12: recursion: found \"on\", allowed: a mapping or off"),
+        (
+            "recursion: {allow: everybody}",
+            "1:20: recursion.allow: found \"everybody\", allowed: private, any or a list of networks, such as [10.0.0.0/8]",
+        ),
+        (
+            "recursion: {deny_upstreams: off}",
+            "1:29: recursion.deny_upstreams: found \"off\", allowed: default or a list of networks, such as [10.0.0.0/8]",
+        ),
+        (
+            "recursion: {qname_minimisation: lax}",
+            "1:33: recursion.qname_minimisation: found \"lax\", allowed: relaxed, strict or off",
+        ),
+        (
+            "recursion: {families: ipv5}",
+            "1:23: recursion.families: found \"ipv5\", allowed: both, ipv4 or ipv6 (did you mean ipv4?)",
+        ),
+        (
+            "recursion: {case_randomisation: no}",
+            "1:33: recursion.case_randomisation: found \"no\", allowed: true or false",
+        ),
+        (
+            "recursion: {authority_port: 65536}",
+            "1:29: recursion.authority_port: found 65536, allowed: a number from 1 to 65535",
+        ),
+        (
+            "recursion: {alow: private}",
+            "1:13: recursion.alow: found the unknown key \"alow\", allowed: allow, deny_upstreams, authority_port, families, forward, stub, roots, hosts, qname_minimisation, case_randomisation or dnssec (did you mean allow?)",
+        ),
+        (
+            "recursion: {forward: {.: []}}",
+            "1:26: recursion.forward.\".\": found [], allowed: a list of addresses, such as [192.0.2.1, \"2001:db8::1\"]",
+        ),
+        (
+            "recursion: {forward: {.: 192.0.2.1}}",
+            "1:26: recursion.forward.\".\": found \"192.0.2.1\", allowed: a list of addresses, such as [192.0.2.1, \"2001:db8::1\"]",
+        ),
+        (
+            "recursion: {forward: {.: [dns.example]}}",
+            "1:27: recursion.forward.\".\"[0]: found \"dns.example\", allowed: an address, such as 192.0.2.1, udp://192.0.2.1:5353, tcp://192.0.2.1 or \"[2001:db8::1]:53\"",
+        ),
+        (
+            "recursion: {forward: {.: [https://192.0.2.1/dns-query]}}",
+            "1:27: recursion.forward.\".\"[0]: found \"https://192.0.2.1/dns-query\", allowed: udp:// or tcp:// (https:// is not built yet)",
+        ),
+        (
+            "recursion: {forward: {.: [\"[::1]:5300\"]}}",
+            "1:27: recursion.forward.\".\"[0]: found \"[::1]:5300\", allowed: another server (we listen on this address ourselves)",
+        ),
+        (
+            "recursion: {families: ipv6, forward: {.: [192.0.2.1]}}",
+            "1:43: recursion.forward.\".\"[0]: found \"192.0.2.1\", allowed: a server of the address family that recursion.families allows",
+        ),
+        (
+            "recursion: {forward: {A.example: [192.0.2.1], a.example.: [192.0.2.2]}}",
+            "1:47: recursion.forward.\"a.example.\": found the zone a.example. again, allowed: each zone once",
+        ),
+        (
+            "recursion: {forward: {a.example: [192.0.2.1]}, stub: {a.example: [192.0.2.2]}}",
+            "1:54: recursion.stub: found a.example., which is forwarded, allowed: each zone in forward or in stub",
+        ),
+        (
+            "recursion: {dnssec: {anchors: keys, validat: true}}",
+            "1:31: recursion.dnssec.anchors: found \"keys\", allowed: builtin (DNSSEC validation is not built yet)\n1:37: recursion.dnssec.validat: found the unknown key \"validat\", allowed: validate, anchors or negative (did you mean validate?)",
+        ),
+        ("cache: {size: 1KiB}", "1:15: cache.size: found \"1KiB\", allowed: a size from 1MiB to 1TiB, such as 256MiB"),
+        (
+            "cache: {min_ttl: 1h, max_ttl: 1m}",
+            "1:18: cache.min_ttl: found \"1h\", allowed: whole seconds from 0s to 1m, such as 30s or 1h",
+        ),
+        (
+            "cache: {max_ttl: 2d}",
+            "1:18: cache.max_ttl: found \"2d\", allowed: whole seconds from 1s to 1d, such as 30s or 1h",
+        ),
+        (
+            "cache: {prefetch: {hits: -1, window: 10}}",
+            "1:26: cache.prefetch.hits: found -1, allowed: a number from 1 to 1000000\n1:38: cache.prefetch.window: found 10, allowed: a whole percentage from 1% to 50%",
+        ),
+        (
+            "cache: {stale: {wait: 5s}}",
+            "1:23: cache.stale.wait: found \"5s\", allowed: a duration from 0s to 4500ms, such as 1.8s or 500ms",
+        ),
+        (
+            "limits: {queries: {rate: 1000/s}}",
+            "1:19: limits.queries: found a mapping, allowed: off (configuring limits is not built yet)",
+        ),
+        (
+            "limits: {tcp: {idle: 20s}}",
+            "1:22: limits.tcp.idle: found \"20s\", allowed: 10s (configuring limits is not built yet)",
+        ),
+        ("zones: zones/", "1:8: zones: found \"zones/\", allowed: {} (serving zones is not built yet)"),
+        (
+            "zones: {example.com: {file: x}}",
+            "1:8: zones: found a mapping, allowed: {} (serving zones is not built yet)",
+        ),
+        ("geo: {asn: asn.mmdb}", "1:12: geo.asn: found \"asn.mmdb\", allowed: off (geolocation is not built yet)"),
+        ("ecs: true", "1:6: ecs: found true, allowed: off (EDNS Client Subnet is not built yet)"),
+        ("- listen", "1:1: found a list, allowed: a mapping of keys, such as `listen: [127.0.0.1:5300]`"),
+        ("[a]: b", "1:1: found a list, allowed: a word as key"),
+        (
+            "<<: {workers: 2}",
+            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, admin, workers, user, state, log, recursion, cache, limits, geo, ecs, checks, feeds, pools, policies, steer, zones or kubernetes",
+        ),
+        ("listen: [127.0.0.1:53", "1:9: found broken YAML (unclosed bracket '['), allowed: YAML 1.2"),
+        ("a: b: c", "1:5: found broken YAML (mapping values are not allowed in this context), allowed: YAML 1.2"),
+        (
+            "workers: 1\n\tuser: a",
+            "1:10: found broken YAML (while scanning a plain scalar, found a tab), allowed: YAML 1.2",
+        ),
+        ("workers: *cores", "1:10: found broken YAML (reference to unknown value), allowed: YAML 1.2"),
+        ("workers: !!int many", "1:16: found broken YAML (invalid u64), allowed: YAML 1.2"),
+        (
+            "--- {}\n--- {}",
+            "2:5: found broken YAML (only single YAML document expected but multiple found), allowed: YAML 1.2",
+        ),
+    ];
+    let differences: Vec<_> = table
+        .iter()
+        .map(|(text, expected)| (text, said(text).join("\n"), expected))
+        .filter(|(_, said, expected)| said != *expected)
+        .collect();
+    assert!(differences.is_empty(), "file, said, expected: {differences:#?}");
+}
+
+#[test]
+fn what_is_no_text_is_said_where_it_stands() {
+    let faults = load(Path::new("x.yaml"), b"workers: 1\n# \xc3\xa9\xff", &MACHINE).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].to_string(), "x.yaml:2:4: found octets that are no UTF-8, allowed: UTF-8 text");
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_lint() {
+    let table: &[(&str, &[&str])] = &[
+        ("recursion: {allow: any}", &[]),
+        (
+            "listen: [0.0.0.0:53]\nrecursion: {allow: any}",
+            &[
+                "2:20: recursion.allow: lint: found everybody, while listening on 0.0.0.0:53, better: the networks of your clients; open resolvers are used for attacks",
+            ],
+        ),
+        (
+            "listen: [0.0.0.0:53]\nrecursion: {deny_upstreams: []}",
+            &[
+                "2:29: recursion.deny_upstreams: lint: found no networks, while listening on 0.0.0.0:53, better: default; a foreign delegation could make us query this very machine",
+            ],
+        ),
+        (
+            "admin: 192.0.2.1:9153",
+            &[
+                "1:8: admin: lint: found 192.0.2.1:9153 without a token_file, better: {address: …, token_file: …}; without it, reload and flush are refused there",
+            ],
+        ),
+        (
+            "cache: {size: 5GiB}",
+            &["1:15: cache.size: lint: found 5GiB on a machine of 8192MiB, better: at most half of the memory"],
+        ),
+        (
+            "recursion: off\ncache: {size: 1GiB}",
+            &["2:8: cache: lint: found a cache of 1GiB beside `recursion: off`, better: off; only recursion fills it"],
+        ),
+    ];
+    for (text, expected) in table {
+        assert_eq!(said(text), *expected, "in {text:?}");
+    }
+}
+
+#[test]
+fn aliases_stand_for_what_they_repeat() {
+    let config = config("recursion: {forward: {a.example: &ours [192.0.2.1], b.example: *ours}}");
+    let forward = config.recursion.unwrap().forward;
+    assert_eq!(forward[0].upstreams, forward[1].upstreams);
+}
+
+proptest! {
+    #[test]
+    fn no_octets_upset_the_loader(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(load(Path::new("x"), &bytes, &MACHINE).err().is_none_or(|faults| !faults.is_empty()));
+    }
+
+    #[test]
+    fn no_text_upsets_the_loader(text in "([a-z.0-9/]|[-:,{}\\[\\]&*!|>'\"%@`#?~\\n\\t ]|\\PC){0,200}") {
+        prop_assert!(load(Path::new("x"), text.as_bytes(), &MACHINE).err().is_none_or(|faults| !faults.is_empty()));
+    }
+
+    #[test]
+    fn a_damaged_configuration_is_loaded_or_its_faults_have_places(
+        at in 0..BUILTIN.len(), cut in 0..60_usize, put in "[-a-z0-9.:{}\\[\\], \\n]{0,12}",
+    ) {
+        let mut text = BUILTIN.as_bytes().to_vec();
+        text.splice(at..(at + cut).min(text.len()), put.bytes());
+        let lines = text.split(|&byte| byte == b'\n').count() as u64;
+        if let Err(faults) = load(Path::new("x"), &text, &MACHINE) {
+            prop_assert!(!faults.is_empty());
+            prop_assert!(faults.iter().all(|fault| (1..=lines + 1).contains(&fault.at.line) && fault.at.column >= 1));
+        }
+    }
+}

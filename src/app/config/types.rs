@@ -1,0 +1,196 @@
+//! The checked configuration: what stands here is right, whoever wrote it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::NetworkSet;
+use crate::dns::name::Name;
+
+/// A configuration without faults.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// Where queries are received; at least one.
+    pub listen: Vec<Listen>,
+    /// Where the admin server listens; none without one.
+    pub admin: Option<Admin>,
+    /// Threads that receive queries, from 1.
+    pub workers: usize,
+    /// The user to become once the sockets are bound, when started as root.
+    pub user: Option<String>,
+    /// The folder for what outlives the process; none keeps it in memory.
+    pub state: Option<PathBuf>,
+    /// What is logged.
+    pub log: Log,
+    /// How names are resolved; none answers from our own zones alone.
+    pub recursion: Option<Recursion>,
+    /// What is remembered; none remembers nothing.
+    pub cache: Option<Cache>,
+}
+
+/// An address that serves UDP and TCP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// The address; port 0 lets the system choose.
+    pub address: SocketAddr,
+}
+
+/// The admin HTTP server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admin {
+    /// Its address; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// The file with the token that changes need once the address is not loopback.
+    pub token_file: Option<PathBuf>,
+}
+
+/// What is logged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Log {
+    /// The least level that is written.
+    pub level: tracing::Level,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// How many queries of a million are logged; 0 is none, 1,000,000 all.
+    pub queries_per_million: u32,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// How names are resolved.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recursion {
+    /// Who is served; others are REFUSED.
+    pub allow: NetworkSet,
+    /// Where iteration begins.
+    pub roots: Roots,
+    /// The hosts file; none without one.
+    pub hosts: Option<Hosts>,
+    /// How much of a name each server sees (RFC 9156).
+    pub qname_minimisation: QnameMinimisation,
+    /// Whether the letter case of upstream questions is random (0x20).
+    pub case_randomisation: bool,
+    /// Zones whose questions go to other resolvers.
+    pub forward: Vec<ForwardZone>,
+    /// Zones whose authoritative servers are given instead of found.
+    pub stub: Vec<StubZone>,
+    /// Which upstreams are asked.
+    pub families: Families,
+    /// Networks that iteration never queries. Upstreams written in the configuration are not concerned.
+    pub deny_upstreams: NetworkSet,
+    /// The port of authoritative servers, 53 outside tests.
+    pub authority_port: u16,
+}
+
+/// Where iteration begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Roots {
+    /// The root servers that the program knows.
+    Builtin,
+    /// A root hints file.
+    File(PathBuf),
+}
+
+/// A hosts file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hosts {
+    /// The file.
+    pub file: PathBuf,
+    /// The TTL of its answers, whole seconds.
+    pub ttl: Duration,
+}
+
+/// How much of a name each server sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QnameMinimisation {
+    /// One label more than the server's zone, whatever it answers.
+    Strict,
+    /// The same, but the whole name once a server stumbles over it.
+    Relaxed,
+    /// The whole name.
+    Off,
+}
+
+/// A zone whose questions go to other resolvers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForwardZone {
+    /// The zone; the root for all names.
+    pub zone: Name,
+    /// The resolvers, in the order of preference; at least one.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// A resolver that is forwarded to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Upstream {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether it is asked over TCP from the start (`tcp://`), not only after a truncated response.
+    pub is_tcp_only: bool,
+}
+
+/// A zone whose authoritative servers are given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StubZone {
+    /// The zone.
+    pub zone: Name,
+    /// Its servers; at least one.
+    pub servers: Vec<SocketAddr>,
+}
+
+/// Which upstreams are asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Families {
+    /// Both address families.
+    Both,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+}
+
+/// What is remembered, and for how long.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cache {
+    /// Octets that the cache may hold.
+    pub size: u64,
+    /// Shorter TTLs are raised to this; whole seconds.
+    pub min_ttl: Duration,
+    /// Longer TTLs are cut to this; whole seconds, at least `min_ttl`.
+    pub max_ttl: Duration,
+    /// Longer TTLs of negative answers are cut to this; whole seconds.
+    pub max_negative_ttl: Duration,
+    /// Which entries are fetched anew before they end.
+    pub prefetch: Option<Prefetch>,
+    /// When entries are served past their end.
+    pub stale: Option<Stale>,
+}
+
+/// Which entries are fetched anew before they end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prefetch {
+    /// Hits that make an entry worth it, from 1.
+    pub hits: u32,
+    /// The last part of the TTL in which it happens, percent from 1 to 50.
+    pub window_percent: u32,
+}
+
+/// When entries are served past their end (RFC 8767).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stale {
+    /// For how long past the end.
+    pub window: Duration,
+    /// The TTL of such an answer, whole seconds.
+    pub ttl: Duration,
+    /// For how long a client waits for a fresh answer before.
+    pub wait: Duration,
+    /// After a failed refresh, the time until the next.
+    pub recheck: Duration,
+}

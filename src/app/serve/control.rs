@@ -1,0 +1,184 @@
+//! What can be done to a running server: reload, flush, new hosts, questions about its state.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+use super::current::Current;
+use super::station::Surroundings;
+use super::{explain, files, total};
+use crate::app::build::{self, Built, Kept};
+use crate::app::config::{self, Config};
+use crate::app::machine;
+use crate::base::tally::{Event, Tally};
+use crate::base::{Clock, Instant};
+use crate::dns::{Name, RecordType};
+use crate::edge::admin::{AdminHouse, Task};
+use crate::edge::seed;
+use crate::handlers::cache::Cache;
+use crate::handlers::hosts::Hosts;
+
+struct Held {
+    config: Config,
+    built: Built,
+    kept: Kept,
+}
+
+/// The handle by which signals, files and the admin address reach the running house.
+pub struct Control {
+    path: Option<PathBuf>,
+    held: Mutex<Held>,
+    current: Arc<Current>,
+    surroundings: Surroundings,
+    tallies: Vec<Arc<Tally>>,
+    is_ready: AtomicBool,
+    explaining: tokio::sync::Semaphore,
+}
+
+impl Control {
+    /// Control over what was just built from `config` of the file `path`.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        path: Option<&Path>,
+        built: Built,
+        kept: Kept,
+        current: Arc<Current>,
+        surroundings: Surroundings,
+        tallies: Vec<Arc<Tally>>,
+    ) -> Self {
+        Self {
+            path: path.map(Path::to_owned),
+            held: Mutex::new(Held { config, built, kept }),
+            current,
+            surroundings,
+            tallies,
+            is_ready: AtomicBool::new(false),
+            explaining: tokio::sync::Semaphore::new(1),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queries are served from now on.
+    pub fn set_ready(&self) {
+        self.is_ready.store(true, Ordering::Relaxed);
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.surroundings.clock.now()
+    }
+
+    /// The running cache.
+    #[must_use]
+    pub fn cache(&self) -> Option<Arc<Cache>> {
+        self.held().built.cache.clone()
+    }
+
+    /// Answers from another hosts table from now on; the cache forgets the names that changed.
+    pub fn change_hosts(&self, hosts: Hosts) {
+        let held = self.held();
+        let Some(link) = &held.built.hosts else { return };
+        let changed = link.swap(hosts);
+        if let Some(cache) = &held.built.cache {
+            cache.forget(&changed);
+        }
+        self.current.touch();
+        info!("hosts file read again: {} names changed", changed.len());
+    }
+
+    /// Reads the configuration and its files again. A bad one changes nothing.
+    ///
+    /// # Errors
+    /// Every fault, a line each.
+    pub fn reload(&self) -> Result<(), String> {
+        let outcome = self.try_reload();
+        match &outcome {
+            Ok(()) => info!("configuration read again"),
+            Err(faults) => {
+                for fault in faults.lines() {
+                    error!("{fault}");
+                }
+                error!("the configuration is not changed");
+            }
+        }
+        outcome
+    }
+
+    fn try_reload(&self) -> Result<(), String> {
+        let Some(path) = &self.path else { return Err("the built-in configuration cannot change".into()) };
+        let checked = config::read(path, &machine())
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let read = files::read(&checked.config)?;
+        let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
+        let mut held = self.held();
+        if (&checked.config.listen, checked.config.workers, &checked.config.admin)
+            != (&held.config.listen, held.config.workers, &held.config.admin)
+        {
+            return Err("listen, workers and admin cannot change while running; restart for that".into());
+        }
+        let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
+        let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
+        self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
+        (held.config, held.built) = (checked.config, built);
+        Ok(())
+    }
+}
+
+impl AdminHouse for Control {
+    fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Relaxed)
+    }
+
+    fn flush(&self, name: Name, subtree: bool, rtype: Option<RecordType>) -> Task<'_, usize> {
+        let cache = self.cache();
+        let current = Arc::clone(&self.current);
+        Box::pin(async move {
+            let Some(cache) = cache else { return 0 };
+            let flush = move || cache.flush(&name, subtree, rtype);
+            let count = tokio::task::spawn_blocking(flush).await.unwrap_or(0);
+            current.touch();
+            count
+        })
+    }
+
+    fn status(&self) -> Task<'_, Value> {
+        let counted: serde_json::Map<String, Value> =
+            Event::ALL.iter().map(|event| (event.name().to_owned(), json!(total(&self.tallies, *event)))).collect();
+        let (entries, bytes) = self.cache().map_or((0, 0), |cache| (cache.len(), cache.bytes()));
+        let status = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.now().seconds(),
+            "ready": self.is_ready(),
+            "workers": self.tallies.len(),
+            "cache": { "entries": entries, "bytes": bytes },
+            "counted": counted,
+        });
+        Box::pin(async move { status })
+    }
+
+    fn reload(&self) -> Task<'_, Result<(), String>> {
+        Box::pin(async move { tokio::task::block_in_place(|| Self::reload(self)) })
+    }
+
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
+        Box::pin(async move {
+            let Ok(_turn) = self.explaining.acquire().await else { return Value::Null };
+            let surroundings = self.surroundings.clone();
+            let explain = move || explain::explain(&surroundings, &name, rtype, client);
+            match tokio::task::spawn_blocking(explain).await {
+                Ok(Ok(explained)) => explained,
+                Ok(Err(fault)) => json!({ "error": fault.to_string() }),
+                Err(_) => Value::Null,
+            }
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! `explain`: one query, answered as a client's would be, with everything that was done for it.
+//!
+//! It runs at a station of its own, with the house and the cache of the running server but without listeners,
+//! so that an explanation costs the others nothing and sees what they would see.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::Events;
+use serde_json::{Value, json};
+
+use super::station::{Station, Surroundings};
+use crate::app::worker::Next;
+use crate::base::tally::Tally;
+use crate::base::{Clock, Instant, bounds};
+use crate::chain::{Asker, Carrier, Memory, Query, Turn};
+use crate::dns::{Flags, Message, Name, Question, RecordType};
+use crate::edge::mailbox::Reply;
+use crate::edge::seed;
+use crate::handlers::authority::master_file::write_rdata;
+use crate::handlers::resolve::trace::{Step, What};
+
+/// Answers `name` and `rtype` for `client` (loopback if none is named) and says how.
+///
+/// # Errors
+/// The machine's, where it gives no sockets.
+pub fn explain(
+    surroundings: &Surroundings,
+    name: &Name,
+    rtype: RecordType,
+    client: Option<IpAddr>,
+) -> io::Result<Value> {
+    let mut dice = seed::dice()?;
+    let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let address = SocketAddr::new(client, 53_000);
+    let question = Question::new(name.clone(), rtype);
+    let (_, house, _) = surroundings.current.snapshot();
+    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: house.may_recurse(client) };
+    let flags = Flags { recursion_desired: true, ..Flags::default() };
+    let query = Query {
+        id: dice.bits16(),
+        flags,
+        question: question.clone(),
+        edns: Some(crate::dns::Edns { udp_size: 1232, ..Default::default() }),
+        asker,
+    };
+    let tally = Arc::new(Tally::default());
+    let begun = surroundings.clock.now();
+
+    // What each link says, in order, as the chain would ask them.
+    let mut links = Vec::new();
+    for link in house.chain.links() {
+        let mut turn = Turn { now: begun, dice: &mut dice, tally: &tally, aside: None };
+        let verdict = link.handle(&query, &mut turn);
+        let is_last = !matches!(verdict, crate::chain::Verdict::Pass);
+        links.push(json!({ "link": link.name(), "verdict": describe(&verdict) }));
+        if is_last {
+            break;
+        }
+    }
+
+    let known = known(&*house.memory, name, rtype, begun);
+    let mut station = Station::new(surroundings.clone(), (0, 1), Vec::new(), dice, tally)?;
+    station.worker().explain();
+    let message = Message {
+        id: query.id,
+        flags,
+        questions: smallvec::smallvec![question],
+        edns: query.edns.clone(),
+        ..Message::default()
+    };
+    let mut bytes = Vec::new();
+    message.compose(&mut bytes, bounds::MESSAGE_MAX).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut reply = Some(Reply::Udp { listener: usize::MAX, peer: address, local: None });
+    let mut out = Vec::new();
+    let next = station.worker().turn(&bytes, asker, &mut reply, begun, &mut out);
+    let mut events = Events::with_capacity(64);
+    if next == Next::Wait {
+        let end = begun + bounds::WORK_DEADLINE;
+        while surroundings.clock.now() < end {
+            station.step(&mut events, Duration::from_millis(100));
+            if let Some(late) = station.worker().poll_late() {
+                out = late.bytes;
+                break;
+            }
+        }
+    }
+    let steps: Vec<Value> =
+        station.worker().resolver().trace().steps().iter().map(|step| step_json(step, begun)).collect();
+    let response = Message::parse(&out).ok();
+    Ok(json!({
+        "question": { "name": name.to_string(), "type": rtype.to_string(), "client": client.to_string() },
+        "links": links,
+        "known": known,
+        "steps": steps,
+        "response": response.as_ref().map(response_json),
+        "milliseconds": surroundings.clock.now().since(begun).as_secs_f64() * 1000.0,
+    }))
+}
+
+/// What memory held of the question before it was asked, with rank and seconds left.
+fn known(memory: &dyn Memory, name: &Name, rtype: RecordType, now: Instant) -> Vec<String> {
+    let rrset = |rtype| {
+        let found = memory.rrset(name, rtype, now)?;
+        Some(format!("{name} {rtype}: {} records, rank {:?}, {} s left", found.set.rdatas.len(), found.rank, found.ttl))
+    };
+    let denial = memory.denial(name, rtype, now).map(|denial| {
+        let what = if denial.is_nxdomain { "does not exist".to_owned() } else { format!("has no {rtype}") };
+        format!("{name} {what}, {} s left", denial.ttl)
+    });
+    let failure = memory.failure(name, rtype, now).map(|ede| format!("{name} {rtype} failed: {}", ede.text));
+    let cut = memory
+        .delegation(name, now)
+        .map(|cut| format!("zone cut {}: {} servers, {} s left", cut.zone, cut.servers.len(), cut.ttl));
+    let alias = (rtype != RecordType::CNAME).then(|| rrset(RecordType::CNAME)).flatten();
+    [rrset(rtype), alias, denial, failure, cut].into_iter().flatten().collect()
+}
+
+fn describe(verdict: &crate::chain::Verdict) -> String {
+    use crate::chain::Verdict;
+    match verdict {
+        Verdict::Pass => "passes".into(),
+        Verdict::Answer(answer) => {
+            let why = answer.ede.as_ref().map_or(String::new(), |ede| format!(", {}", ede.text));
+            format!("answers {} with {} RRsets{why}", answer.rcode, answer.answer.len())
+        }
+        Verdict::Silence(event) => format!("stays silent: {}", event.name()),
+        Verdict::Resolve(goal) if goal.stale.is_some() => "asks upstream, with a stale answer at hand".into(),
+        Verdict::Resolve(_) => "asks upstream".into(),
+    }
+}
+
+fn step_json(step: &Step, begun: Instant) -> Value {
+    let what = match &step.what {
+        What::Begin { name, rtype, zone } => format!("begin {name} {rtype} at the servers of {zone}"),
+        What::Send { server, is_tcp, zone, name, rtype } => {
+            let how = if *is_tcp { " over TCP" } else { "" };
+            format!("ask {server}{how} (zone {zone}) for {name} {rtype}")
+        }
+        What::Forward { zone, name, rtype } => format!("forward {name} {rtype} by zone {zone}"),
+        What::Judge { server: Some(server), verdict } => format!("{server}: {verdict}"),
+        What::Judge { server: None, verdict } => format!("forwarder: {verdict}"),
+    };
+    json!({ "milliseconds": step.at.since(begun).as_secs_f64() * 1000.0, "what": what })
+}
+
+fn response_json(message: &Message) -> Value {
+    let section = |records: &[crate::dns::Record]| -> Vec<Value> {
+        let record = |record: &crate::dns::Record| {
+            let mut rdata = String::new();
+            write_rdata(record.rtype, &record.rdata, &mut rdata);
+            json!({ "owner": record.owner.to_string(), "type": record.rtype.to_string(), "ttl": record.ttl, "rdata": rdata })
+        };
+        records.iter().map(record).collect()
+    };
+    json!({
+        "rcode": message.rcode.to_string(),
+        "answer": section(&message.answer),
+        "authority": section(&message.authority),
+    })
+}
+
+/// An explanation as text for people.
+#[must_use]
+pub fn text(explained: &Value) -> String {
+    let mut lines = Vec::new();
+    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let question = &explained["question"];
+    lines.push(format!(
+        "{} {} for {}",
+        string(&question["name"]),
+        string(&question["type"]),
+        string(&question["client"])
+    ));
+    for link in list(&explained["links"]) {
+        lines.push(format!("  {:<8} {}", string(&link["link"]), string(&link["verdict"])));
+    }
+    for known in list(&explained["known"]) {
+        lines.push(format!("  known    {}", string(&known)));
+    }
+    for step in list(&explained["steps"]) {
+        lines.push(format!("  {:>8.1} ms  {}", step["milliseconds"].as_f64().unwrap_or(0.0), string(&step["what"])));
+    }
+    let response = &explained["response"];
+    lines.push(format!(
+        "{} after {:.1} ms",
+        string(&response["rcode"]),
+        explained["milliseconds"].as_f64().unwrap_or(0.0)
+    ));
+    for section in ["answer", "authority"] {
+        for record in list(&response[section]) {
+            let ttl = record["ttl"].as_u64().unwrap_or(0);
+            lines.push(format!(
+                "  {} {ttl} {} {}",
+                string(&record["owner"]),
+                string(&record["type"]),
+                string(&record["rdata"])
+            ));
+        }
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,287 @@
+//! `meridian serve`: from a configuration to a running server, and back to rest.
+
+pub mod control;
+pub mod current;
+pub mod explain;
+pub mod files;
+pub mod log;
+pub mod station;
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use self::control::Control;
+use self::current::Current;
+use self::station::{Station, Surroundings};
+use super::build::{self, Kept};
+use super::config::Config;
+use crate::base::tally::{Event, Tally};
+use crate::base::{Clock, Dice};
+use crate::dns::{Name, RecordType};
+use crate::edge::admin::{self, Gauge, Metrics};
+use crate::edge::clock::MachineClock;
+use crate::edge::listen::{self, Bound};
+use crate::edge::mailbox::{Letter, Mailbox};
+use crate::edge::seed;
+use crate::edge::tcp::{self, TcpPlaces};
+use crate::edge::upstream_tcp::UpstreamTcp;
+
+/// Entries of the cache that one step of a sweep looks at; a step is taken ten times a second.
+const SWEEP_STEP: usize = 2_000;
+
+/// Serves `config`, which came from `path` or is built in, until TERM or INT.
+///
+/// # Errors
+/// In words, where serving cannot begin.
+pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
+    log::begin(&config.log);
+    raise_descriptors();
+    let clock = MachineClock::new();
+    let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
+    let runtime = start_runtime(config.workers.clamp(1, 4))?;
+    let bound = bind(&config)?;
+    let files = files::read(&config)?;
+    let watched = files.fingerprints;
+    let mut kept = Kept::nothing(&mut dice);
+    let now = clock.now();
+    // The forwarders' sockets belong to the runtime.
+    let built =
+        runtime.block_on(async { build::build(&config, files.files, &mut kept, files::move_cache(now), &mut dice) });
+    if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
+        files::load_snapshot(state, cache, now);
+    }
+    let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
+    let surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
+    let crew = man_stations(&config, bound, &surroundings, &mut dice)
+        .map_err(|fault| format!("cannot start a worker: {fault}"))?;
+    let control =
+        Arc::new(Control::new(config.clone(), path, built, kept, current, surroundings, crew.tallies.clone()));
+    runtime.block_on(live(&config, &control, crew, watched))?;
+    rest(&config, &control, clock, runtime);
+    Ok(())
+}
+
+/// The threads at work and the ways to reach them.
+struct Crew {
+    threads: Vec<std::thread::JoinHandle<()>>,
+    mailboxes: Vec<Mailbox>,
+    tallies: Vec<Arc<Tally>>,
+    tcp: Vec<std::net::TcpListener>,
+    tcp_places: Arc<TcpPlaces>,
+}
+
+/// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
+fn raise_descriptors() {
+    if let Err(fault) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!("the number of open files stays as it is: {fault}");
+    }
+}
+
+fn bind(config: &Config) -> Result<Vec<Bound>, String> {
+    let mut bound = Vec::new();
+    for listen in &config.listen {
+        let one = match listen::bind(listen.address, config.workers) {
+            Ok(one) => one,
+            // A machine without IPv6 still serves the built-in configuration.
+            Err(fault)
+                if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() =>
+            {
+                warn!("{fault}; not listening there");
+                continue;
+            }
+            Err(fault) => return Err(fault.to_string()),
+        };
+        info!("listening on {} (UDP, TCP)", one.address);
+        bound.push(one);
+    }
+    if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
+}
+
+fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings, dice: &mut Dice) -> io::Result<Crew> {
+    let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
+    let mut tcp = Vec::new();
+    for one in bound {
+        for (own, listener) in listeners.iter_mut().zip(one.udp) {
+            own.push(listener);
+        }
+        tcp.push(one.tcp);
+    }
+    let mut stations = Vec::new();
+    let mut tallies = Vec::new();
+    for (at, own) in listeners.into_iter().enumerate() {
+        let tally = Arc::new(Tally::default());
+        let own_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
+        stations.push(Station::new(surroundings.clone(), (at, config.workers), own, own_dice, Arc::clone(&tally))?);
+        tallies.push(tally);
+    }
+    let mailboxes: Vec<Mailbox> = stations.iter().map(Station::mailbox).collect();
+    let mut threads = Vec::new();
+    for (at, mut station) in stations.into_iter().enumerate() {
+        station.meet(mailboxes.clone());
+        threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
+    }
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(dice) })
+}
+
+/// Everything that the runtime does while the stations serve; returns once they have ended.
+async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: files::Fingerprints) -> Result<(), String> {
+    let (stop, stopped) = watch::channel(false);
+    let mut streams = tokio::task::JoinSet::new();
+    let next = Arc::new(AtomicUsize::new(0));
+    for listener in crew.tcp {
+        let listener =
+            TcpListener::from_std(listener).map_err(|fault| format!("cannot accept connections: {fault}"))?;
+        let (mailboxes, next) = (crew.mailboxes.clone(), Arc::clone(&next));
+        let submit = move |bytes, asker, reply| {
+            let letter = Letter::Query { bytes, asker, reply, handed_over: false };
+            let turn = next.fetch_add(1, Ordering::Relaxed) % mailboxes.len().max(1);
+            match mailboxes.get(turn) {
+                Some(mailbox) => mailbox.post(letter),
+                None => Err(crate::edge::mailbox::Full(Box::new(letter))),
+            }
+        };
+        streams.spawn(tcp::serve(listener, Arc::clone(&crew.tcp_places), submit, stopped.clone()));
+    }
+    if let Some(admin) = &config.admin {
+        let listener = TcpListener::bind(admin.address)
+            .await
+            .map_err(|fault| format!("cannot listen on {} (admin): {fault}", admin.address))?;
+        info!("admin on http://{}", listener.local_addr().map_or(admin.address, |address| address));
+        let metrics = Metrics::new(crew.tallies.clone(), gauges(control, &crew.tcp_places));
+        let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
+        tokio::spawn(admin::serve(listener, house, metrics, stopped.clone()));
+    }
+    let own = Arc::clone(control);
+    let watch = files::watch_hosts(config, watched, move |hosts| own.change_hosts(hosts));
+    let sweeper = tokio::spawn(sweep(Arc::clone(control)));
+    control.set_ready();
+    await_signals(control).await?;
+    info!("stopping: answering what was asked");
+    drop(watch);
+    sweeper.abort();
+    stop.send(true).ok();
+    // Connections first: their last queries need the stations.
+    let streams_end = async { while streams.join_next().await.is_some() {} };
+    tokio::time::timeout(crate::base::bounds::DRAIN, streams_end).await.ok();
+    for mailbox in &crew.mailboxes {
+        mailbox.post(Letter::Stop).ok();
+    }
+    let threads = crew.threads;
+    tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            if thread.join().is_err() {
+                error!("a worker ended in a panic");
+            }
+        }
+    })
+    .await
+    .ok();
+    Ok(())
+}
+
+async fn await_signals(control: &Arc<Control>) -> Result<(), String> {
+    let hook = |kind| signal(kind).map_err(|fault| format!("cannot listen for signals: {fault}"));
+    let mut term = hook(SignalKind::terminate())?;
+    let mut interrupt = hook(SignalKind::interrupt())?;
+    let mut hup = hook(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hup.recv() => {
+                let control = Arc::clone(control);
+                tokio::task::spawn_blocking(move || control.reload()).await.ok();
+            }
+        }
+    }
+}
+
+/// Removes from the cache, bit by bit and for ever, what nobody will ask for again.
+async fn sweep(control: Arc<Control>) {
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+    loop {
+        let Some(cache) = control.cache() else {
+            tick.tick().await;
+            continue;
+        };
+        let mut sweep = cache.sweep();
+        loop {
+            tick.tick().await;
+            if sweep.step(control.now(), SWEEP_STEP).is_done {
+                break;
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    }
+}
+
+fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
+    let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
+    let (entries, bytes, places, clock) =
+        (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
+    vec![
+        gauge(
+            "cache_entries",
+            "Facts in the cache.",
+            Box::new(move || entries.cache().map_or(0.0, |cache| cache.len() as f64)),
+        ),
+        gauge(
+            "cache_bytes",
+            "Octets that the cache takes.",
+            Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
+        ),
+        gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
+        gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
+    ]
+}
+
+fn rest(config: &Config, control: &Control, clock: MachineClock, runtime: Runtime) {
+    if let (Some(state), Some(cache)) = (&config.state, control.cache()) {
+        files::save_snapshot(state, &cache, clock.now());
+    }
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    info!("stopped");
+}
+
+/// The number that all tallies together have counted of `event`.
+#[must_use]
+pub fn total(tallies: &[Arc<Tally>], event: Event) -> u64 {
+    tallies.iter().map(|tally| tally.read(event)).sum()
+}
+
+/// Explains one answer by `config`, without a running server.
+///
+/// # Errors
+/// In words, where the machine refuses something or a file is bad.
+pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Option<IpAddr>) -> Result<Value, String> {
+    let clock = MachineClock::new();
+    let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
+    let runtime = start_runtime(1)?;
+    let files = files::read(config)?.files;
+    let mut kept = Kept::nothing(&mut dice);
+    let built = runtime.block_on(async { build::build(config, files, &mut kept, |_, _| {}, &mut dice) });
+    let surroundings = surround(clock, &runtime, Arc::new(Current::new(built.house, built.forwarders)), &mut dice);
+    explain::explain(&surroundings, name, rtype, client).map_err(|fault| fault.to_string())
+}
+
+fn start_runtime(threads: usize) -> Result<Runtime, String> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).thread_name("meridian-slow").enable_all();
+    builder.build().map_err(|fault| format!("cannot start threads: {fault}"))
+}
+
+fn surround(clock: MachineClock, runtime: &Runtime, current: Arc<Current>, dice: &mut Dice) -> Surroundings {
+    let tcp_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
+    let tcp = UpstreamTcp::new(runtime.handle().clone(), tcp_dice);
+    Surroundings { clock, runtime: runtime.handle().clone(), tcp, current }
+}

@@ -1,0 +1,357 @@
+//! A worker at its sockets: one thread's event loop.
+//!
+//! It owns the listening sockets and the upstream sockets of its worker, moves bytes between them, and sleeps
+//! when there is nothing to do. All decisions are the worker's.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use tokio::runtime::Handle;
+
+use crate::app::build::Forwarders;
+use crate::app::worker::{Late, Next, Worker};
+use crate::base::tally::{Event, Tally};
+use crate::base::{Clock, Dice, Instant, bounds};
+use crate::chain::{Asker, Carrier};
+use crate::edge::batch::{self, Batch};
+use crate::edge::clock::MachineClock;
+use crate::edge::listen::Listener;
+use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::upstream::UpstreamSockets;
+use crate::edge::upstream_tcp::UpstreamTcp;
+use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
+
+use super::current::Current;
+use super::log;
+
+const WAKE: Token = Token(0);
+const FIRST_LISTENER: usize = 1;
+const FIRST_UPSTREAM: usize = 1 << 16;
+/// Batches taken from one listener before the others have their turn.
+const BATCHES_IN_A_ROW: usize = 8;
+/// A forward zone's upstreams have so long; the client's answer is due a little later.
+const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
+/// How often idle upstream sockets are looked through.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// What all stations share.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The machine's clock.
+    pub clock: MachineClock,
+    /// The runtime for what is not done here: TCP, forwarders.
+    pub runtime: Handle,
+    /// TCP connections to upstreams.
+    pub tcp: UpstreamTcp,
+    /// The running house; looked at between events.
+    pub current: Arc<Current>,
+}
+
+/// One worker with its sockets.
+pub struct Station {
+    surroundings: Surroundings,
+    generation: u64,
+    forwarders: Arc<Forwarders>,
+    logged_per_million: u64,
+    worker: Worker<Reply>,
+    tally: Arc<Tally>,
+    poll: Poll,
+    listeners: Vec<Listener>,
+    is_ready: Vec<bool>,
+    batch: Batch,
+    upstream: UpstreamSockets,
+    letters: Letters,
+    /// This station's own mailbox, for what comes back from the runtime.
+    mailbox: Mailbox,
+    /// The other stations', in order of their workers.
+    neighbours: Vec<Mailbox>,
+    dice: Dice,
+    collected: Vec<Letter>,
+    buffer: Box<[u8]>,
+    next_tidy: Instant,
+    is_stopping: bool,
+}
+
+impl Station {
+    /// A station for the worker `place.0` of `place.1`, with its listeners registered.
+    ///
+    /// # Errors
+    /// The machine's, where it gives no poll or refuses a socket.
+    pub fn new(
+        surroundings: Surroundings,
+        place: (usize, usize),
+        mut listeners: Vec<Listener>,
+        mut dice: Dice,
+        tally: Arc<Tally>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let (mailbox, letters) = mailbox(mio::Waker::new(poll.registry(), WAKE)?);
+        for (at, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(&mut listener.socket, Token(FIRST_LISTENER + at), Interest::READABLE)?;
+        }
+        let (generation, house, forwarders) = surroundings.current.snapshot();
+        let logged_per_million = u64::from(house.logged_per_million);
+        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
+        let worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
+        Ok(Self {
+            generation,
+            forwarders,
+            logged_per_million,
+            worker,
+            tally,
+            poll,
+            // What came before the registration is announced by no event.
+            is_ready: vec![true; listeners.len()],
+            listeners,
+            batch: Batch::new(),
+            upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
+            letters,
+            mailbox,
+            neighbours: Vec::new(),
+            dice,
+            collected: Vec::new(),
+            buffer: vec![0; bounds::MESSAGE_MAX].into_boxed_slice(),
+            next_tidy: Instant::ZERO,
+            is_stopping: false,
+            surroundings,
+        })
+    }
+
+    /// The slot for letters to this station.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+
+    /// Makes the other stations known, in the order of their workers, this one included.
+    pub fn meet(&mut self, neighbours: Vec<Mailbox>) {
+        self.neighbours = neighbours;
+    }
+
+    /// The worker, for `explain`.
+    pub const fn worker(&mut self) -> &mut Worker<Reply> {
+        &mut self.worker
+    }
+
+    /// Serves until a [`Letter::Stop`] has come and every admitted query is answered, or [`bounds::DRAIN`] is over.
+    pub fn run(&mut self) {
+        let mut events = Events::with_capacity(1_024);
+        let mut drained_by = None;
+        loop {
+            self.step(&mut events, Duration::from_secs(1));
+            self.deliver();
+            if self.is_stopping {
+                let now = self.surroundings.clock.now();
+                let deadline = *drained_by.get_or_insert(now + bounds::DRAIN);
+                if (self.worker.waiting() == 0 && !self.is_ready.contains(&true)) || now >= deadline {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sleeps until something happens, at most `longest`, and does what is to be done; late responses stay with
+    /// the worker.
+    pub fn step(&mut self, events: &mut Events, longest: Duration) {
+        let now = self.surroundings.clock.now();
+        let due = self.worker.poll_timeout().map_or(longest, |due| due.since(now).min(longest));
+        let may_sleep = self.letters.may_sleep() && !self.is_ready.contains(&true);
+        if self.poll.poll(events, Some(if may_sleep { due } else { Duration::ZERO })).is_err() {
+            events.clear(); // interrupted by a signal
+        }
+        self.follow_current();
+        let now = self.surroundings.clock.now();
+        for event in events.iter() {
+            let token = event.token();
+            if self.upstream.owns(token) {
+                self.receive_upstream(token, now);
+            } else if let Some(ready) = token.0.checked_sub(FIRST_LISTENER).and_then(|at| self.is_ready.get_mut(at)) {
+                *ready = true;
+            }
+        }
+        self.read_letters(now);
+        for at in 0..self.listeners.len() {
+            if self.is_ready.get(at) == Some(&true) {
+                self.receive(at);
+            }
+        }
+        let now = self.surroundings.clock.now();
+        self.worker.handle_timeout(now);
+        self.transmit(now);
+        if now >= self.next_tidy {
+            self.next_tidy = now + TIDY_EVERY;
+            self.upstream.tidy();
+        }
+    }
+
+    /// Moves to the running house where it has changed.
+    fn follow_current(&mut self) {
+        if self.surroundings.current.generation() != self.generation {
+            let (generation, house, forwarders) = self.surroundings.current.snapshot();
+            self.logged_per_million = u64::from(house.logged_per_million);
+            self.worker.move_into(house);
+            (self.generation, self.forwarders) = (generation, forwarders);
+        }
+    }
+
+    fn receive(&mut self, at: usize) {
+        for _ in 0..BATCHES_IN_A_ROW {
+            let Some(listener) = self.listeners.get(at) else { return };
+            let count = self.batch.receive(listener).unwrap_or(0);
+            let now = self.surroundings.clock.now();
+            for index in 0..count {
+                let peer = self.batch.peer(index);
+                let local = self.batch.local(index);
+                let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false };
+                let mut reply = Some(Reply::Udp { listener: at, peer, local });
+                let Some((bytes, out)) = self.batch.exchange(index) else { continue };
+                let next = self.worker.turn(bytes, asker, &mut reply, now, out);
+                if self.logged_per_million > 0 && self.dice.below(1_000_000) < self.logged_per_million {
+                    log::query(bytes, peer, if next == Next::Respond { out } else { &[] });
+                }
+                match next {
+                    Next::Respond => {}
+                    Next::Silence | Next::Wait => out.clear(),
+                    Next::HandOver(home) => {
+                        out.clear();
+                        hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally);
+                    }
+                }
+            }
+            if let Some(listener) = self.listeners.get(at) {
+                let sent = self.batch.send(listener);
+                self.tally.add(Event::SilenceUnsent, sent.unsent as u64);
+            }
+            self.transmit(now);
+            if count < bounds::BATCH {
+                if let Some(ready) = self.is_ready.get_mut(at) {
+                    *ready = false;
+                }
+                return;
+            }
+        }
+    }
+
+    fn receive_upstream(&mut self, token: Token, now: Instant) {
+        while let Some((exchange, outcome)) = self.upstream.receive(token, &mut self.buffer) {
+            match outcome {
+                Ok(length) => {
+                    let bytes = self.buffer.get(..length).unwrap_or_default();
+                    self.worker.handle_response(ExchangeId(exchange), bytes, now);
+                }
+                Err(_) => self.worker.handle_fault(ExchangeId(exchange), now),
+            }
+            while let Some(released) = self.worker.poll_release() {
+                self.upstream.release(released.0);
+            }
+        }
+    }
+
+    fn read_letters(&mut self, now: Instant) {
+        let mut letters = std::mem::take(&mut self.collected);
+        self.letters.collect(&mut letters);
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Query { bytes, asker, reply, handed_over } => {
+                    self.take_query(&bytes, asker, reply, handed_over, now)
+                }
+                Letter::Response { exchange, outcome: Ok(bytes) } => {
+                    self.worker.handle_response(ExchangeId(exchange), &bytes, now);
+                }
+                Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
+                Letter::Stop => self.is_stopping = true,
+            }
+        }
+        self.collected = letters;
+    }
+
+    fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
+        let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_FLOOR);
+        let mut reply = Some(reply);
+        let is_logged = !handed_over && self.logged_per_million > 0;
+        let next = if handed_over {
+            self.worker.turn_handed_over(bytes, asker, &mut reply, now, &mut out)
+        } else {
+            self.worker.turn(bytes, asker, &mut reply, now, &mut out)
+        };
+        if is_logged && self.dice.below(1_000_000) < self.logged_per_million {
+            log::query(bytes, asker.address, if next == Next::Respond { &out } else { &[] });
+        }
+        match (next, reply) {
+            (Next::Respond, Some(reply)) => self.send(Late { reply, bytes: out }),
+            (Next::HandOver(home), reply) => hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally),
+            _ => {}
+        }
+    }
+
+    /// Sends the responses that had to wait.
+    fn deliver(&mut self) {
+        while let Some(late) = self.worker.poll_late() {
+            self.send(late);
+        }
+    }
+
+    fn transmit(&mut self, now: Instant) {
+        while let Some(released) = self.worker.poll_release() {
+            self.upstream.release(released.0);
+        }
+        while let Some(transmit) = self.worker.poll_transmit() {
+            let Transmit { exchange, server, transport, bytes } = transmit;
+            match transport {
+                Transport::Udp => {
+                    let sent = self.upstream.send(self.poll.registry(), exchange.0, server, &bytes, &mut self.dice);
+                    if sent.is_err() {
+                        self.worker.handle_fault(exchange, now);
+                    }
+                }
+                Transport::Tcp => self.surroundings.tcp.send(exchange.0, server, bytes, self.mailbox.clone()),
+            }
+        }
+        while let Some(request) = self.worker.poll_forward() {
+            self.forward(request);
+        }
+    }
+
+    fn forward(&self, request: ForwardRequest) {
+        let (forwarders, mailbox) = (Arc::clone(&self.forwarders), self.mailbox.clone());
+        self.surroundings.runtime.spawn(async move {
+            let ForwardRequest { exchange, zone, question, checking_disabled } = request;
+            let outcome = match forwarders.get(zone) {
+                Some(forwarder) => forwarder
+                    .forward(&question, true, checking_disabled, FORWARD_WITHIN)
+                    .await
+                    .map_err(|_| ExchangeFault::TimedOut),
+                None => Err(ExchangeFault::Unreachable),
+            };
+            // A full mailbox loses it: the resolver's own deadline then ends the wait.
+            mailbox.post(Letter::Response { exchange: exchange.0, outcome }).ok();
+        });
+    }
+
+    fn send(&self, late: Late<Reply>) {
+        match late.reply {
+            Reply::Udp { listener, peer, local } => {
+                let sent =
+                    self.listeners.get(listener).map(|listener| batch::send_to(listener, &late.bytes, peer, local));
+                if !matches!(sent, Some(Ok(()))) {
+                    self.tally.count(Event::SilenceUnsent);
+                }
+            }
+            Reply::Tcp(reply) => reply.send(late.bytes),
+        }
+    }
+}
+
+/// Hands a query to the worker whose name it is; a full mailbox is a counted silence.
+fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, reply: Option<Reply>, tally: &Tally) {
+    let letter = reply.map(|reply| Letter::Query { bytes: bytes.to_vec(), asker, reply, handed_over: true });
+    let posted = match (letter, neighbours.get(home)) {
+        (Some(letter), Some(home)) => home.post(letter).is_ok(),
+        _ => false,
+    };
+    if !posted {
+        tally.count(Event::SilenceOverload);
+    }
+}

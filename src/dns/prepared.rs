@@ -1,0 +1,156 @@
+//! A finished response and the places in it that differ from one asker of the question to the next.
+//!
+//! In comes a sealed response from which nothing was left out. Kept are its bytes without the OPT record. Out
+//! goes, for every later query for the same question, the response that the slow tempo would have composed: id,
+//! RD, CD, AD and the question's letters are those of the query, TTLs are lowered by the answer's age, and an OPT
+//! record follows where the query had one. Owner names that point to the question follow its letters by
+//! themselves.
+
+use super::Rcode;
+use super::edns::OPT_SIZE;
+use super::wire::Glanced;
+use super::wire::glance::is_same_question;
+use crate::base::bounds;
+
+const HEADER: usize = 12;
+
+/// What a response is prepared from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The response without its OPT record; the header's ARCOUNT may count that.
+    pub sections: &'a [u8],
+    /// Whether ARCOUNT counts an OPT record.
+    pub has_opt: bool,
+    /// Where the TTLs stand.
+    pub ttls: &'a [u16],
+    /// The options of the OPT record for those who send one, in wire form.
+    pub options: &'a [u8],
+    /// The response code.
+    pub rcode: Rcode,
+    /// Whether the data are authentic: AD is set for those who understand it.
+    pub is_authentic: bool,
+    /// The second in which the TTLs are right.
+    pub prepared_at: u64,
+    /// The first second in which the answer may no longer be given.
+    pub until: u64,
+}
+
+/// A finished response, to be patched for each asker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PreparedAnswer {
+    /// The message, the offsets of its TTLs, the options: one allocation, as there are very many answers.
+    block: Box<[u8]>,
+    prepared_at: u32,
+    until: u32,
+    message_length: u16,
+    ttl_count: u16,
+    rcode_high: u8,
+    is_authentic: bool,
+}
+
+impl PreparedAnswer {
+    /// Prepares a response; none if it is no response with one question, or past the bounds of its offsets.
+    #[must_use]
+    pub fn new(source: &Source<'_>) -> Option<Self> {
+        let mut block = Vec::with_capacity(source.sections.len() + 2 * source.ttls.len() + source.options.len());
+        block.extend_from_slice(source.sections);
+        let header = block.first_chunk_mut::<HEADER>()?;
+        if header.get(4..6) != Some(&[0, 1]) {
+            return None;
+        }
+        let [_, _, first, second, .., a0, a1] = header;
+        *first &= !0x01; // RD
+        *second &= !0x30; // AD, CD
+        let additionals = u16::from_be_bytes([*a0, *a1]).checked_sub(u16::from(source.has_opt))?;
+        [*a0, *a1] = additionals.to_be_bytes();
+        for at in source.ttls {
+            block.extend_from_slice(&at.to_be_bytes());
+        }
+        block.extend_from_slice(source.options);
+        Some(Self {
+            block: block.into_boxed_slice(),
+            prepared_at: u32::try_from(source.prepared_at).ok()?,
+            until: u32::try_from(source.until).ok()?,
+            message_length: u16::try_from(source.sections.len()).ok()?,
+            ttl_count: u16::try_from(source.ttls.len()).ok()?,
+            rcode_high: (source.rcode.0 >> 4) as u8,
+            is_authentic: source.is_authentic,
+        })
+    }
+
+    /// Whether the answer may be given in second `now`.
+    #[must_use]
+    pub fn is_fresh(&self, now: u64) -> bool {
+        now < u64::from(self.until)
+    }
+
+    /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters.
+    #[must_use]
+    pub fn is_for(&self, glanced: &Glanced, datagram: &[u8]) -> bool {
+        is_same_question(&self.block, datagram, glanced.question_end())
+    }
+
+    /// Reads a little of the answer, so that the rest comes nearer.
+    #[must_use]
+    pub fn touch(&self) -> u8 {
+        let last = self.block.last().copied().unwrap_or_default();
+        self.block.get(64).copied().unwrap_or_default() ^ self.block.first().copied().unwrap_or_default() ^ last
+    }
+
+    /// Octets held beside the value itself.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.block.len()
+    }
+
+    /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`.
+    /// False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
+    ///
+    /// The caller has made sure with [`PreparedAnswer::is_for`] that the question is this one.
+    #[must_use]
+    pub fn patch(&self, glanced: &Glanced, datagram: &[u8], limit: usize, now: u64, out: &mut Vec<u8>) -> bool {
+        self.patched(glanced, datagram, limit, now, out).is_some()
+    }
+
+    fn patched(&self, glanced: &Glanced, datagram: &[u8], limit: usize, now: u64, out: &mut Vec<u8>) -> Option<()> {
+        let (message, rest) = self.block.split_at_checked(usize::from(self.message_length))?;
+        let (ttls, options) = rest.split_at_checked(2 * usize::from(self.ttl_count))?;
+        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len());
+        if message.len() + opt_length > limit {
+            return None;
+        }
+        out.clear();
+        out.reserve(message.len() + opt_length);
+        out.extend_from_slice(message);
+        let [i0, i1, first, second, ..] = out.first_chunk_mut::<HEADER>()?;
+        [*i0, *i1] = glanced.id.to_be_bytes();
+        *first |= u8::from(glanced.recursion_desired);
+        let is_authentic = self.is_authentic && (glanced.dnssec_ok || glanced.authentic_data);
+        *second |= u8::from(is_authentic) << 5 | u8::from(glanced.checking_disabled) << 4;
+        let question = glanced.question(datagram);
+        out.get_mut(HEADER..HEADER + question.len())?.copy_from_slice(question);
+        let age = u32::try_from(now.saturating_sub(u64::from(self.prepared_at))).unwrap_or(u32::MAX);
+        if age > 0 {
+            for at in ttls.as_chunks::<2>().0 {
+                let ttl = out.get_mut(usize::from(u16::from_be_bytes(*at))..)?.first_chunk_mut::<4>()?;
+                *ttl = u32::from_be_bytes(*ttl).saturating_sub(age).to_be_bytes();
+            }
+        }
+        if glanced.udp_size.is_some() {
+            self.append_opt(glanced.dnssec_ok, options, out)?;
+        }
+        Some(())
+    }
+
+    /// The OPT record as the seal writes it.
+    fn append_opt(&self, dnssec_ok: bool, options: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
+        let [l0, l1] = u16::try_from(options.len()).ok()?.to_be_bytes();
+        let flags = u8::from(dnssec_ok) << 7;
+        out.extend_from_slice(&[0, 0, 41, s0, s1, self.rcode_high, 0, flags, 0, l0, l1]);
+        out.extend_from_slice(options);
+        let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
+        [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
+        Some(())
+    }
+}

@@ -1,0 +1,196 @@
+//! The admin address: health, metrics, and what an operator asks of a running server, over HTTP.
+//!
+//! What comes in: requests, bounded in number, size and time. What leaves: JSON, or Prometheus text. It decides
+//! nothing: whatever concerns the DNS is answered by the [`AdminHouse`].
+#![forbid(unsafe_code)]
+
+mod listener;
+pub mod metrics;
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use self::metrics::{Gauge, Metrics};
+use crate::base::bounds;
+use crate::dns::{Name, RecordType};
+
+/// A piece of work that ends with a `T`.
+pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the admin address asks the house.
+pub trait AdminHouse: Send + Sync {
+    /// Whether queries are to be sent here.
+    fn is_ready(&self) -> bool;
+    /// Forgets what is cached of `name` (of one type, or all), with all below it where `subtree`; says how many
+    /// entries that were.
+    fn flush(&self, name: Name, subtree: bool, rtype: Option<RecordType>) -> Task<'_, usize>;
+    /// The state of the server.
+    fn status(&self) -> Task<'_, Value>;
+    /// Reads the configuration again; an error says every fault, a line each.
+    fn reload(&self) -> Task<'_, Result<(), String>>;
+    /// Why `client` gets the answer that it gets.
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value>;
+}
+
+struct Desk {
+    house: Arc<dyn AdminHouse>,
+    metrics: Metrics,
+}
+
+/// Serves the admin address until `stop` turns true; requests under way are finished.
+pub async fn serve(
+    listener: TcpListener,
+    house: Arc<dyn AdminHouse>,
+    metrics: Metrics,
+    mut stop: watch::Receiver<bool>,
+) {
+    let stopped = async move {
+        stop.wait_for(|stop| *stop).await.ok();
+    };
+    let bounded = listener::Bounded::new(listener);
+    // It ends without an error: accepting goes on whatever happens to a connection.
+    axum::serve(bounded, router(house, metrics)).with_graceful_shutdown(stopped).await.ok();
+}
+
+/// The routes.
+fn router(house: Arc<dyn AdminHouse>, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/health", get(async || "ok\n"))
+        .route("/ready", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/v1/status", get(status))
+        .route("/v1/explain", get(explain))
+        .route("/v1/cache/flush", post(flush))
+        .route("/v1/reload", post(reload))
+        .fallback(async || Fault(StatusCode::NOT_FOUND, "no such resource".into()))
+        .method_not_allowed_fallback(async || Fault(StatusCode::METHOD_NOT_ALLOWED, "not by this method".into()))
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(bounds::ADMIN_BODY_MAX))
+        .with_state(Arc::new(Desk { house, metrics }))
+}
+
+/// Why a request is refused; JSON like everything else.
+struct Fault(StatusCode, String);
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for Fault {
+    fn from(rejection: JsonRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Fault {
+    fn from(rejection: QueryRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let late = |_| Fault(StatusCode::GATEWAY_TIMEOUT, "not done in time".into()).into_response();
+    tokio::time::timeout(bounds::ADMIN_DEADLINE, next.run(request)).await.unwrap_or_else(late)
+}
+
+async fn ready(State(desk): State<Arc<Desk>>) -> Response {
+    if desk.house.is_ready() {
+        "ready\n".into_response()
+    } else {
+        Fault(StatusCode::SERVICE_UNAVAILABLE, "not ready".into()).into_response()
+    }
+}
+
+async fn scrape(State(desk): State<Arc<Desk>>) -> Response {
+    match desk.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => Fault(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written".into()).into_response(),
+    }
+}
+
+async fn status(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    Json(desk.house.status().await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explain {
+    name: String,
+    #[serde(rename = "type", default)]
+    rtype: Option<String>,
+    #[serde(default)]
+    client: Option<String>,
+}
+
+async fn explain(
+    State(desk): State<Arc<Desk>>,
+    query: Result<Query<Explain>, QueryRejection>,
+) -> Result<Json<Value>, Fault> {
+    let Query(Explain { name, rtype, client }) = query?;
+    let rtype = rtype.as_deref().map(parse_type).transpose()?.unwrap_or(RecordType::A);
+    let client =
+        client.map(|text| text.parse().map_err(|_| bad(format!("client: {text:?} is no IP address")))).transpose()?;
+    Ok(Json(desk.house.explain(parse_name(&name)?, rtype, client).await))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flush {
+    name: String,
+    #[serde(default)]
+    subtree: bool,
+    #[serde(rename = "type", default)]
+    rtype: Option<String>,
+}
+
+/// A JSON body is asked for, which no foreign web page can send unasked (no CORS is granted).
+async fn flush(State(desk): State<Arc<Desk>>, body: Result<Json<Flush>, JsonRejection>) -> Result<Json<Value>, Fault> {
+    let Json(Flush { name, subtree, rtype }) = body?;
+    let rtype = rtype.as_deref().map(parse_type).transpose()?;
+    let flushed = desk.house.flush(parse_name(&name)?, subtree, rtype).await;
+    Ok(Json(json!({ "flushed": flushed })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reload {}
+
+async fn reload(
+    State(desk): State<Arc<Desk>>,
+    body: Result<Json<Reload>, JsonRejection>,
+) -> Result<Json<Value>, Fault> {
+    let Json(Reload {}) = body?;
+    desk.house.reload().await.map_err(|faults| Fault(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
+    Ok(Json(json!({ "reloaded": true })))
+}
+
+fn bad(text: String) -> Fault {
+    Fault(StatusCode::BAD_REQUEST, text)
+}
+
+fn parse_name(text: &str) -> Result<Name, Fault> {
+    text.parse().map_err(|fault| bad(format!("name: {text:?}: {fault}")))
+}
+
+fn parse_type(text: &str) -> Result<RecordType, Fault> {
+    text.parse().map_err(|_| bad(format!("type: {text:?} is no record type")))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

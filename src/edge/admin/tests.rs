@@ -1,0 +1,141 @@
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::*;
+
+struct House {
+    is_ready: bool,
+    asked: Arc<Notify>,
+}
+
+impl AdminHouse for House {
+    fn reload(&self) -> Task<'_, Result<(), String>> {
+        Box::pin(async { Err("meridian.yaml:1:1: workers: found 0, allowed: from 1".into()) })
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    fn flush(&self, name: Name, subtree: bool, rtype: Option<RecordType>) -> Task<'_, usize> {
+        assert_eq!((name.to_string().as_str(), subtree, rtype), ("example.com.", true, Some(RecordType::AAAA)));
+        Box::pin(async { 3 })
+    }
+
+    fn status(&self) -> Task<'_, Value> {
+        Box::pin(async {
+            self.asked.notify_one();
+            if !self.is_ready {
+                std::future::pending::<()>().await;
+            }
+            json!({ "version": "test" })
+        })
+    }
+
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
+        Box::pin(async move { json!([name.to_string(), rtype.to_string(), client]) })
+    }
+}
+
+async fn stage(is_ready: bool) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    stage_that_tells(is_ready, Arc::new(Notify::new())).await
+}
+
+async fn stage_that_tells(
+    is_ready: bool,
+    asked: Arc<Notify>,
+) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let house = Arc::new(House { is_ready, asked });
+    let server = tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), stopped));
+    (at, stop, server)
+}
+
+async fn request(at: SocketAddr, head: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let text = format!("{head}\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let status = response.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, response.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+async fn ask(at: SocketAddr, path: &'static str) -> (u16, String) {
+    request(at, &format!("GET {path} HTTP/1.1"), "").await
+}
+
+const FLUSH: &str = "POST /v1/cache/flush HTTP/1.1\r\nContent-Type: application/json";
+
+#[tokio::test]
+async fn every_route_answers() {
+    let (at, _stop, _server) = stage(true).await;
+    assert_eq!(ask(at, "/health").await, (200, "ok\n".into()));
+    assert_eq!(ask(at, "/ready").await, (200, "ready\n".into()));
+    assert!(ask(at, "/metrics").await.1.contains("meridian_queries_udp_total 0"));
+    assert_eq!(ask(at, "/v1/status").await, (200, r#"{"version":"test"}"#.into()));
+    assert_eq!(
+        ask(at, "/v1/explain?name=www.example.com&type=aaaa&client=192.0.2.1").await,
+        (200, r#"["www.example.com.","AAAA","192.0.2.1"]"#.into())
+    );
+    let body = r#"{"name": "example.com", "subtree": true, "type": "AAAA"}"#;
+    assert_eq!(request(at, FLUSH, body).await, (200, r#"{"flushed":3}"#.into()));
+}
+
+#[tokio::test]
+async fn faults_are_json_and_say_what_is_wrong() {
+    let (at, _stop, _server) = stage(false).await;
+    for (path, status, words) in [
+        ("/ready", 503, "not ready"),
+        ("/nothing", 404, "no such resource"),
+        ("/v1/cache/flush", 405, "method"),
+        ("/v1/explain", 400, "name"),
+        ("/v1/explain?name=a..b", 400, "name"),
+        ("/v1/explain?name=example&type=NOPE", 400, "NOPE"),
+        ("/v1/explain?name=example&client=x", 400, "client"),
+        ("/v1/explain?name=example&klient=x", 400, "klient"),
+    ] {
+        let (found, body) = ask(at, path).await;
+        assert_eq!(found, status, "{path}: {body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert!(body["error"].as_str().unwrap().contains(words), "{path}: {body}");
+    }
+    // What a foreign web page could send without being asked is no JSON.
+    let plain = "POST /v1/cache/flush HTTP/1.1\r\nContent-Type: text/plain";
+    assert_eq!(request(at, plain, r#"{"name": "."}"#).await.0, 415);
+    assert_eq!(request(at, FLUSH, "{").await.0, 400);
+    let huge = format!(r#"{{"name": "{}"}}"#, "a".repeat(bounds::ADMIN_BODY_MAX));
+    assert_eq!(request(at, FLUSH, &huge).await.0, 413);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_given_up() {
+    let asked = Arc::new(Notify::new());
+    let (at, _stop, _server) = stage_that_tells(false, asked.clone()).await;
+    let answer = tokio::spawn(ask(at, "/v1/status"));
+    asked.notified().await;
+    // The clock may jump only while nothing is on its way.
+    tokio::time::pause();
+    tokio::time::advance(bounds::ADMIN_DEADLINE + std::time::Duration::from_secs(1)).await;
+    tokio::time::resume();
+    assert_eq!(answer.await.unwrap().0, 504);
+
+    tokio::time::pause();
+    let mut silent = TcpStream::connect(at).await.unwrap();
+    silent.write_all(b"GET /health HT").await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert!(matches!(silent.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+    assert!(begun.elapsed() <= bounds::ADMIN_IDLE + bounds::ADMIN_DEADLINE);
+}
+
+#[tokio::test]
+async fn a_stop_ends_it() {
+    let (_at, stop, server) = stage(true).await;
+    stop.send(true).unwrap();
+    server.await.unwrap();
+}

@@ -1,0 +1,52 @@
+//! The machine's clocks: the one place that reads them.
+#![forbid(unsafe_code)]
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::base::{Clock, Instant};
+
+/// The machine's monotonic clock, counted from its making. All threads must share one (it is a copyable
+/// value), or their instants would not compare.
+#[derive(Clone, Copy, Debug)]
+pub struct MachineClock {
+    origin: std::time::Instant,
+}
+
+impl MachineClock {
+    /// A clock that begins now at [`Instant::ZERO`].
+    #[must_use]
+    #[expect(clippy::disallowed_methods, clippy::new_without_default, reason = "this is the edge's clock")]
+    pub fn new() -> Self {
+        Self { origin: std::time::Instant::now() }
+    }
+}
+
+impl Clock for MachineClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the edge's clock")]
+    fn now(&self) -> Instant {
+        let passed = std::time::Instant::now().saturating_duration_since(self.origin);
+        Instant::from_nanos(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Seconds since 1970-01-01 by the machine's wall clock, as signatures and snapshots need them; 0 before 1970.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the edge's clock")]
+pub fn wall_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_never_goes_back_and_copies_agree() {
+        let clock = MachineClock::new();
+        let copy = clock;
+        let first = clock.now();
+        let second = copy.now();
+        assert!(first <= second);
+        assert!(wall_seconds() > 1_700_000_000);
+    }
+}

@@ -1,0 +1,296 @@
+//! From a question to an answer out of our zones, step by step along the aliases (RFC 1034 §4.3.2).
+
+use super::build::absolute;
+use super::denial::Proof;
+use super::lookup::{Found, find, find_path};
+use super::master_file;
+use super::tree::{Node, Path, SetView};
+use super::zone::Zone;
+use super::zones::{Hosted, Zones};
+use crate::base::bounds;
+use crate::chain::{Aged, Answer, Carrier, Query};
+use crate::dns::{Ede, EdeCode, Name, Rcode, RecordType, RrSet};
+
+/// What our zones say to a question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The answer, complete as far as our zones go.
+    pub answer: Answer,
+    /// The name at which they end: the target of the last alias outside them, or a name behind a zone cut.
+    /// A recursive resolver goes on from there, with the aliases in the answer section kept.
+    pub leads_outside: Option<Name>,
+}
+
+/// Decides a query of class IN; none if the name is not in our zones.
+#[must_use]
+pub fn decide(zones: &Zones, query: &Query) -> Option<Decision> {
+    let question = &query.question;
+    let mut name = question.name.clone();
+    let mut step = Step {
+        rtype: question.rtype,
+        wants_dnssec: query.wants_dnssec(),
+        wants_all_types: query.asker.carrier == Carrier::Tcp,
+        answer: Answer { authoritative: true, ..Answer::default() },
+    };
+    let mut seen: Vec<Name> = Vec::new();
+    let mut leads_outside = None;
+    for _ in 0..=bounds::ALIASES_MAX {
+        match zones.find(&name, question.rtype) {
+            None if seen.is_empty() => return None,
+            None => {
+                leads_outside = Some(name);
+                break;
+            }
+            Some(Hosted::Unavailable) => {
+                let ede = Ede::new(EdeCode::NotReady, "the zone is not loaded or has expired");
+                return Some(Decision { answer: Answer::refusal(Rcode::SERVFAIL, ede), leads_outside: None });
+            }
+            Some(Hosted::Serving(zone)) => match step.take(zone, &name) {
+                Next::Done => break,
+                Next::Outside => {
+                    leads_outside = Some(name);
+                    break;
+                }
+                Next::Alias(target) => {
+                    // A ring of aliases ends where it would begin again (RFC 1034 §3.6.2).
+                    if target == name || seen.contains(&target) {
+                        break;
+                    }
+                    seen.push(std::mem::replace(&mut name, target));
+                }
+            },
+        }
+    }
+    Some(Decision { answer: step.answer, leads_outside })
+}
+
+/// How the search goes on.
+enum Next {
+    Done,
+    /// The name lies behind a zone cut.
+    Outside,
+    Alias(Name),
+}
+
+struct Step {
+    rtype: RecordType,
+    wants_dnssec: bool,
+    wants_all_types: bool,
+    answer: Answer,
+}
+
+impl Step {
+    /// Answers for `name`, which lies within `zone`.
+    fn take(&mut self, zone: &Zone, name: &Name) -> Next {
+        let Some(path) = Path::of(name, zone.apex()) else { return Next::Done };
+        match find_path(zone, &path, self.rtype) {
+            Found::Node { node, wildcard_of } => self.data(zone, name, &path, node, wildcard_of),
+            Found::Cut { node, labels } => {
+                self.referral(zone, name.suffix(zone.apex().label_count() + labels), node);
+                Next::Outside
+            }
+            Found::Dname { node } => self.dname(zone, name, node),
+            Found::Missing { encloser } => {
+                // The name at the end of the aliases decides the RCODE (RFC 6604 §3).
+                self.answer.rcode = Rcode::NXDOMAIN;
+                self.soa(zone, name);
+                if self.wants_dnssec {
+                    Proof::new(zone, &path, &mut self.answer.authority).nxdomain(encloser);
+                }
+                Next::Done
+            }
+        }
+    }
+
+    fn data(&mut self, zone: &Zone, name: &Name, path: &Path, node: Node<'_>, wildcard_of: Option<usize>) -> Next {
+        let before = self.answer.answer.len();
+        let next = match self.rtype {
+            RecordType::ANY => self.any(name, node),
+            RecordType::RRSIG => self.all_signatures(name, node),
+            rtype => node.set(rtype).map(|set| {
+                self.push_answer(set, name);
+                self.additional(zone, name, set);
+                Next::Done
+            }),
+        };
+        let alias = || {
+            let set = node.set(RecordType::CNAME)?;
+            let target = set.rdatas().next().and_then(|rdata| Name::from_wire(rdata).ok())?.0;
+            Some((set, target))
+        };
+        let next = match next {
+            Some(next) => next,
+            None => {
+                if let Some((set, target)) = alias() {
+                    self.push_answer(set, name);
+                    Next::Alias(target)
+                } else {
+                    self.nodata(zone, name, path, node, wildcard_of);
+                    Next::Done
+                }
+            }
+        };
+        if self.wants_dnssec
+            && self.answer.answer.len() > before
+            && let Some(encloser) = wildcard_of
+        {
+            Proof::new(zone, path, &mut self.answer.authority).wildcard_answer(encloser);
+        }
+        next
+    }
+
+    /// RFC 8482 §4.1: over UDP one `RRset` is enough; over TCP all of them.
+    fn any(&mut self, name: &Name, node: Node<'_>) -> Option<Next> {
+        let is_plain = |set: &SetView<'_>| !matches!(set.rtype, RecordType::RRSIG | RecordType::NSEC);
+        if self.wants_all_types {
+            for set in node.sets() {
+                self.push_answer(set, name);
+            }
+        } else if let Some(set) = node.sets().find(is_plain).or_else(|| node.sets().next()) {
+            self.push_answer(set, name);
+        }
+        (!node.is_empty()).then_some(Next::Done)
+    }
+
+    /// RRSIG records are not covered by others and answer for every type at the name.
+    fn all_signatures(&mut self, name: &Name, node: Node<'_>) -> Option<Next> {
+        let before = self.answer.answer.len();
+        for set in node.sets() {
+            let signatures = if set.rtype == RecordType::RRSIG {
+                RrSet::new(name.clone(), RecordType::RRSIG, set.ttl, set.rdatas())
+            } else {
+                RrSet::new(name.clone(), RecordType::RRSIG, set.ttl, set.signatures())
+            };
+            if !signatures.rdatas.is_empty() {
+                self.answer.answer.push(Aged { set: signatures.into(), ttl: set.ttl });
+            }
+        }
+        (self.answer.answer.len() > before).then_some(Next::Done)
+    }
+
+    fn nodata(&mut self, zone: &Zone, name: &Name, path: &Path, node: Node<'_>, wildcard_of: Option<usize>) {
+        self.soa(zone, name);
+        if self.wants_dnssec {
+            Proof::new(zone, path, &mut self.answer.authority).nodata(node, wildcard_of);
+        }
+    }
+
+    /// RFC 6672 §3.2: the DNAME and a CNAME made from it.
+    fn dname(&mut self, zone: &Zone, name: &Name, node: Node<'_>) -> Next {
+        let Some(set) = node.set(RecordType::DNAME) else { return Next::Done };
+        let owner = absolute(node.name, zone.apex());
+        let asked = name.suffix(owner.label_count());
+        self.push_answer(set, &asked);
+        let to = set.rdatas().next().and_then(|rdata| Name::from_wire(rdata).ok());
+        match to.and_then(|(to, _)| name.with_ending(&owner, &to)) {
+            Some(Ok(target)) => {
+                let alias = RrSet::new(name.clone(), RecordType::CNAME, set.ttl, [target.wire()]);
+                self.answer.answer.push(Aged { set: alias.into(), ttl: set.ttl });
+                // The CNAME was all that was asked for.
+                if self.rtype == RecordType::CNAME { Next::Done } else { Next::Alias(target) }
+            }
+            // RFC 6672 §2.2: the new name would be too long.
+            Some(Err(_)) => {
+                self.answer.rcode = Rcode::YXDOMAIN;
+                Next::Done
+            }
+            None => Next::Done,
+        }
+    }
+
+    /// A referral to the zone at `cut`: its NS records, whether it is signed, and all the glue we have
+    /// (RFC 9471 §3).
+    fn referral(&mut self, zone: &Zone, cut: Name, node: Node<'_>) {
+        if self.answer.answer.is_empty() {
+            self.answer.authoritative = false;
+        }
+        let Some(servers) = node.set(RecordType::NS) else { return };
+        for target in servers.rdatas().take(bounds::ADDITIONAL_TARGETS_MAX) {
+            if let Ok((target, _)) = Name::from_wire(target) {
+                self.glue(zone, &target);
+            }
+        }
+        // The delegation itself is never signed by the parent (RFC 4035 §2.2).
+        self.answer.authority.push(Aged { set: servers.to_rrset(cut.clone(), false), ttl: servers.ttl });
+        if !self.wants_dnssec {
+            return;
+        }
+        match node.set(RecordType::DS) {
+            Some(signers) => {
+                self.answer.authority.push(Aged { set: signers.to_rrset(cut, true), ttl: signers.ttl });
+            }
+            None => {
+                if let Some(path) = Path::of(&cut, zone.apex()) {
+                    Proof::new(zone, &path, &mut self.answer.authority).unsigned_delegation(node);
+                }
+            }
+        }
+    }
+
+    /// Adds the addresses of the servers that a set names, as far as they lie in the zone.
+    fn additional(&mut self, zone: &Zone, owner: &Name, set: SetView<'_>) {
+        let is_service = matches!(set.rtype, RecordType::SVCB | RecordType::HTTPS);
+        let is_server = matches!(set.rtype, RecordType::NS | RecordType::MX | RecordType::SRV);
+        if !is_service && !is_server {
+            return;
+        }
+        for rdata in set.rdatas().take(bounds::ADDITIONAL_TARGETS_MAX) {
+            let Some(mut target) = master_file::target(set.rtype, rdata) else { continue };
+            if is_service && target.is_root() {
+                target = owner.clone(); // RFC 9460 §2.5.2
+            }
+            match find(zone, &target, RecordType::A) {
+                Some(Found::Node { node, wildcard_of: None }) => {
+                    self.addresses(&target, node);
+                    // RFC 9460 §4.1: an alias leads to more of the same type.
+                    let is_alias = is_service && rdata.starts_with(&[0, 0]) && target != *owner;
+                    if let Some(more) = node.set(set.rtype).filter(|_| is_alias) {
+                        self.push_additional(more, &target);
+                    }
+                }
+                Some(Found::Cut { .. }) if set.rtype == RecordType::NS => self.glue(zone, &target),
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds the addresses of `target` that the zone holds, below a cut too.
+    fn glue(&mut self, zone: &Zone, target: &Name) {
+        if let Some(path) = Path::of(target, zone.apex())
+            && let Some(node) = zone.names().find(path.whole())
+        {
+            self.addresses(target, node);
+        }
+    }
+
+    fn addresses(&mut self, target: &Name, node: Node<'_>) {
+        for rtype in [RecordType::A, RecordType::AAAA] {
+            if let Some(set) = node.set(rtype) {
+                self.push_additional(set, target);
+            }
+        }
+    }
+
+    fn push_additional(&mut self, set: SetView<'_>, owner: &Name) {
+        let is_there = |aged: &Aged| aged.set.rtype == set.rtype && aged.set.owner == *owner;
+        if !self.answer.answer.iter().chain(&self.answer.additional).any(is_there) {
+            let added = set.to_rrset(owner.clone(), self.wants_dnssec);
+            self.answer.additional.push(Aged { set: added, ttl: set.ttl });
+        }
+    }
+
+    fn push_answer(&mut self, set: SetView<'_>, owner: &Name) {
+        let added = set.to_rrset(owner.clone(), self.wants_dnssec);
+        self.answer.answer.push(Aged { set: added, ttl: set.ttl });
+    }
+
+    /// The SOA of a negative answer, with the TTL that the answer may be kept for (RFC 2308 §3).
+    fn soa(&mut self, zone: &Zone, name: &Name) {
+        if let Some(soa) = zone.soa() {
+            // Letters as asked, so that the name is the question's ending in the message.
+            let owner = name.suffix(zone.apex().label_count());
+            let set = soa.to_rrset(owner, self.wants_dnssec);
+            self.answer.authority.push(Aged { set, ttl: zone.negative_ttl() });
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Answers for our zones, as the authoritative server that we are for them.
+//!
+//! Master files come in ([`master_file`]) and become zones ([`Builder`], [`Zone`]): immutable snapshots, swapped
+//! as one. A query for a name within one of them is decided here and goes no further; any other passes. Nothing
+//! here reads a file or knows how a zone got its data.
+
+mod answer;
+mod build;
+mod denial;
+mod finding;
+mod lint;
+mod lookup;
+pub mod master_file;
+mod nsec3;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod zone;
+mod zones;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use answer::{Decision, decide};
+pub use build::{Builder, Entry};
+pub use finding::{Fault, Finding, Findings, Place, Severity};
+pub use tree::SetView;
+pub use zone::Zone;
+pub use zones::{Hosted, Zones};
+
+use crate::base::collections::Keyed;
+use crate::chain::{Answer, Goal, Handler, Purpose, Query, Turn, Verdict};
+use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Question, Rcode, RecordType};
+
+/// Reads the master file `text`, called `file` in findings, as the zone `origin`. The zone is there unless there
+/// are errors.
+#[must_use]
+pub fn load(
+    origin: &Name,
+    text: &[u8],
+    file: &str,
+    include: &mut master_file::Include<'_>,
+    keyed: Keyed,
+) -> (Option<Zone>, Findings) {
+    let mut builder = Builder::new(origin.clone());
+    master_file::read(text, file, include, &mut builder);
+    builder.finish(keyed)
+}
+
+/// The link of the chain that answers for our zones.
+#[derive(Debug)]
+pub struct Authority {
+    zones: ArcSwap<Zones>,
+}
+
+impl Authority {
+    /// A link that serves `zones`.
+    #[must_use]
+    pub fn new(zones: Zones) -> Self {
+        Self { zones: ArcSwap::from_pointee(zones) }
+    }
+
+    /// The zones in force.
+    #[must_use]
+    pub fn zones(&self) -> Arc<Zones> {
+        self.zones.load_full()
+    }
+
+    /// Puts `zones` in force; queries being answered keep the old ones.
+    pub fn swap(&self, zones: Zones) {
+        self.zones.store(Arc::new(zones));
+    }
+
+    /// What our zones say to a query; none if it is not theirs.
+    #[must_use]
+    pub fn decide(&self, query: &Query) -> Option<Decision> {
+        if query.question.class != Class::IN || query.flags.opcode != Opcode::QUERY {
+            return None;
+        }
+        let zones = self.zones.load();
+        match query.question.rtype {
+            RecordType::AXFR | RecordType::IXFR => {
+                zones.find(&query.question.name, RecordType::SOA)?;
+                let ede = Ede::new(EdeCode::Prohibited, "zone transfer is not allowed");
+                Some(Decision { answer: Answer::refusal(Rcode::REFUSED, ede), leads_outside: None })
+            }
+            RecordType::MAILA | RecordType::MAILB => {
+                zones.find(&query.question.name, RecordType::SOA)?;
+                Some(Decision { answer: Answer::empty(Rcode::NOTIMP), leads_outside: None })
+            }
+            _ => decide(&zones, query),
+        }
+    }
+}
+
+impl Handler for Authority {
+    fn name(&self) -> &'static str {
+        "authority"
+    }
+
+    fn handle(&self, query: &Query, _turn: &mut Turn<'_>) -> Verdict {
+        let Some(Decision { answer, leads_outside }) = self.decide(query) else { return Verdict::Pass };
+        match leads_outside {
+            // What lies outside our zones is followed for those who may have recursion, and for nobody else.
+            Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
+                question: Question::new(target, query.question.rtype),
+                checking_disabled: query.flags.checking_disabled,
+                purpose: Purpose::Client,
+                prefix: answer.answer,
+                stale: None,
+            }),
+            _ => Verdict::Answer(answer),
+        }
+    }
+}

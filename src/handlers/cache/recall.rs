@@ -1,0 +1,326 @@
+//! The cache's fast tempo: glance, look up, patch; and what the slow tempo leaves behind for it.
+//!
+//! The law of the memo: what [`Finished::recall`] writes is, octet for octet, what [`crate::chain::seal`] would
+//! write for the same query and the same answer, aged; or it is unsure. It allocates nothing.
+
+use super::finished::{Finished, Key};
+use crate::base::{Instant, bounds};
+use crate::chain::seal::response_limit;
+use crate::chain::{Answer, Asker, Query, Recall, Sealed};
+use crate::dns::prepared::Source;
+use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
+use crate::dns::wire::{Glance, Glanced, glance};
+use crate::dns::{Class, Opcode, PreparedAnswer};
+
+impl Finished {
+    /// Answers `datagram` into `out` if a finished answer is at hand.
+    pub fn recall(&mut self, datagram: &[u8], asker: &Asker, now: Instant, out: &mut Vec<u8>) -> Recall {
+        match glance(datagram, self.keyed()) {
+            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, now, out),
+            Glance::Unsure => Recall::Unsure,
+            Glance::Silence(why) => Recall::Silence(why),
+        }
+    }
+
+    /// As [`Finished::recall`], of a datagram that was glanced at already: a batch is glanced at and foreseen
+    /// before the first of it is answered.
+    pub fn recall_glanced(
+        &mut self,
+        glanced: &Glanced,
+        datagram: &[u8],
+        asker: &Asker,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Recall {
+        let key = Key {
+            hash: glanced.hash,
+            bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
+            may_recurse: asker.may_recurse,
+        };
+        let limit = response_limit(asker.carrier, glanced.udp_size);
+        match self.find(glanced, datagram, key, now.seconds()) {
+            Some(prepared) if prepared.patch(glanced, datagram, limit, now.seconds(), out) => Recall::Hit,
+            _ => Recall::Unsure,
+        }
+    }
+
+    /// Keeps the response `bytes`, as `answer` to `query` was `sealed` at `now`, for the next who asks; unless
+    /// the answer says that it must not be, something was left out of it, or it is too long for a datagram.
+    pub fn keep(&mut self, query: &Query, answer: &Answer, sealed: &Sealed, bytes: &[u8], now: Instant) {
+        let Some(until) = answer.recallable_until else { return };
+        let is_plain = query.question.class == Class::IN
+            && !query.question.rtype.is_meta()
+            && query.flags.opcode == Opcode::QUERY
+            && query.edns.iter().flat_map(|edns| &edns.options).all(|(code, data)| is_harmless(*code, data.len()));
+        if !is_plain || !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+            return;
+        }
+        let mut options = Vec::new();
+        if let Some((code, data)) = answer.ede.as_ref().map(crate::dns::Ede::to_option) {
+            options.extend_from_slice(&code.to_be_bytes());
+            options.extend_from_slice(&(data.len() as u16).to_be_bytes());
+            options.extend_from_slice(&data);
+        }
+        if options.len() > bounds::UDP_RESPONSE_MAX {
+            return;
+        }
+        let prepared = PreparedAnswer::new(&Source {
+            sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
+            has_opt: query.edns.is_some(),
+            ttls: &sealed.ttls,
+            options: &options,
+            rcode: answer.rcode,
+            is_authentic: answer.authentic,
+            prepared_at: now.seconds(),
+            until,
+        });
+        let question_end = 12 + query.question.name.wire().len() + 4;
+        let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
+        let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
+        if let Some(prepared) = prepared {
+            self.insert(Key { hash, bits, may_recurse: query.asker.may_recurse }, prepared, now.seconds());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::Dice;
+    use crate::base::tally::Event;
+    use crate::chain::{Aged, Carrier, seal};
+    use crate::dns::edns::option;
+    use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, Question, Rcode, RecordType, RrSet};
+
+    /// Names that share endings with one another in either case of letters.
+    fn name() -> impl Strategy<Value = Name> {
+        let label = prop::sample::select(vec!["a", "A", "www", "WwW", "ns1", "mail", "Example", "*", "x-1"]);
+        let ending = prop::sample::select(vec!["example.", "EXAMPLE.", "Sub.Example.", "test.", "."]);
+        (vec(label, 0..4), ending).prop_map(|(labels, ending)| {
+            let text = labels.iter().fold(String::new(), |text, label| text + label + ".");
+            (if ending == "." && !text.is_empty() { text } else { text + ending }).parse().unwrap()
+        })
+    }
+
+    fn rrset() -> impl Strategy<Value = RrSet> {
+        let rtype = prop::sample::select(vec![
+            RecordType::A,
+            RecordType::AAAA,
+            RecordType::NS,
+            RecordType::CNAME,
+            RecordType::MX,
+            RecordType::SOA,
+            RecordType::TXT,
+            RecordType::HTTPS,
+            RecordType(4711),
+        ]);
+        let record = (name(), name(), vec(any::<u8>(), 24..80));
+        let signature = (vec(any::<u8>(), 18..19), name(), vec(any::<u8>(), 30..70))
+            .prop_map(|(fixed, signer, rest)| [&fixed, signer.wire(), &rest].concat());
+        (name(), rtype, vec(record, 1..4), vec(signature, 0..3)).prop_map(|(owner, rtype, records, signatures)| {
+            let rdatas = records.iter().map(|(one, two, octets)| match rtype {
+                RecordType::A => octets[..4].to_vec(),
+                RecordType::AAAA => octets[..16].to_vec(),
+                RecordType::NS | RecordType::CNAME => one.wire().to_vec(),
+                RecordType::MX => [&octets[..2], one.wire()].concat(),
+                RecordType::SOA => [one.wire(), two.wire(), &octets[..20]].concat(),
+                _ => octets.clone(),
+            });
+            let mut set = RrSet::new(owner, rtype, 0, rdatas);
+            set.signatures = signatures.into_iter().collect();
+            set
+        })
+    }
+
+    fn section() -> impl Strategy<Value = Vec<Aged>> {
+        let ttl = prop_oneof![0..10_u32, any::<u32>().prop_map(|ttl| ttl >> 1)];
+        vec((rrset(), ttl).prop_map(|(set, ttl)| Aged { set: Arc::new(set), ttl }), 0..4)
+    }
+
+    fn answer() -> impl Strategy<Value = Answer> {
+        let rcode = prop::sample::select(vec![Rcode::NOERROR, Rcode::NXDOMAIN, Rcode::SERVFAIL, Rcode(23)]);
+        let ede = prop::option::of("[ -~]{0,40}".prop_map(|text| Ede::new(EdeCode::StaleAnswer, text)));
+        (rcode, any::<bool>(), any::<bool>(), [section(), section(), section()], ede).prop_map(
+            |(rcode, authoritative, authentic, [answer, authority, additional], ede)| Answer {
+                rcode,
+                authoritative,
+                authentic,
+                answer,
+                authority,
+                additional,
+                ede,
+                recallable_until: None,
+            },
+        )
+    }
+
+    fn edns() -> impl Strategy<Value = Option<Edns>> {
+        let harmless = prop::sample::select(vec![(option::PADDING, 0), (option::PADDING, 9), (option::COOKIE, 8)]);
+        let options = vec(harmless.prop_map(|(code, length)| (code, vec![7; length])), 0..3);
+        prop::option::of((any::<u16>(), any::<bool>(), options).prop_map(|(udp_size, dnssec_ok, options)| Edns {
+            udp_size,
+            version: 0,
+            dnssec_ok,
+            options,
+        }))
+    }
+
+    /// A query for `name`, its letters turned about by `case`.
+    fn query(name: &Name, case: u64, id: u16, flags: [bool; 3], edns: Option<Edns>, carrier: Carrier) -> Query {
+        let mut wire = name.wire().to_vec();
+        for (at, octet) in wire.iter_mut().enumerate() {
+            if octet.is_ascii_alphabetic() && case >> (at % 64) & 1 == 1 {
+                *octet ^= 0x20;
+            }
+        }
+        let [recursion_desired, checking_disabled, authentic_data] = flags;
+        Query {
+            id,
+            flags: Flags { recursion_desired, authentic_data, checking_disabled, ..Flags::default() },
+            question: Question::new(Name::from_wire(&wire).unwrap().0, RecordType::A),
+            edns,
+            asker: Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: true },
+        }
+    }
+
+    fn datagram(query: &Query) -> Vec<u8> {
+        let message = Message {
+            id: query.id,
+            flags: query.flags,
+            questions: smallvec::smallvec![query.question.clone()],
+            edns: query.edns.clone(),
+            ..Message::default()
+        };
+        let mut bytes = Vec::new();
+        message.compose(&mut bytes, bounds::MESSAGE_MAX).unwrap();
+        bytes
+    }
+
+    fn aged(answer: &Answer, seconds: u32) -> Answer {
+        let mut aged = answer.clone();
+        for one in [&mut aged.answer, &mut aged.authority, &mut aged.additional].into_iter().flatten() {
+            one.ttl = one.ttl.saturating_sub(seconds);
+        }
+        aged
+    }
+
+    fn carrier() -> impl Strategy<Value = Carrier> {
+        prop::sample::select(vec![Carrier::Udp, Carrier::Tcp])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+        /// The law of the memo.
+        #[test]
+        fn a_recall_is_what_the_seal_would_write(
+            mut answer in answer(), name in name(),
+            cases in any::<[u64; 2]>(), ids in any::<[u16; 2]>(),
+            one in any::<[bool; 3]>(), other in prop::option::of(any::<[bool; 3]>()),
+            edns in [edns(), edns()], carriers in [carrier(), carrier()],
+            kept_at in 0..1_000_u64, age in 0..30_u32,
+        ) {
+            answer.recallable_until = Some(kept_at + 25);
+            let [first_edns, later_edns] = edns;
+            let first = query(&name, cases[0], ids[0], one, first_edns, carriers[0]);
+            let later = query(&name, cases[1], ids[1], other.unwrap_or(one), later_edns, carriers[1]);
+            let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 8, 1 << 20);
+            let mut bytes = Vec::new();
+            let sealed = seal(&first, &answer, true, &mut bytes);
+            finished.keep(&first, &answer, &sealed, &bytes, Instant::from_seconds(kept_at));
+            let now = Instant::from_seconds(kept_at + u64::from(age));
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut out);
+            let again = seal(&later, &aged(&answer, age), true, &mut expected);
+            let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
+            match recalled {
+                Recall::Hit => {
+                    prop_assert!(same_key && age < 25);
+                    prop_assert_eq!(out, expected);
+                    prop_assert!(again.is_whole);
+                }
+                Recall::Unsure => {
+                    let is_short = sealed.sections_end <= bounds::UDP_RESPONSE_MAX;
+                    prop_assert!(!(same_key && age < 25 && sealed.is_whole && is_short && again.is_whole));
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+
+        /// No response is longer than its carrier allows, and all can be read.
+        #[test]
+        fn a_sealed_response_keeps_its_limit(
+            answer in answer(), name in name(), edns in edns(), carrier in carrier(), flags in any::<[bool; 3]>(),
+        ) {
+            let query = query(&name, 0, 1, flags, edns, carrier);
+            let mut bytes = Vec::new();
+            let sealed = seal(&query, &answer, true, &mut bytes);
+            let limit = response_limit(carrier, query.edns.as_ref().map(|edns| edns.udp_size));
+            prop_assert!(bytes.len() <= limit);
+            let message = Message::parse(&bytes).unwrap();
+            prop_assert_eq!(message.flags.truncated, sealed.is_truncated);
+            prop_assert_eq!(message.edns.is_some(), query.edns.is_some());
+            prop_assert!(message.questions[0].name.is_same_case(&query.question.name));
+        }
+    }
+
+    #[test]
+    fn types_whose_octets_differ_like_letters_are_told_apart() {
+        let name: Name = "example.".parse().unwrap();
+        let mut one = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
+        one.question.rtype = RecordType(65);
+        let mut other = one.clone();
+        other.question.rtype = RecordType(97);
+        let glanced = |query: &Query| {
+            let (bytes, finished) = (datagram(query), Finished::new(&mut Dice::from_number(1), 1, 1));
+            let Glance::Plain(glanced) = glance(&bytes, finished.keyed()) else { panic!("not plain") };
+            (glanced, bytes)
+        };
+        let ((one_glanced, one_bytes), (other_glanced, other_bytes)) = (glanced(&one), glanced(&other));
+        assert_ne!(one_glanced.hash, other_glanced.hash);
+        let answer = PreparedAnswer::new(&Source {
+            sections: &one_bytes,
+            has_opt: false,
+            ttls: &[],
+            options: &[],
+            rcode: Rcode::NOERROR,
+            is_authentic: false,
+            prepared_at: 0,
+            until: 1,
+        })
+        .unwrap();
+        assert!(answer.is_for(&one_glanced, &one_bytes));
+        assert!(!answer.is_for(&other_glanced, &other_bytes));
+    }
+
+    #[test]
+    fn an_asker_without_recursion_gets_no_answer_of_one_with_it() {
+        let name: Name = "example.".parse().unwrap();
+        let mut query = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
+        let answer = Answer { recallable_until: Some(10), ..Answer::default() };
+        let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 10, 1 << 20), Vec::new());
+        let sealed = seal(&query, &answer, true, &mut bytes);
+        finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+        let mut out = Vec::new();
+        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit);
+        query.asker.may_recurse = false;
+        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Unsure);
+    }
+
+    #[test]
+    fn what_is_never_answered_is_silence() {
+        let mut finished = Finished::new(&mut Dice::from_number(1), 10, 1 << 20);
+        let asker =
+            Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
+        let mut out = Vec::new();
+        let mut recall = |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut out);
+        assert_eq!(recall(&[0; 11]), Recall::Silence(Event::SilenceShort));
+        assert_eq!(recall(&[0xFF; 12]), Recall::Silence(Event::SilenceResponse));
+        assert_eq!(recall(&[0; 12]), Recall::Unsure);
+    }
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs the servers and tools that the tests run, from Debian, without letting a daemon start.
+# Quick when all is there. Where it cannot install (no root, no apt-get), it says what is missing and
+# ends well: the tests then say what they skipped.
+set -euo pipefail
+
+# program  package
+needed=(
+  nsd nsd
+  knotd knot
+  named bind9
+  unbound unbound
+  kresd knot-resolver
+  dig bind9-dnsutils
+  ip iproute2
+  unshare util-linux
+  setpriv util-linux
+)
+export PATH="$PATH:/usr/sbin:/sbin"
+
+programs=() packages=()
+for ((i = 0; i < ${#needed[@]}; i += 2)); do
+  if ! command -v "${needed[i]}" >/dev/null; then
+    programs+=("${needed[i]}")
+    packages+=("${needed[i + 1]}")
+  fi
+done
+if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "missing, and not installable here (needs root and apt-get): ${programs[*]}" >&2
+  exit 0
+fi
+
+# Package scripts start daemons only when this file allows it: 101 is "forbidden". It is put back as it was.
+policy=/usr/sbin/policy-rc.d
+saved=$(mktemp -d)
+if [ -e "$policy" ] || [ -L "$policy" ]; then cp -a "$policy" "$saved/policy"; fi
+restore() {
+  rm -f "$policy"
+  if [ -e "$saved/policy" ] || [ -L "$saved/policy" ]; then cp -a "$saved/policy" "$policy"; fi
+  rm -rf "$saved"
+}
+trap restore EXIT
+rm -f "$policy"
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+export DEBIAN_FRONTEND=noninteractive
+install() { apt-get install -y -qq --no-install-recommends "${packages[@]}" >"$saved/log" 2>&1; }
+# The package lists may be absent or old.
+if ! install; then
+  apt-get update -qq
+  install || { cat "$saved/log" >&2; exit 1; }
+fi
+echo "installed: ${packages[*]}" >&2
