@@ -129,14 +129,14 @@ impl World {
             Box::new(Resolve),
         ]);
         let house = House {
+            finished_bytes: 1 << 20,
+            logged_per_million: 0,
             chain,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow: setup.allow.clone(),
             offers_recursion: true,
             stale_wait: setup.stale_wait,
-            finished_bytes: 1 << 20,
-            logged_per_million: 0,
             homes: keyed(&mut dice),
         };
         let tally = Arc::new(Tally::default());
@@ -189,15 +189,13 @@ impl World {
     /// A client sends `bytes`.
     pub(crate) fn ask(&mut self, label: &str, bytes: &[u8], from: SocketAddr, carrier: Carrier) {
         let asker = Asker { address: from, local: None, carrier, may_recurse: false };
-        let limit = Message::parse(bytes).ok().and_then(|message| {
-            message.questions.first()?;
-            Some(response_limit(carrier, message.edns.map(|edns| edns.udp_size)))
-        });
+        let udp_size = Message::parse(bytes).ok().and_then(|message| message.edns).map(|edns| edns.udp_size);
+        let limit = response_limit(carrier, udp_size);
         let number = self.asked.len() as u32;
         self.asked.push(Asked {
             label: label.to_owned(),
             bytes: bytes.to_vec(),
-            limit: limit.unwrap_or(512),
+            limit,
             at: self.now,
             is_silenced: false,
             response: None,
