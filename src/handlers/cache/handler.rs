@@ -27,6 +27,9 @@ impl Handler for Cache {
         if question.class != Class::IN || !query.asker.may_recurse || !is_cacheable(question.rtype) {
             return Verdict::Pass;
         }
+        if self.defers(&question.name) {
+            return Verdict::Pass;
+        }
         let now = second(turn.now);
         match self.walk(question, query.wants_dnssec(), now) {
             Walked::Answer { answer, parts, stale: None } => self.answer_fresh(query, answer, &parts, turn, now),
