@@ -281,7 +281,9 @@ impl<R> Worker<R> {
     /// Pursues a goal that nobody waits for; where there is no room, it is not pursued.
     fn pursue_aside(&mut self, goal: &Goal, now: Instant) {
         self.with_resolver(now, |resolver, around| {
-            let _pursued_or_not = resolver.pursue(goal, around);
+            if resolver.pursue(goal, around).is_ok_and(|pursuit| !pursuit.joined) {
+                around.tally.count(Event::Prefetches);
+            }
         });
     }
 

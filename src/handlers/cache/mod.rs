@@ -94,14 +94,24 @@ impl Cache {
     #[must_use]
     pub fn new(settings: Settings, dice: &mut Dice) -> Self {
         let keyed = keyed(dice);
-        Self { store: Store::shared(settings.size_bytes, keyed.clone()), settings, keyed, deferred: ArcSwapOption::empty() }
+        Self {
+            store: Store::shared(settings.size_bytes, keyed.clone()),
+            settings,
+            keyed,
+            deferred: ArcSwapOption::empty(),
+        }
     }
 
     /// An empty cache that evicts in the order of insertion, so that a simulated run repeats exactly.
     #[must_use]
     pub fn simulated(settings: Settings, dice: &mut Dice) -> Self {
         let keyed = keyed(dice);
-        Self { store: Store::plain(settings.size_bytes, keyed.clone()), settings, keyed, deferred: ArcSwapOption::empty() }
+        Self {
+            store: Store::plain(settings.size_bytes, keyed.clone()),
+            settings,
+            keyed,
+            deferred: ArcSwapOption::empty(),
+        }
     }
 }
 
