@@ -105,7 +105,7 @@ async fn ask(upstreams: &[&Server]) -> Result<Message, ForwardFault> {
 
 async fn ask_within(upstreams: &[&Server], within: Duration) -> Result<Message, ForwardFault> {
     let addresses: Vec<SocketAddr> = upstreams.iter().map(|server| server.address).collect();
-    let response = Forwarder::new(&addresses, true).forward(&question(), true, true, within).await?;
+    let response = Forwarder::new(addresses, true).forward(&question(), true, true, within).await?;
     Ok(Message::parse(&response).unwrap())
 }
 
@@ -161,7 +161,7 @@ async fn a_connection_that_the_upstream_closed_is_made_anew() {
         vec![bytes(&response)]
     })
     .await;
-    let forwarder = Forwarder::new(&[server.address], true);
+    let forwarder = Forwarder::new([server.address], true);
     for _ in 0..3 {
         let response = forwarder.forward(&question(), false, false, Duration::from_secs(5)).await.unwrap();
         assert!(!Message::parse(&response).unwrap().flags.truncated);
@@ -256,7 +256,7 @@ async fn the_next_upstream_is_asked_at_once_after_servfail_or_refused() {
 async fn an_upstream_that_declined_what_another_answered_is_avoided() {
     let bad = Server::start(|query, _| vec![bytes(&response(query, Rcode::SERVFAIL))]).await;
     let good = Server::start(|query, _| vec![bytes(&answer(query, 8))]).await;
-    let forwarder = Forwarder::new(&[bad.address, good.address], true);
+    let forwarder = Forwarder::new([bad.address, good.address], true);
     for _ in 0..5 {
         forwarder.forward(&question(), false, false, Duration::from_secs(5)).await.unwrap();
     }
