@@ -14,7 +14,7 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal};
+use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal};
 use crate::dns::wire::Composer;
 use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode};
 use crate::handlers::cache::finished::Finished;
@@ -47,6 +47,8 @@ struct Waiter<R> {
     query: Query,
     reply: R,
     arrived: Instant,
+    /// Aliases of our own zones that lead to the goal.
+    prefix: Vec<Aged>,
     stale: Option<Answer>,
 }
 
@@ -267,7 +269,7 @@ impl<R> Worker<R> {
             self.tally.count(Event::SilenceCrowded);
         }
         let Some(reply) = reply.take() else { return Next::Silence };
-        waiting.clients.push_back(Waiter { query, reply, arrived: now, stale: goal.stale });
+        waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix: goal.prefix, stale: goal.stale });
         self.collect();
         Next::Wait
     }
@@ -296,13 +298,20 @@ impl<R> Worker<R> {
         }
     }
 
-    fn resume(&mut self, waiter: Waiter<R>, resolution: &Resolution) {
+    fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution) {
         let answer = match (resolution.is_failure(), &waiter.stale) {
             (true, Some(stale)) => {
                 self.tally.count(Event::StaleAnswers);
                 stale.clone()
             }
-            _ => resolution.to_answer(waiter.query.wants_dnssec()),
+            (true, None) => resolution.to_answer(false),
+            (false, _) => {
+                let mut answer = resolution.to_answer(waiter.query.wants_dnssec());
+                // AA speaks of the first owner in the answer (RFC 1035 §4.1.1).
+                answer.authoritative = !waiter.prefix.is_empty();
+                answer.answer.splice(0..0, std::mem::take(&mut waiter.prefix));
+                answer
+            }
         };
         self.respond_late(waiter, &answer);
     }

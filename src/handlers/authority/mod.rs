@@ -30,8 +30,8 @@ pub use zone::Zone;
 pub use zones::{Hosted, Zones};
 
 use crate::base::collections::Keyed;
-use crate::chain::{Answer, Handler, Query, Turn, Verdict};
-use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Rcode, RecordType};
+use crate::chain::{Answer, Goal, Handler, Purpose, Query, Turn, Verdict};
+use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Question, Rcode, RecordType};
 
 /// Reads the master file `text`, called `file` in findings, as the zone `origin`. The zone is there unless there
 /// are errors.
@@ -100,6 +100,17 @@ impl Handler for Authority {
     }
 
     fn handle(&self, query: &Query, _turn: &mut Turn<'_>) -> Verdict {
-        self.decide(query).map_or(Verdict::Pass, |decision| Verdict::Answer(decision.answer))
+        let Some(Decision { answer, leads_outside }) = self.decide(query) else { return Verdict::Pass };
+        match leads_outside {
+            // What lies outside our zones is followed for those who may have recursion, and for nobody else.
+            Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
+                question: Question::new(target, query.question.rtype),
+                checking_disabled: query.flags.checking_disabled,
+                purpose: Purpose::Client,
+                prefix: answer.answer,
+                stale: None,
+            }),
+            _ => Verdict::Answer(answer),
+        }
     }
 }

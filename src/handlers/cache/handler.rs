@@ -131,5 +131,6 @@ impl Cache {
 }
 
 fn goal(query: &Query, purpose: Purpose, stale: Option<Answer>) -> Goal {
-    Goal { question: query.question.clone(), checking_disabled: query.flags.checking_disabled, purpose, stale }
+    let checking_disabled = query.flags.checking_disabled;
+    Goal { question: query.question.clone(), checking_disabled, purpose, prefix: Vec::new(), stale }
 }

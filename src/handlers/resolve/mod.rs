@@ -97,6 +97,7 @@ impl Handler for Resolve {
             question: query.question.clone(),
             checking_disabled: query.flags.checking_disabled,
             purpose: Purpose::Client,
+            prefix: Vec::new(),
             stale: None,
         })
     }
