@@ -304,3 +304,16 @@ async fn an_answer_to_another_question_over_tcp_is_a_fault() {
 async fn without_upstreams_there_is_a_fault_of_its_own() {
     assert_eq!(ask(&[]).await.unwrap_err(), ForwardFault::NoUpstream);
 }
+
+#[tokio::test]
+async fn an_upstream_named_with_tcp_sees_no_datagram() {
+    let server = Server::start(|query, carrier| {
+        assert_eq!(carrier, Carrier::Tcp);
+        vec![bytes(&answer(query, 1))]
+    })
+    .await;
+    let forwarder = Forwarder::new([Target { address: server.address, is_tcp_only: true }], true);
+    let response = forwarder.forward(&question(), true, false, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(Message::parse(&response).unwrap().answer.len(), 1);
+    assert_eq!(server.asked(), 1);
+}
