@@ -243,7 +243,9 @@ impl Ask {
                 return self.send(next, Transport::Udp, bench);
             }
         }
-        if wants_next { self.advance(bench) } else { None }
+        // A hedge that is still out is the next try already.
+        let is_hedged = self.attempts.iter().any(|attempt| !attempt.is_over);
+        if wants_next && !is_hedged { self.advance(bench) } else { None }
     }
 
     /// Asks the next server; without one, waits for what is still open, and without that, ends.
