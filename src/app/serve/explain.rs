@@ -77,6 +77,7 @@ pub fn explain(
     let mut events = Events::with_capacity(64);
     if next == Next::Wait {
         let end = begun + bounds::WORK_DEADLINE;
+        station.step(&mut events, Duration::ZERO); // the first queries leave at once
         while surroundings.clock.now() < end {
             station.step(&mut events, Duration::from_millis(100));
             if let Some(late) = station.worker().poll_late() {

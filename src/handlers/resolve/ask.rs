@@ -520,7 +520,11 @@ enum Checked {
 fn describe(finding: &Finding, rcode: Rcode) -> String {
     match finding {
         Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
-        Finding::Chain(chain) => format!("{rcode}, {} aliases", chain.aliases.len()),
+        Finding::Chain(chain) => match chain.aliases.len() {
+            0 => rcode.to_string(),
+            1 => format!("{rcode}, an alias"),
+            more => format!("{rcode}, {more} aliases"),
+        },
         Finding::Lame(why) => (*why).to_owned(),
     }
 }

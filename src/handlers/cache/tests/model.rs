@@ -121,6 +121,7 @@ fn ask(world: &mut World, owner: &str) -> Seen {
             Seen::Answer(answer.rcode, ttl)
         }
         Verdict::Resolve(goal) => Seen::Resolve(goal.stale.map(|stale| stale.rcode)),
+        Verdict::Pass => Seen::Resolve(None),
         other => panic!("{other:?}"),
     }
 }
