@@ -227,7 +227,9 @@ fn the_core_touches_no_file_socket_or_thread() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         if ["base", "dns", "chain", "handlers"].contains(&source.room()) {
             let code = source.code();
-            found.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", source.path)));
+            found.extend(
+                words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", source.path)),
+            );
         }
     }
     none(&found);
@@ -239,7 +241,12 @@ fn no_handler_awaits() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         if ["base", "dns", "chain", "handlers"].contains(&source.room()) {
             let code = source.code();
-            found.extend([".await", "async "].iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", source.path)));
+            found.extend(
+                [".await", "async "]
+                    .iter()
+                    .filter(|word| code.contains(**word))
+                    .map(|word| format!("{}: {word}", source.path)),
+            );
         }
     }
     none(&found);

@@ -193,10 +193,7 @@ fn each_fault_is_said_in_these_words() {
         ("workers: 0", "1:10: workers: found 0, allowed: auto or a number from 1 to 1024"),
         ("user: nobody", "1:7: user: found \"nobody\", allowed: off (becoming another user is not built yet)"),
         ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
-        (
-            "log: {queries: 200%}",
-            "1:16: log.queries: found \"200%\", allowed: off (logging queries is not built yet)",
-        ),
+        ("log: {queries: 200%}", "1:16: log.queries: found \"200%\", allowed: off (logging queries is not built yet)"),
         ("log: text", "1:6: log: found \"text\", allowed: a mapping or off"),
         ("recursion: on", "1:12: recursion: found \"on\", allowed: a mapping or off"),
         (
