@@ -30,7 +30,7 @@ fn walk() {
     let folder = tree.path().join("tour");
     std::fs::create_dir(&folder).unwrap();
     let text = format!(
-        "listen: [127.0.0.1:5300]\nrecursion: {{roots: {}, deny_upstreams: [], hosts: off}}\n",
+        "listen: [127.0.0.1:5300]\nworkers: 1\nrecursion: {{roots: {}, deny_upstreams: [], hosts: off}}\n",
         tree.hints().display()
     );
     std::fs::write(folder.join("tour.yaml"), text).unwrap();
@@ -53,11 +53,13 @@ fn walk() {
         };
         steps += 1;
         let printed = run(&command, &folder, &tree);
-        if !is_same(&command, &shown, &printed) {
-            writeln!(differences, "$ {command}\n--- shown\n{shown}--- printed\n{printed}").unwrap();
-        }
         writeln!(written, "$ {}", command.replace('\n', "\n> ")).unwrap();
-        written.push_str(&printed);
+        if is_same(&command, &shown, &printed) {
+            written.push_str(&shown);
+        } else {
+            writeln!(differences, "$ {command}\n--- shown\n{shown}--- printed\n{printed}").unwrap();
+            written.push_str(&printed);
+        }
     }
     assert!(steps > 5, "the tour has {steps} steps");
     if writes {
@@ -142,6 +144,10 @@ fn is_same_line(shown: &str, printed: &str) -> bool {
     if VARYING.iter().any(|word| shown.contains(word) && printed.contains(word)) {
         let plain = |line: &str| line.replace(|letter: char| letter.is_ascii_hexdigit() || ".: ".contains(letter), "");
         return plain(shown) == plain(printed) || shown.contains("WHEN:");
+    }
+    let dig = "; <<>> DiG";
+    if shown.starts_with(dig) && printed.starts_with(dig) {
+        return true; // of another version
     }
     let (mut shown, mut printed) = (shown.split_whitespace(), printed.split_whitespace());
     loop {

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     show(get(&server.server, "/v1/status", &[]), as_json, out, err, |status| {
         let mut text = format!(
-            "meridian {}: {}, up {} s, {} workers, {} cache entries in {} octets\n",
+            "meridian {}: {}, up {} s, workers: {}, cache: {} entries in {} octets\n",
             status["version"].as_str().unwrap_or("?"),
             if status["ready"].as_bool().unwrap_or(false) { "ready" } else { "not ready" },
             status["uptime_seconds"],
