@@ -111,6 +111,7 @@ pub fn build(
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
         finished_bytes: finished_bytes(config),
+        logged_per_million: config.log.queries_per_million,
         homes: kept.homes.clone(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }

@@ -26,6 +26,8 @@ pub struct House {
     pub stale_wait: Option<Duration>,
     /// Octets of finished answers that each worker may keep at hand.
     pub finished_bytes: usize,
+    /// How many queries of a million are logged.
+    pub logged_per_million: u32,
     /// The hasher that gives every question its home worker.
     pub homes: Keyed,
 }

@@ -15,10 +15,11 @@ use super::station::{Station, Surroundings};
 use crate::app::worker::Next;
 use crate::base::tally::Tally;
 use crate::base::{Clock, Instant, bounds};
-use crate::chain::{Asker, Carrier, Query, Turn};
+use crate::chain::{Asker, Carrier, Memory, Query, Turn};
 use crate::dns::{Flags, Message, Name, Question, RecordType};
 use crate::edge::mailbox::Reply;
 use crate::edge::seed;
+use crate::handlers::authority::master_file::write_rdata;
 use crate::handlers::resolve::trace::{Step, What};
 
 /// Answers `name` and `rtype` for `client` (loopback if none is named) and says how.
@@ -60,6 +61,7 @@ pub fn explain(
         }
     }
 
+    let known = known(&*house.memory, name, rtype, begun);
     let mut station = Station::new(surroundings.clone(), (0, 1), Vec::new(), dice, tally)?;
     station.worker().explain();
     let message = Message {
@@ -92,10 +94,29 @@ pub fn explain(
     Ok(json!({
         "question": { "name": name.to_string(), "type": rtype.to_string(), "client": client.to_string() },
         "links": links,
+        "known": known,
         "steps": steps,
         "response": response.as_ref().map(response_json),
         "milliseconds": surroundings.clock.now().since(begun).as_secs_f64() * 1000.0,
     }))
+}
+
+/// What memory held of the question before it was asked, with rank and seconds left.
+fn known(memory: &dyn Memory, name: &Name, rtype: RecordType, now: Instant) -> Vec<String> {
+    let rrset = |rtype| {
+        let found = memory.rrset(name, rtype, now)?;
+        Some(format!("{name} {rtype}: {} records, rank {:?}, {} s left", found.set.rdatas.len(), found.rank, found.ttl))
+    };
+    let denial = memory.denial(name, rtype, now).map(|denial| {
+        let what = if denial.is_nxdomain { "does not exist".to_owned() } else { format!("has no {rtype}") };
+        format!("{name} {what}, {} s left", denial.ttl)
+    });
+    let failure = memory.failure(name, rtype, now).map(|ede| format!("{name} {rtype} failed: {}", ede.text));
+    let cut = memory
+        .delegation(name, now)
+        .map(|cut| format!("zone cut {}: {} servers, {} s left", cut.zone, cut.servers.len(), cut.ttl));
+    let alias = (rtype != RecordType::CNAME).then(|| rrset(RecordType::CNAME)).flatten();
+    [rrset(rtype), alias, denial, failure, cut].into_iter().flatten().collect()
 }
 
 fn describe(verdict: &crate::chain::Verdict) -> String {
@@ -129,8 +150,9 @@ fn step_json(step: &Step, begun: Instant) -> Value {
 fn response_json(message: &Message) -> Value {
     let section = |records: &[crate::dns::Record]| -> Vec<Value> {
         let record = |record: &crate::dns::Record| {
-            json!({ "owner": record.owner.to_string(), "type": record.rtype.to_string(), "ttl": record.ttl,
-                    "rdata": crate::dns::presentation::rdata(record.rtype, &record.rdata) })
+            let mut rdata = String::new();
+            write_rdata(record.rtype, &record.rdata, &mut rdata);
+            json!({ "owner": record.owner.to_string(), "type": record.rtype.to_string(), "ttl": record.ttl, "rdata": rdata })
         };
         records.iter().map(record).collect()
     };
@@ -156,6 +178,9 @@ pub fn text(explained: &Value) -> String {
     ));
     for link in list(&explained["links"]) {
         lines.push(format!("  {:<8} {}", string(&link["link"]), string(&link["verdict"])));
+    }
+    for known in list(&explained["known"]) {
+        lines.push(format!("  known    {}", string(&known)));
     }
     for step in list(&explained["steps"]) {
         lines.push(format!("  {:>8.1} ms  {}", step["milliseconds"].as_f64().unwrap_or(0.0), string(&step["what"])));

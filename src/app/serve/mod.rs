@@ -4,6 +4,7 @@ pub mod control;
 pub mod current;
 pub mod explain;
 pub mod files;
+pub mod log;
 pub mod station;
 
 use std::io;
@@ -23,7 +24,7 @@ use self::control::Control;
 use self::current::Current;
 use self::station::{Station, Surroundings};
 use super::build::{self, Kept};
-use super::config::{Config, Log, LogFormat};
+use super::config::Config;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
@@ -43,7 +44,8 @@ const SWEEP_STEP: usize = 2_000;
 /// # Errors
 /// In words, where serving cannot begin.
 pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
-    begin_log(&config.log);
+    log::begin(&config.log);
+    raise_descriptors();
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
@@ -76,6 +78,13 @@ struct Crew {
     tallies: Vec<Arc<Tally>>,
     tcp: Vec<std::net::TcpListener>,
     tcp_places: Arc<TcpPlaces>,
+}
+
+/// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
+fn raise_descriptors() {
+    if let Err(fault) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!("the number of open files stays as it is: {fault}");
+    }
 }
 
 fn bind(config: &Config) -> Result<Vec<Bound>, String> {
@@ -152,12 +161,13 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: file
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
         tokio::spawn(admin::serve(listener, house, metrics, stopped.clone()));
     }
-    let watches = files::watch(config, control, watched);
+    let own = Arc::clone(control);
+    let watch = files::watch_hosts(config, watched, move |hosts| own.change_hosts(hosts));
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
-    drop(watches);
+    drop(watch);
     sweeper.abort();
     stop.send(true).ok();
     // Connections first: their last queries need the stations.
@@ -241,15 +251,6 @@ fn rest(config: &Config, control: &Control, clock: MachineClock, runtime: Runtim
     }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
-}
-
-fn begin_log(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(io::stderr).with_target(false);
-    // A second logger in one process, as in tests, is refused: then the first one serves.
-    match log.format {
-        LogFormat::Text => builder.try_init().ok(),
-        LogFormat::Json => builder.json().try_init().ok(),
-    };
 }
 
 /// The number that all tallies together have counted of `event`.
