@@ -30,6 +30,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("moka", &["handlers/cache/"]),
     ("getrandom", &["edge/seed.rs"]),
     ("rand_chacha", &["base/dice.rs"]),
+    ("rlimit", &["app/serve/"]),
     ("ureq", &["app/commands/"]),
     ("clap", &["app/cli.rs", "main.rs"]),
     ("serde_yaml", &["app/config/"]),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
 use super::types::{Admin, Config, Listen, Log, LogFormat};
-use super::{Machine, addresses, cache, later, recursion};
+use super::{Machine, addresses, cache, later, recursion, scalars};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
@@ -111,10 +111,20 @@ fn log(section: &mut Section<'_>) -> Log {
     Log {
         level: section.choice("level", Level::INFO, &levels),
         format: section.choice("format", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        queries_per_million: section.take("queries").map_or(0, |field| logged_queries(&field)),
     }
 }
 
 /// `log: off` still lets errors through: a server that dies in silence helps nobody.
 fn quiet_log() -> Log {
-    Log { level: tracing::Level::ERROR, format: LogFormat::Text }
+    Log { level: tracing::Level::ERROR, format: LogFormat::Text, queries_per_million: 0 }
+}
+
+fn logged_queries(field: &Field<'_>) -> u32 {
+    let read = |text: &str| match text {
+        "off" | "false" => Some(0),
+        "all" | "true" => Some(1_000_000),
+        sampled => scalars::share(sampled),
+    };
+    field.scalar("off, all or the percentage to sample, such as 1%", read).unwrap_or(0)
 }

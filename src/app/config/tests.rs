@@ -41,7 +41,7 @@ fn the_built_in_configuration_is_the_defaults() {
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
     assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap() }));
     assert_eq!((workers, state), (4, None));
-    assert_eq!(log, Log { level: tracing::Level::INFO, format: LogFormat::Text });
+    assert_eq!(log, Log { level: tracing::Level::INFO, format: LogFormat::Text, queries_per_million: 0 });
     let recursion = recursion.unwrap();
     assert_eq!(recursion.allow, NetworkSet::private());
     assert_eq!(recursion.deny_upstreams, NetworkSet::never_upstream());
@@ -74,7 +74,7 @@ listen: [{address: "192.0.2.53:53"}, "[2001:db8::53]:53"]
 admin: {address: "192.0.2.53:9153"}
 workers: 3
 state: /var/lib/meridian
-log: {level: debug, format: json}
+log: {level: debug, format: json, queries: 0.5%}
 recursion:
   allow: [private, 203.0.113.0/24, "2001:db8::/32"]
   roots: root.hints
@@ -94,7 +94,7 @@ cache: {size: 16MiB, min_ttl: 10s, max_ttl: 1h, max_negative_ttl: 0, prefetch: o
     assert_eq!(config.admin.unwrap().address, "192.0.2.53:9153".parse().unwrap());
     assert_eq!(config.workers, 3);
     assert_eq!(config.state, Some(PathBuf::from("/var/lib/meridian")));
-    assert_eq!(config.log, Log { level: tracing::Level::DEBUG, format: LogFormat::Json });
+    assert_eq!(config.log, Log { level: tracing::Level::DEBUG, format: LogFormat::Json, queries_per_million: 5_000 });
     let recursion = config.recursion.unwrap();
     assert!(recursion.allow.contains("203.0.113.7".parse().unwrap()));
     assert!(recursion.allow.contains("10.0.0.1".parse().unwrap()));
@@ -189,11 +189,14 @@ fn each_fault_is_said_in_these_words() {
             "admin: 9153",
             "1:8: admin: found 9153, allowed: an address with its port, such as 127.0.0.1:5300 or \"[::1]:5300\"",
         ),
-        ("admin: {token: x}", "1:9: admin.token: found the unknown key \"token\", allowed: address"),
+        ("admin: {token: x}", "1:9: admin.token: found the unknown key \"token\", allowed: address or token_file"),
         ("workers: 0", "1:10: workers: found 0, allowed: auto or a number from 1 to 1024"),
         ("user: nobody", "1:7: user: found \"nobody\", allowed: off (becoming another user is not built yet)"),
         ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
-        ("log: {queries: 200%}", "1:16: log.queries: found \"200%\", allowed: off (logging queries is not built yet)"),
+        (
+            "log: {queries: 200%}",
+            "1:16: log.queries: found \"200%\", allowed: off, all or the percentage to sample, such as 1%",
+        ),
         ("log: text", "1:6: log: found \"text\", allowed: a mapping or off"),
         ("recursion: on", "1:12: recursion: found \"on\", allowed: a mapping or off"),
         (

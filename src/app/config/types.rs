@@ -47,6 +47,8 @@ pub struct Log {
     pub level: tracing::Level,
     /// How a line looks.
     pub format: LogFormat,
+    /// How many queries of a million are logged; 0 is none, 1,000,000 all.
+    pub queries_per_million: u32,
 }
 
 /// How a log line looks.
