@@ -244,13 +244,10 @@ impl<R> Worker<R> {
         self.tally.count(Event::CacheMisses);
         let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
         let Ok(pursuit) = self.resolver.pursue(&goal, &mut around) else {
-            return match goal.stale {
-                Some(stale) => self.respond(&query, &stale, out),
-                None => {
-                    let ede = Ede::new(EdeCode::Other, "too many resolutions under way");
-                    self.respond(&query, &Answer::refusal(Rcode::SERVFAIL, ede), out)
-                }
-            };
+            let answer = goal.stale.unwrap_or_else(|| {
+                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, "too many resolutions under way"))
+            });
+            return self.respond(&query, &answer, out);
         };
         let id = pursuit.id;
         let waiting = self.waiting.entry(id).or_insert_with(|| Waiting { since: now, clients: VecDeque::new() });
@@ -264,12 +261,19 @@ impl<R> Worker<R> {
             self.alarms.push(Reverse((waiting.since + wait, id.0)));
         }
         self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
-        if waiting.clients.len() >= bounds::WAITERS_PER_FETCH {
-            waiting.clients.pop_front();
-            self.tally.count(Event::SilenceCrowded);
-        }
+        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
+        let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         let Some(reply) = reply.take() else { return Next::Silence };
         waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix: goal.prefix, stale: goal.stale });
+        match pushed_out {
+            // A connection waits for its response for ever; a datagram is asked again.
+            Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
+                let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
+                self.respond_late(waiter, &Answer::refusal(Rcode::SERVFAIL, ede));
+            }
+            Some(_) => self.tally.count(Event::SilenceCrowded),
+            None => {}
+        }
         self.collect();
         Next::Wait
     }
@@ -277,9 +281,7 @@ impl<R> Worker<R> {
     /// Pursues a goal that nobody waits for; where there is no room, it is not pursued.
     fn pursue_aside(&mut self, goal: &Goal, now: Instant) {
         self.with_resolver(now, |resolver, around| {
-            if resolver.pursue(goal, around).is_ok() {
-                around.tally.count(Event::Prefetches);
-            }
+            let _pursued_or_not = resolver.pursue(goal, around);
         });
     }
 
@@ -328,15 +330,11 @@ impl<R> Worker<R> {
             if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
         }
         for waiter in due {
-            let answer = match &waiter.stale {
-                Some(stale) => {
-                    self.tally.count(Event::StaleAnswers);
-                    stale.clone()
-                }
-                None => {
-                    let ede = Ede::new(EdeCode::NoReachableAuthority, "no answer in time");
-                    Answer::refusal(Rcode::SERVFAIL, ede)
-                }
+            let answer = if let Some(stale) = &waiter.stale {
+                self.tally.count(Event::StaleAnswers);
+                stale.clone()
+            } else {
+                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::NoReachableAuthority, "no answer in time"))
             };
             self.respond_late(waiter, &answer);
         }
