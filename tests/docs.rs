@@ -173,7 +173,7 @@ fn every_command_that_is_shown_is_understood() {
         for line in indented.chain(fenced) {
             let words: Vec<&str> = line.split_whitespace().take(2).collect();
             let is_ours = |word: &&str| *word == "meridian" || word.ends_with("/meridian");
-            if words.iter().any(|word| is_ours(word)) && !line.starts_with("meridian 0.") {
+            if words.iter().any(is_ours) && !line.starts_with("meridian 0.") {
                 lines.push((path.clone(), line[line.find("meridian").unwrap()..].to_owned()));
             }
         }
@@ -255,7 +255,7 @@ fn the_tables_of_metrics_are_the_codes() {
         .split("gauge(")
         .skip(1)
         .filter(|text| text.trim_start().starts_with('"'))
-        .map(|text| quoted(text))
+        .map(quoted)
         .map(|gauge| vec![format!("`meridian_{}`", gauge[0]), gauge[1].clone()])
         .collect();
     assert!(gauges.len() >= 4);
