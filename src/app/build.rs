@@ -85,9 +85,10 @@ pub fn build(
         let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
-        links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
+        // The cache passes nothing on that is to be asked upstream: who knows better stands before it.
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
         links.push(Box::new(Special::new(&exempted)));
+        links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));
