@@ -8,7 +8,7 @@ use crate::base::collections::{Keyed, keyed};
 use crate::base::{Dice, NetworkSet};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
-use crate::edge::forward::Forwarder;
+use crate::edge::forward::{Forwarder, Target};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::Gate;
 use crate::handlers::hosts::{Hosts, HostsHandler};
@@ -98,8 +98,8 @@ pub fn build(
     }
     let forwarders = recursion.map(|recursion| {
         let forwarder = |zone: &config::ForwardZone| {
-            let upstreams: Vec<_> = zone.upstreams.iter().map(|one| one.address).collect();
-            Forwarder::new(&upstreams, recursion.case_randomisation)
+            let target = |one: &config::Upstream| Target { address: one.address, is_tcp_only: one.is_tcp_only };
+            Forwarder::new(zone.upstreams.iter().map(target), recursion.case_randomisation)
         };
         recursion.forward.iter().map(forwarder).collect()
     });

@@ -1,12 +1,12 @@
 //! The cache: what upstreams taught, with its rank and age, in one store for all workers.
 //!
-//! As [`crate::chain::Memory`] it is what the iterator reads and teaches ([`learn`]); as a
-//! [`crate::chain::Handler`] it answers clients from what is fresh ([`handler`]), along aliases ([`walk`],
-//! [`find`]), renews what is popular before it expires ([`prefetch`]), and keeps what is stale for when upstreams
-//! fail ([`stale`]). [`housekeeping`] removes what is over, [`snapshot`] carries the rest over a restart. It asks
+//! As [`crate::chain::Memory`] it is what the iterator reads and teaches (`learn`); as a
+//! [`crate::chain::Handler`] it answers clients from what is fresh (`handler`), along aliases (`walk`,
+//! `find`), renews what is popular before it expires (`prefetch`), and keeps what is stale for when upstreams
+//! fail (`stale`). `housekeeping` removes what is over, `snapshot` carries the rest over a restart. It asks
 //! nobody anything, and knows of files and upstreams as little as of the time.
 //!
-//! In front of the shared store each worker has its own table of finished answers ([`finished`], [`recall`]), which
+//! In front of the shared store each worker has its own table of finished answers ([`finished`], `recall`), which
 //! the fast tempo answers from.
 
 mod entry;

@@ -122,7 +122,7 @@ fn ask(world: &mut World, owner: &str) -> Seen {
         }
         Verdict::Resolve(goal) => Seen::Resolve(goal.stale.map(|stale| stale.rcode)),
         Verdict::Pass => Seen::Resolve(None),
-        other => panic!("{other:?}"),
+        silence @ Verdict::Silence(_) => panic!("{silence:?}"),
     }
 }
 
