@@ -12,6 +12,7 @@ needed=(
   unbound unbound
   kresd knot-resolver
   dig bind9-dnsutils
+  curl curl
   ip iproute2
   unshare util-linux
   setpriv util-linux
