@@ -71,6 +71,8 @@ pub struct Worker<R> {
     waiting: Map<GoalId, Waiting<R>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
+    /// What the links said, where somebody wants to know.
+    said: Option<Vec<(&'static str, Verdict)>>,
 }
 
 impl<R> Worker<R> {
@@ -85,6 +87,7 @@ impl<R> Worker<R> {
             waiting: Map::with_hasher(keyed(&mut dice)),
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
+            said: None,
             house,
             dice,
             tally,
@@ -104,8 +107,15 @@ impl<R> Worker<R> {
         &self.resolver
     }
 
-    /// Puts an explaining resolver in the place of the plain one.
+    /// What the links said, if the worker explains.
+    #[must_use]
+    pub fn said(&self) -> &[(&'static str, Verdict)] {
+        self.said.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps from now on what the links say, and puts an explaining resolver in the place of the plain one.
     pub fn explain(&mut self) {
+        self.said = Some(Vec::new());
         self.resolver = Resolver::explaining(Arc::clone(&self.house.resolution), &mut self.dice);
     }
 
@@ -166,7 +176,12 @@ impl<R> Worker<R> {
             }
         };
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None };
-        let (_, verdict) = self.house.chain.handle(&query, &mut turn);
+        let said = &mut self.said;
+        let verdict = self.house.chain.handle(&query, &mut turn, |link, verdict| {
+            if let Some(said) = said {
+                said.push((link, verdict.clone()));
+            }
+        });
         let aside = turn.aside;
         if let Some(goal) = aside {
             self.pursue_aside(&goal, now);

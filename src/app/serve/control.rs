@@ -120,10 +120,10 @@ impl Control {
         let read = files::read(&checked.config)?;
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
-        if (&checked.config.listen, checked.config.workers, &checked.config.admin)
-            != (&held.config.listen, held.config.workers, &held.config.admin)
-        {
-            return Err("listen, workers and admin cannot change while running; restart for that".into());
+        let fixed =
+            |config: &Config| (config.listen.clone(), config.workers, config.admin.clone(), config.state.clone());
+        if fixed(&checked.config) != fixed(&held.config) || checked.config.log != held.config.log {
+            return Err("listen, workers, admin, state and log cannot change while running; restart for that".into());
         }
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
