@@ -89,6 +89,27 @@ fn dig_is_answered_over_udp_and_tcp() {
 }
 
 #[test]
+fn hosts_and_special_names_are_answered_before_anybody_is_asked() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("hosts"), "192.0.2.77 router.test.\n").expect("a writable directory");
+    // The only root server is one that is never asked: whatever goes upstream fails.
+    std::fs::write(directory.path().join("hints"), ". 3600 NS a.test.\na.test. 3600 A 192.0.2.1\n").expect("writable");
+    let recursion = "  hosts: {file: hosts, ttl: 60s}\n  roots: hints\n  dnssec: {validate: false}";
+    let (_server, address) = start_on_a_free_port(directory.path(), recursion);
+    for (name, rcode, expected) in [
+        ("localhost.", NOERROR, Some("127.0.0.1")),
+        ("router.test.", NOERROR, Some("192.0.2.77")),
+        ("nothing.invalid.", NXDOMAIN, None),
+        ("1.0.0.10.in-addr.arpa.", NXDOMAIN, None),
+        ("www.example.", SERVFAIL, None),
+    ] {
+        let response = ask::once(address, name, A, Duration::from_secs(5)).unwrap();
+        let expected: BTreeSet<String> = expected.into_iter().map(str::to_owned).collect();
+        assert_eq!((response.rcode, addresses(&response)), (rcode, expected), "{name}");
+    }
+}
+
+#[test]
 fn an_outsider_is_refused_with_the_reason() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let recursion = "  allow: [198.51.100.0/24]\n  hosts: off\n  dnssec: {validate: false}";

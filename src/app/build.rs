@@ -85,9 +85,11 @@ pub fn build(
         let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
-        links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
+        // What is known locally comes before the cache, which hands on every question that it cannot answer to be
+        // asked upstream: then no remembered NXDOMAIN hides a hosts entry, and no special-use name goes out.
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
         links.push(Box::new(Special::new(&exempted)));
+        links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));

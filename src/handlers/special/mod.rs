@@ -1,6 +1,6 @@
 //! Special-use names: answered here, never sent out (RFC 6761, RFC 6303 and their successors).
 //!
-//! A question comes in that neither the cache nor the hosts file could answer (so a hosts file may name the
+//! A question comes in that the hosts file could not answer (so a hosts file may name the
 //! machines of 10.0.0.0/8 although that reverse zone is empty here). If its name lies in a special-use zone the
 //! answer leaves from that zone: loopback for `localhost.`, the empty zone of RFC 6303 §3 for private reverse
 //! space and for names that are not in the DNS. All else passes; `example.` and `ipv4only.arpa.` are ordinary to
