@@ -3,6 +3,13 @@
 //! `cargo bench --bench hit_rate` starts a small tree of authoritative servers (a root, a top-level domain, a
 //! hundred zones) on 127.0.0.0/8 and Meridian beside it. `-- --server ADDRESS --admin ADDRESS --names FILE` asks a
 //! running server the names of a file instead, one a line.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark on its own machine"
+)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,14 +33,13 @@ fn main() {
     };
     let names: Vec<Name> = match option("--names") {
         Some(file) => fs::read_to_string(file).unwrap().lines().map(|line| line.trim().parse().unwrap()).collect(),
-        None => (0..NAMES).map(|n| format!("host{n}.zone{}.test.", n % ZONES).parse().unwrap()).collect(),
+        None => (0..NAMES).map(|n| format!("host{n}.zone{}.example.", n % ZONES).parse().unwrap()).collect(),
     };
-    let (server, admin, _running) = match (option("--server"), option("--admin")) {
-        (Some(server), Some(admin)) => (server.parse().unwrap(), admin.parse().unwrap(), None),
-        _ => {
-            let running = Running::start();
-            (running.server, running.admin, Some(running))
-        }
+    let (server, admin, _running) = if let (Some(server), Some(admin)) = (option("--server"), option("--admin")) {
+        (server.parse().unwrap(), admin.parse().unwrap(), None)
+    } else {
+        let running = Running::start();
+        (running.server, running.admin, Some(running))
     };
     println!(
         "{:<12} {:>8} {:>9} {:>8} {:>9} {:>12} {:>12}",

@@ -306,3 +306,18 @@ fn stale_data_is_served_in_time_when_upstreams_are_dead() {
         assert!(took < Duration::from_millis(500), "took {took:?}");
     });
 }
+
+#[test]
+fn special_names_and_the_hosts_file_are_answered_behind_an_empty_cache() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("hosts"), "192.0.2.77 printer.example\n").expect("a writable directory");
+    let (_server, address) = start_on_a_free_port(directory.path(), "  hosts: {file: hosts}");
+    for (name, expected) in [("localhost.", "127.0.0.1"), ("printer.example.", "192.0.2.77")] {
+        // No upstream can be reached from a test, so an answer in time comes from within.
+        let (response, took) = timed(address, name);
+        assert_eq!((response.rcode, addresses(&response)), (NOERROR, BTreeSet::from([expected.to_owned()])), "{name}");
+        assert!(took < Duration::from_secs(1), "{name} took {took:?}");
+    }
+    let response = ask::once(address, "printer.test.", A, Duration::from_secs(5)).expect("an answer");
+    assert_eq!(response.rcode, NXDOMAIN, "test. is not in the DNS");
+}

@@ -8,7 +8,7 @@ use crate::base::collections::{Keyed, keyed};
 use crate::base::{Dice, NetworkSet};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
-use crate::edge::forward::Forwarder;
+use crate::edge::forward::{Forwarder, Target};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::Gate;
 use crate::handlers::hosts::{Hosts, HostsHandler};
@@ -79,25 +79,27 @@ pub fn build(
     kept.cache.clone_from(&cache);
     let cache = cache.map(|(_, cache)| cache);
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
+    if let Some(cache) = &cache {
+        let hosts = hosts.clone();
+        cache.defer(move |name| hosts.as_ref().is_some_and(|hosts| hosts.lists(name)));
+    }
     let recursion = config.recursion.as_ref();
     let mut links: Vec<Box<dyn Handler>> = Vec::new();
     if let Some(recursion) = recursion {
         let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
-        // What is known locally comes before the cache, which hands on every question that it cannot answer to be
-        // asked upstream: then no remembered NXDOMAIN hides a hosts entry, and no special-use name goes out.
-        links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
-        links.push(Box::new(Special::new(&exempted)));
         links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
+        links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
+        links.push(Box::new(Special::new(&exempted))); // behind the hosts file, which may name private addresses
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));
     }
     let forwarders = recursion.map(|recursion| {
         let forwarder = |zone: &config::ForwardZone| {
-            let upstreams: Vec<_> = zone.upstreams.iter().map(|one| one.address).collect();
-            Forwarder::new(&upstreams, recursion.case_randomisation)
+            let target = |one: &config::Upstream| Target { address: one.address, is_tcp_only: one.is_tcp_only };
+            Forwarder::new(zone.upstreams.iter().map(target), recursion.case_randomisation)
         };
         recursion.forward.iter().map(forwarder).collect()
     });

@@ -261,9 +261,9 @@ impl<R> Worker<R> {
             self.alarms.push(Reverse((waiting.since + wait, id.0)));
         }
         self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
+        let Some(reply) = reply.take() else { return Next::Silence };
         let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
-        let Some(reply) = reply.take() else { return Next::Silence };
         waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix: goal.prefix, stale: goal.stale });
         match pushed_out {
             // A connection waits for its response for ever; a datagram is asked again.
@@ -281,7 +281,9 @@ impl<R> Worker<R> {
     /// Pursues a goal that nobody waits for; where there is no room, it is not pursued.
     fn pursue_aside(&mut self, goal: &Goal, now: Instant) {
         self.with_resolver(now, |resolver, around| {
-            let _pursued_or_not = resolver.pursue(goal, around);
+            if resolver.pursue(goal, around).is_ok_and(|pursuit| !pursuit.joined) {
+                around.tally.count(Event::Prefetches);
+            }
         });
     }
 

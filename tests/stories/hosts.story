@@ -58,3 +58,10 @@ story: the hosts file does not answer strangers
   ask router.example. A from 203.0.113.9
   expect REFUSED
   expect ede 18
+
+story: the root's word about a top-level domain does not hide a listed name below it
+  hosts 192.0.2.9 printer.lan.
+  ask other.lan. A
+  expect NXDOMAIN
+  ask printer.lan. A
+  expect answer printer.lan. A 192.0.2.9

@@ -16,8 +16,9 @@ story: a name asked twice is renewed in the last tenth of its TTL
   pass 1s
   expect sent 1
   expect counter prefetches 1
+  pass 30s
   ask www.example. A
-  expect answer www.example. 299 A 192.0.2.80
+  expect answer ttl >= 260
   expect sent 0
 
 story: the client that causes a prefetch does not wait for it

@@ -124,14 +124,11 @@ impl Teller {
             "flush" => {
                 let name = text::name(rest.first().ok_or("flush NAME [subtree]")?)?;
                 let subtree = rest.get(1) == Some(&"subtree");
-                self.world().cache.flush(&name, subtree, None);
+                self.world().flush(&name, subtree);
                 Ok(())
             }
             "sweep" => {
-                let world = self.world();
-                let now = world.now;
-                let cache = std::sync::Arc::clone(&world.cache);
-                while !cache.sweep().step(now, 100_000).is_done {}
+                self.world().sweep();
                 Ok(())
             }
             "expect" => self.expect(rest),

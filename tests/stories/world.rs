@@ -12,9 +12,7 @@ use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet};
-use meridian::chain::{
-    Asker, Carrier, Chain, Delegation, Handler, Memory, NameServer, Query, Turn, Verdict, seal::response_limit,
-};
+use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
 use meridian::dns::{Message, Name, Question, RecordType};
 use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::Gate;
@@ -79,22 +77,11 @@ enum Arrival {
     Forwarded(ExchangeId, Option<Vec<u8>>),
 }
 
-/// A link that the story keeps a hand on.
-struct Shared(Arc<HostsHandler>);
-
-impl Handler for Shared {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
-        self.0.handle(query, turn)
-    }
-}
-
 /// See the module's text.
 pub(crate) struct World {
     worker: Worker<u32>,
-    pub(crate) cache: Arc<Cache>,
+    house: Arc<House>,
+    cache: Arc<Cache>,
     hosts: Arc<HostsHandler>,
     tally: Arc<Tally>,
     pub(crate) servers: BTreeMap<IpAddr, Server>,
@@ -133,12 +120,14 @@ impl World {
         let mut exempted: Vec<Name> =
             settings.forward.iter().cloned().chain(settings.stubs.iter().map(|stub| stub.zone.clone())).collect();
         exempted.push("test.".parse().unwrap()); // the stories' second top-level domain
+        let listed = Arc::clone(&hosts);
+        cache.defer(move |name| listed.lists(name));
         let chain = Chain::new(vec![
             Box::new(Gate::new(setup.allow.clone())),
             Box::new(Local),
-            Box::new(Shared(Arc::clone(&hosts))),
-            Box::new(Special::new(&exempted)),
             Box::new(Arc::clone(&cache)),
+            Box::new(Arc::clone(&hosts)),
+            Box::new(Special::new(&exempted)),
             Box::new(Resolve),
         ]);
         let house = House {
@@ -153,9 +142,11 @@ impl World {
             homes: keyed(&mut dice),
         };
         let tally = Arc::new(Tally::default());
-        let worker = Worker::new(Arc::new(house), (0, 1), dice.clone(), Arc::clone(&tally));
+        let house = Arc::new(house);
+        let worker = Worker::new(Arc::clone(&house), (0, 1), dice.clone(), Arc::clone(&tally));
         Self {
             worker,
+            house,
             cache,
             hosts,
             tally,
@@ -183,6 +174,18 @@ impl World {
     pub(crate) fn change_hosts(&mut self, text: &str) {
         let changed = self.hosts.swap(hosts::parse(text, 60).0);
         self.cache.forget(changed.iter());
+        self.worker.move_into(Arc::clone(&self.house));
+    }
+
+    /// The operator flushes a name.
+    pub(crate) fn flush(&mut self, name: &Name, subtree: bool) {
+        self.cache.flush(name, subtree, None);
+        self.worker.move_into(Arc::clone(&self.house));
+    }
+
+    /// Expired entries leave the cache.
+    pub(crate) fn sweep(&self) {
+        while !self.cache.sweep().step(self.now, 100_000).is_done {}
     }
 
     /// A client sends `bytes`.

@@ -27,7 +27,7 @@ pub fn serve(file: Option<&Path>, machine: &Machine, err: &mut dyn Write) -> io:
     for lint in lints {
         writeln!(err, "{lint}")?;
     }
-    match serve::serve(config, file) {
+    match serve::serve(&config, file) {
         Ok(()) => Ok(0),
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;

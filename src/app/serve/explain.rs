@@ -79,6 +79,7 @@ pub fn explain(
     let mut events = Events::with_capacity(64);
     if next == Next::Wait {
         let end = begun + bounds::WORK_DEADLINE;
+        station.step(&mut events, Duration::ZERO); // the first queries leave at once
         while surroundings.clock.now() < end {
             station.step(&mut events, Duration::from_millis(100));
             if let Some(late) = station.worker().poll_late() {
@@ -166,38 +167,33 @@ fn response_json(message: &Message) -> Value {
 #[must_use]
 pub fn text(explained: &Value) -> String {
     let mut lines = Vec::new();
-    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let question = &explained["question"];
+    let string = |value: &Value, at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |at: &str| explained.pointer(at).and_then(Value::as_array).cloned().unwrap_or_default();
+    let milliseconds = |value: &Value| value.get("milliseconds").and_then(Value::as_f64).unwrap_or(0.0);
     lines.push(format!(
         "{} {} for {}",
-        string(&question["name"]),
-        string(&question["type"]),
-        string(&question["client"])
+        string(explained, "/question/name"),
+        string(explained, "/question/type"),
+        string(explained, "/question/client")
     ));
-    for link in list(&explained["links"]) {
-        lines.push(format!("  {:<8} {}", string(&link["link"]), string(&link["verdict"])));
+    for link in list("/links") {
+        lines.push(format!("  {:<8} {}", string(&link, "/link"), string(&link, "/verdict")));
     }
-    for known in list(&explained["known"]) {
-        lines.push(format!("  known    {}", string(&known)));
+    for known in list("/known") {
+        lines.push(format!("  known    {}", string(&known, "")));
     }
-    for step in list(&explained["steps"]) {
-        lines.push(format!("  {:>8.1} ms  {}", step["milliseconds"].as_f64().unwrap_or(0.0), string(&step["what"])));
+    for step in list("/steps") {
+        lines.push(format!("  {:>8.1} ms  {}", milliseconds(&step), string(&step, "/what")));
     }
-    let response = &explained["response"];
-    lines.push(format!(
-        "{} after {:.1} ms",
-        string(&response["rcode"]),
-        explained["milliseconds"].as_f64().unwrap_or(0.0)
-    ));
-    for section in ["answer", "authority"] {
-        for record in list(&response[section]) {
-            let ttl = record["ttl"].as_u64().unwrap_or(0);
+    lines.push(format!("{} after {:.1} ms", string(explained, "/response/rcode"), milliseconds(explained)));
+    for section in ["/response/answer", "/response/authority"] {
+        for record in list(section) {
+            let ttl = record.get("ttl").and_then(Value::as_u64).unwrap_or(0);
             lines.push(format!(
                 "  {} {ttl} {} {}",
-                string(&record["owner"]),
-                string(&record["type"]),
-                string(&record["rdata"])
+                string(&record, "/owner"),
+                string(&record, "/type"),
+                string(&record, "/rdata")
             ));
         }
     }

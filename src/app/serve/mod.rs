@@ -43,31 +43,31 @@ const SWEEP_STEP: usize = 2_000;
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
+pub fn serve(config: &Config, path: Option<&Path>) -> Result<(), String> {
     log::begin(&config.log);
     raise_descriptors();
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let bound = bind(&config)?;
-    let files = files::read(&config)?;
+    let bound = bind(config)?;
+    let files = files::read(config)?;
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built =
-        runtime.block_on(async { build::build(&config, files.files, &mut kept, files::move_cache(now), &mut dice) });
+        runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
-    let crew = man_stations(&config, bound, &surroundings, &mut dice)
+    let crew = man_stations(config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control =
         Arc::new(Control::new(config.clone(), path, built, kept, current, surroundings, crew.tallies.clone()));
-    runtime.block_on(live(&config, &control, crew, watched))?;
-    rest(&config, &control, clock, runtime);
+    runtime.block_on(live(config, &control, crew, watched))?;
+    rest(config, &control, clock, runtime);
     Ok(())
 }
 

@@ -47,6 +47,13 @@ impl HostsHandler {
         changed_names(&old, &hosts)
     }
 
+    /// Whether the file lists `name`, or the address that it is the reverse name of.
+    #[must_use]
+    pub fn lists(&self, name: &Name) -> bool {
+        let hosts = self.hosts.load();
+        !hosts.is_empty() && (hosts.addresses(name).is_some() || hosts.pointer(name).is_some())
+    }
+
     /// The table in use.
     #[must_use]
     pub fn hosts(&self) -> Arc<Hosts> {

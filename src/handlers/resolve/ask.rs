@@ -49,7 +49,7 @@ pub type Outcome = Result<Arc<Finding>, Trouble>;
 /// After an error RCODE from the last server, a better answer may still come for so long.
 const GRACE: Duration = Duration::from_millis(30);
 /// The last query of an ask waits for at least so long, as for a server never asked before.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+pub const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Error responses taken from one server before it is given up.
 const SOFT_FAILURES: u8 = 2;
 /// Datagrams with a wrong id or question after which UDP is no longer believed for this attempt.
@@ -541,7 +541,11 @@ enum Checked {
 fn describe(finding: &Finding, rcode: Rcode) -> String {
     match finding {
         Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
-        Finding::Chain(chain) => format!("{rcode}, {} aliases", chain.aliases.len()),
+        Finding::Chain(chain) => match chain.aliases.len() {
+            0 => rcode.to_string(),
+            1 => format!("{rcode}, an alias"),
+            more => format!("{rcode}, {more} aliases"),
+        },
         Finding::Lame(why) => (*why).to_owned(),
     }
 }

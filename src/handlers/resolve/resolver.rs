@@ -149,6 +149,7 @@ impl Resolver {
         if let Some(walk) = self.goals.get(&key).and_then(|at| self.walks.get_mut(*at as usize)) {
             walk.is_goal = true;
             walk.has_reserve |= goal.stale.is_some();
+            walk.joined = Some(around.now);
             around.tally.count(Event::Coalesced);
             return Ok(Pursuit { id: GoalId(walk.serial), joined: true });
         }
@@ -333,6 +334,7 @@ impl Resolver {
             checking_disabled,
             trusts_memory: true,
             has_reserve: false,
+            joined: None,
             is_goal: false,
             chain: Vec::new(),
             ledger,
@@ -359,7 +361,32 @@ impl Resolver {
         }
     }
 
+    /// In an outage, who joined a walk when its last queries were lost already gets one of his own: the servers may
+    /// have come back since.
+    fn begin_again(&mut self, at: u32, now: Instant) -> bool {
+        let is_outage = self.scoreboard.is_outage(now);
+        let Some(walk) = self.walks.get_mut(at as usize) else { return false };
+        match walk.joined.take() {
+            Some(joined) if is_outage && now.since(joined) < ask::PATIENCE => {
+                walk.ledger = Arc::new(Ledger::open(joined));
+                walk.name = walk.question.name.clone();
+                walk.chain.clear();
+                walk.shown = Shown::default();
+                (walk.referrals, walk.has_gone_up) = (0, false);
+                (walk.stand, walk.stage) = (None, Stage::Moving);
+                self.moving.push_back(at);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
+        if matches!(ended, Ended::Failed(Trouble::Silence | Trouble::Unreachable | Trouble::Exhausted(_)))
+            && self.begin_again(at, around.now)
+        {
+            return;
+        }
         let Some(walk) = self.walks.try_remove(at as usize) else { return };
         self.goals.remove(&(walk.question.name.clone(), walk.question.rtype, walk.checking_disabled));
         if let Ended::Failed(trouble) = &ended {

@@ -18,7 +18,7 @@ pub enum Ability {
     Unknown,
     /// It does.
     Has,
-    /// It does not, as seen at this moment; believed for [`ABILITY_MEMORY`].
+    /// It does not, as seen at this moment; believed for `ABILITY_MEMORY`.
     Lacks(Instant),
 }
 

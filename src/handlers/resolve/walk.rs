@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::ask::Trouble;
 use super::ledger::Ledger;
 use super::minimise::Shown;
+use crate::base::Instant;
 use crate::chain::{Aged, Delegation, Denial};
 use crate::dns::{Name, Question, RecordType};
 
@@ -119,6 +120,8 @@ pub struct Walk {
     pub trusts_memory: bool,
     /// Whether a stale answer is at hand for those who wait.
     pub has_reserve: bool,
+    /// When the last client joined who did not begin it.
+    pub joined: Option<Instant>,
     /// Whether somebody outside waits for the resolution.
     pub is_goal: bool,
     /// Where aliases led so far.
