@@ -51,6 +51,14 @@ impl Special {
     }
 }
 
+impl Special {
+    /// Whether `name` is answered here and nowhere else.
+    #[must_use]
+    pub fn owns(&self, name: &Name) -> bool {
+        self.zone_of(name).is_some() && !self.open.iter().any(|open| name.is_within(open))
+    }
+}
+
 impl Handler for Special {
     fn name(&self) -> &'static str {
         "special"
