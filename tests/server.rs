@@ -89,24 +89,21 @@ fn dig_is_answered_over_udp_and_tcp() {
 }
 
 #[test]
-fn hosts_and_special_names_are_answered_before_anybody_is_asked() {
+fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(directory.path().join("hosts"), "192.0.2.77 router.test.\n").expect("a writable directory");
-    // The only root server is one that is never asked: whatever goes upstream fails.
-    std::fs::write(directory.path().join("hints"), ". 3600 NS a.test.\na.test. 3600 A 192.0.2.1\n").expect("writable");
-    let recursion = "  hosts: {file: hosts, ttl: 60s}\n  roots: hints\n  dnssec: {validate: false}";
-    let (_server, address) = start_on_a_free_port(directory.path(), recursion);
-    for (name, rcode, expected) in [
-        ("localhost.", NOERROR, Some("127.0.0.1")),
-        ("router.test.", NOERROR, Some("192.0.2.77")),
-        ("nothing.invalid.", NXDOMAIN, None),
-        ("1.0.0.10.in-addr.arpa.", NXDOMAIN, None),
-        ("www.example.", SERVFAIL, None),
-    ] {
-        let response = ask::once(address, name, A, Duration::from_secs(5)).unwrap();
-        let expected: BTreeSet<String> = expected.into_iter().map(str::to_owned).collect();
-        assert_eq!((response.rcode, addresses(&response)), (rcode, expected), "{name}");
-    }
+    let write = |file: &str, text: &str| std::fs::write(directory.path().join(file), text).expect("writable");
+    write("one", "192.0.2.1 name.test.\n");
+    write("two", "192.0.2.2 name.test.\n");
+    let recursion = "  hosts: {file: one}\n  dnssec: {validate: false}";
+    let (server, address) = start_on_a_free_port(directory.path(), recursion);
+    wait_for(address, "name.test.", "192.0.2.1");
+    let text = std::fs::read_to_string(directory.path().join("meridian.yaml")).expect("written before");
+    write("meridian.yaml", &text.replace("file: one", "file: two"));
+    server.signal("HUP");
+    wait_for(address, "name.test.", "192.0.2.2");
+    write("one", "192.0.2.11 name.test. # no longer asked about\n");
+    write("two", "192.0.2.22 name.test. # changed\n");
+    wait_for(address, "name.test.", "192.0.2.22");
 }
 
 #[test]
