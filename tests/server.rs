@@ -89,6 +89,24 @@ fn dig_is_answered_over_udp_and_tcp() {
 }
 
 #[test]
+fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: &str| std::fs::write(directory.path().join(file), text).expect("writable");
+    write("one", "192.0.2.1 name.test.\n");
+    write("two", "192.0.2.2 name.test.\n");
+    let recursion = "  hosts: {file: one}\n  dnssec: {validate: false}";
+    let (server, address) = start_on_a_free_port(directory.path(), recursion);
+    wait_for(address, "name.test.", "192.0.2.1");
+    let text = std::fs::read_to_string(directory.path().join("meridian.yaml")).expect("written before");
+    write("meridian.yaml", &text.replace("file: one", "file: two"));
+    server.signal("HUP");
+    wait_for(address, "name.test.", "192.0.2.2");
+    write("one", "192.0.2.11 name.test. # no longer asked about\n");
+    write("two", "192.0.2.22 name.test. # changed\n");
+    wait_for(address, "name.test.", "192.0.2.22");
+}
+
+#[test]
 fn an_outsider_is_refused_with_the_reason() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let recursion = "  allow: [198.51.100.0/24]\n  hosts: off\n  dnssec: {validate: false}";

@@ -79,19 +79,20 @@ pub fn build(
     kept.cache.clone_from(&cache);
     let cache = cache.map(|(_, cache)| cache);
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
-    if let Some(cache) = &cache {
-        let hosts = hosts.clone();
-        cache.defer(move |name| hosts.as_ref().is_some_and(|hosts| hosts.lists(name)));
-    }
     let recursion = config.recursion.as_ref();
+    let special = Special::new(&recursion.map_or_else(Vec::new, |recursion| zones(recursion).cloned().collect()));
+    if let Some(cache) = &cache {
+        let (hosts, special) = (hosts.clone(), special.clone());
+        // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name.
+        cache.defer(move |name| hosts.as_ref().is_some_and(|hosts| hosts.lists(name)) || special.owns(name));
+    }
     let mut links: Vec<Box<dyn Handler>> = Vec::new();
     if let Some(recursion) = recursion {
-        let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
         links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
-        links.push(Box::new(Special::new(&exempted))); // behind the hosts file, which may name private addresses
+        links.push(Box::new(special)); // behind the hosts file, which may name private addresses
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));

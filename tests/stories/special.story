@@ -47,3 +47,12 @@ story: a hosts file names the machines of private reverse space
   hosts 10.0.0.1 gate.test.
   ask 1.0.0.10.in-addr.arpa. PTR
   expect answer 1.0.0.10.in-addr.arpa. PTR gate.test.
+
+story: an alias to a special-use name does not teach that the name does not exist
+  server 192.0.2.2 zone example.
+    sly.example. CNAME a.localhost.
+  ask sly.example. A
+  ask a.localhost. A
+  expect answer a.localhost. A 127.0.0.1
+  ask localhost. A
+  expect answer localhost. A 127.0.0.1

@@ -120,14 +120,15 @@ impl World {
         let mut exempted: Vec<Name> =
             settings.forward.iter().cloned().chain(settings.stubs.iter().map(|stub| stub.zone.clone())).collect();
         exempted.push("test.".parse().unwrap()); // the stories' second top-level domain
-        let listed = Arc::clone(&hosts);
-        cache.defer(move |name| listed.lists(name));
+        let special = Special::new(&exempted);
+        let (listed, local) = (Arc::clone(&hosts), special.clone());
+        cache.defer(move |name| listed.lists(name) || local.owns(name));
         let chain = Chain::new(vec![
             Box::new(Gate::new(setup.allow.clone())),
             Box::new(Local),
             Box::new(Arc::clone(&cache)),
             Box::new(Arc::clone(&hosts)),
-            Box::new(Special::new(&exempted)),
+            Box::new(special),
             Box::new(Resolve),
         ]);
         let house = House {

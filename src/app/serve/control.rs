@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing::{error, info};
 
 use super::current::Current;
+use super::files::Fingerprints;
 use super::station::Surroundings;
 use super::{explain, files, total};
 use crate::app::build::{self, Built, Kept};
@@ -26,6 +27,7 @@ struct Held {
     config: Config,
     built: Built,
     kept: Kept,
+    watched: Fingerprints,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
@@ -37,6 +39,7 @@ pub struct Control {
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
+    reloaded: tokio::sync::Notify,
 }
 
 impl Control {
@@ -47,18 +50,20 @@ impl Control {
         path: Option<&Path>,
         built: Built,
         kept: Kept,
+        watched: Fingerprints,
         current: Arc<Current>,
         surroundings: Surroundings,
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
             path: path.map(Path::to_owned),
-            held: Mutex::new(Held { config, built, kept }),
+            held: Mutex::new(Held { config, built, kept, watched }),
             current,
             surroundings,
             tallies,
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
+            reloaded: tokio::sync::Notify::new(),
         }
     }
 
@@ -81,6 +86,25 @@ impl Control {
     #[must_use]
     pub fn cache(&self) -> Option<Arc<Cache>> {
         self.held().built.cache.clone()
+    }
+
+    /// Where the running configuration keeps what outlives the process.
+    #[must_use]
+    pub fn state(&self) -> Option<PathBuf> {
+        self.held().config.state.clone()
+    }
+
+    /// Watches the hosts file, after each reload the one that is then configured; for ever.
+    pub async fn watch_hosts(self: Arc<Self>) {
+        loop {
+            let (config, watched) = {
+                let held = self.held();
+                (held.config.clone(), held.watched)
+            };
+            let own = Arc::clone(&self);
+            let _watch = files::watch_hosts(&config, watched, move |hosts| own.change_hosts(hosts));
+            self.reloaded.notified().await;
+        }
     }
 
     /// Answers from another hosts table from now on; the cache forgets the names that changed.
@@ -120,17 +144,22 @@ impl Control {
         let read = files::read(&checked.config)?;
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
-        let fixed =
-            |config: &Config| (config.listen.clone(), config.workers, config.admin.clone(), config.state.clone());
-        if fixed(&checked.config) != fixed(&held.config) || checked.config.log != held.config.log {
-            return Err("listen, workers, admin, state and log cannot change while running; restart for that".into());
+        if fixed(&checked.config) != fixed(&held.config) {
+            let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
+            return Err(format!("{text}; restart for that"));
         }
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
-        (held.config, held.built) = (checked.config, built);
+        (held.config, held.built, held.watched) = (checked.config, built, read.fingerprints);
+        self.reloaded.notify_one();
         Ok(())
     }
+}
+
+/// What was settled when the process began.
+fn fixed(config: &Config) -> impl PartialEq + use<'_> {
+    (&config.listen, &config.admin, config.workers, &config.state, config.log.level, config.log.format)
 }
 
 impl AdminHouse for Control {

@@ -65,9 +65,9 @@ pub fn serve(config: &Config, path: Option<&Path>) -> Result<(), String> {
     let crew = man_stations(config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control =
-        Arc::new(Control::new(config.clone(), path, built, kept, current, surroundings, crew.tallies.clone()));
-    runtime.block_on(live(config, &control, crew, watched))?;
-    rest(config, &control, clock, runtime);
+        Arc::new(Control::new(config.clone(), path, built, kept, watched, current, surroundings, crew.tallies.clone()));
+    runtime.block_on(live(config, &control, crew))?;
+    rest(&control, clock, runtime);
     Ok(())
 }
 
@@ -134,7 +134,7 @@ fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings,
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
-async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: files::Fingerprints) -> Result<(), String> {
+async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(), String> {
     let (stop, stopped) = watch::channel(false);
     let mut streams = tokio::task::JoinSet::new();
     let next = Arc::new(AtomicUsize::new(0));
@@ -161,13 +161,12 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: file
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
         tokio::spawn(admin::serve(listener, house, metrics, stopped.clone()));
     }
-    let own = Arc::clone(control);
-    let watch = files::watch_hosts(config, watched, move |hosts| own.change_hosts(hosts));
+    let watch = tokio::spawn(Arc::clone(control).watch_hosts());
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
-    drop(watch);
+    watch.abort();
     sweeper.abort();
     stop.send(true).ok();
     // Connections first: their last queries need the stations.
@@ -245,9 +244,9 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     ]
 }
 
-fn rest(config: &Config, control: &Control, clock: MachineClock, runtime: Runtime) {
-    if let (Some(state), Some(cache)) = (&config.state, control.cache()) {
-        files::save_snapshot(state, &cache, clock.now());
+fn rest(control: &Control, clock: MachineClock, runtime: Runtime) {
+    if let (Some(state), Some(cache)) = (control.state(), control.cache()) {
+        files::save_snapshot(&state, &cache, clock.now());
     }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");

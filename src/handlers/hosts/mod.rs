@@ -39,7 +39,7 @@ impl HostsHandler {
     }
 
     /// Answers from `hosts` from now on. Returns the names whose answers changed: what the cache holds of them
-    /// must be forgotten, because the cache is asked before this link.
+    /// is of a time when the file said something else, and must be forgotten.
     #[must_use = "the cache must forget these names"]
     pub fn swap(&self, hosts: Hosts) -> Vec<Name> {
         let hosts = Arc::new(hosts);
