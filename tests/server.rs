@@ -88,6 +88,15 @@ fn dig_is_answered_over_udp_and_tcp() {
     }
 }
 
+/// Asks for `name` until its address is `expected`.
+fn wait_for(server: SocketAddr, name: &str, expected: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while addresses(&timed(server, name).0) != BTreeSet::from([expected.to_owned()]) {
+        assert!(Instant::now() < end, "{name} does not become {expected}");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
     let directory = tempfile::tempdir().expect("a temporary directory");
