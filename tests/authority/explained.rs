@@ -31,9 +31,34 @@ const EXPLAINED: &[Explanation] = &[
         names: &["*"],
         types: &[],
         dnssec: Some(true),
-        when: only_hashed_proofs_differ,
+        when: nsd_differs_in_hashed_proofs,
         who: &["nsd"],
         why: "takes a wildcard that was asked by its own name for one that was expanded, and does not match the hash of \
               one that is an empty non-terminal (RFC 5155 §7.2.3 and §7.2.5)",
+    },
+    Explanation {
+        names: &["*"],
+        types: &[],
+        dnssec: Some(true),
+        when: nsd_differs_in_proofs_behind_a_dname,
+        who: &["nsd"],
+        why: "leaves out one of the two NSEC records for the name that a DNAME has made (RFC 4035 §3.1.3.2 and §3.1.3.4)",
+    },
+    Explanation {
+        names: &["*"],
+        types: &[],
+        dnssec: Some(true),
+        when: knot_differs_in_hashed_proofs,
+        who: &["knot"],
+        why: "leaves out NSEC3 records: of a wildcard that an opt-out span hides, and of a name with a star that a DNAME \
+              has made (RFC 5155 §7.2.2 and §7.2.5)",
+    },
+    Explanation {
+        names: &["*.b.b.z197.test."],
+        types: &[],
+        dnssec: Some(true),
+        when: always,
+        who: &["knot"],
+        why: "NXDOMAIN without AA and SOA where an opt-out span hides the parent (RFC 2308 §2.1 wants the SOA)",
     },
 ];
