@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use self::control::Control;
+use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
@@ -76,11 +76,8 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let crew = man_stations(config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
-        config.clone(),
         path,
-        built,
-        kept,
-        watched,
+        Held { config: config.clone(), built, kept, watched },
         (keeper, zones.library),
         surroundings,
         crew.tallies.clone(),
