@@ -7,6 +7,7 @@
 mod answer;
 mod build;
 mod denial;
+mod difference;
 mod finding;
 mod lint;
 mod lookup;
@@ -24,6 +25,7 @@ use arc_swap::ArcSwap;
 
 pub use answer::{Decision, decide};
 pub use build::{Builder, Entry};
+pub use difference::{Difference, Misfit};
 pub use finding::{Fault, Finding, Findings, Place, Severity};
 pub use tree::SetView;
 pub use zone::Zone;
