@@ -186,6 +186,8 @@ bounds! {
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;
+    /// Messages of a signed stream in a row that carry no signature of their own (RFC 8945 §5.3.1).
+    TSIG_UNSIGNED_MAX: usize = 99;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

@@ -16,6 +16,7 @@ mod nsec3;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub mod tsig;
 mod zone;
 mod zones;
 
