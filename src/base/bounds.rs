@@ -188,6 +188,12 @@ bounds! {
     ADDITIONAL_TARGETS_MAX: usize = 32;
     /// Messages of a signed stream in a row that carry no signature of their own (RFC 8945 §5.3.1).
     TSIG_UNSIGNED_MAX: usize = 99;
+    /// Messages that wait for a clerk: transfers, notifications, updates.
+    DESK_WAITING: usize = 1_024;
+    /// Messages that clerks work on at a time.
+    DESK_ERRANDS: usize = 256;
+    /// Changes of zones that a listener may be behind before it is told that it missed some.
+    ZONE_NEWS: usize = 4_096;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.
