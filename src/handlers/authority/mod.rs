@@ -15,6 +15,7 @@ pub mod master_file;
 mod nsec3;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 mod tree;
 pub mod tsig;
 mod zone;
