@@ -6,6 +6,7 @@ pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod station;
+pub mod transfer;
 pub mod zones;
 
 use std::io;
@@ -25,6 +26,7 @@ use self::control::Control;
 use self::current::Current;
 use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
+use self::transfer::Transfers;
 use self::zones::Keeper;
 use super::build::{self, Kept};
 use super::config::{Config, Log, LogFormat};
@@ -73,7 +75,11 @@ pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
     let control =
         Arc::new(Control::new(config.clone(), path, built, kept, current, keeper, surroundings, crew.tallies.clone()));
     // Who answers transfers and updates; both change zones through the keeper.
-    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
+    let transfers = {
+        let _within = runtime.enter();
+        Transfers::start(&config, control.keeper(), clock, &mut dice)
+    };
+    let clerks = Clerks { transfers, updates: Arc::new(Refuse(Rcode::REFUSED)) };
     runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(&config, &control, crew, watched))?;
     rest(&config, &control, clock, runtime);

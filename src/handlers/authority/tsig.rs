@@ -197,12 +197,19 @@ pub enum Standing {
 /// Examines the signature of a `request` that came at `now`.
 #[must_use]
 pub fn examine(request: &[u8], keys: &Keys, now: u64) -> Standing {
+    examine_by(request, |name| keys.key(name).cloned(), now)
+}
+
+/// The same, with keys that are looked up by `key_of`.
+#[must_use]
+pub fn examine_by(request: &[u8], key_of: impl FnOnce(&Name) -> Option<Arc<Key>>, now: u64) -> Standing {
     let tsig = match find(request) {
         Ok(None) => return Standing::Unsigned,
         Ok(Some(tsig)) => tsig,
         Err(Malformed) => return refuse(request, Rcode::FORMERR, TsigError::NONE, None),
     };
-    let key = keys.key(&tsig.key_name).filter(|key| Algorithm::from_name(&tsig.algorithm.to_string()) == Some(key.algorithm));
+    let algorithm = Algorithm::from_name(&tsig.algorithm.to_string());
+    let key = key_of(&tsig.key_name).filter(|key| algorithm == Some(key.algorithm));
     let Some(key) = key else {
         return refuse(request, Rcode::NOTAUTH, TsigError::BADKEY, Some((&tsig, None)));
     };
@@ -218,7 +225,7 @@ pub fn examine(request: &[u8], keys: &Keys, now: u64) -> Standing {
     if !is_same(mac.as_ref().get(..tsig.mac.len()).unwrap_or_default(), tsig.mac) {
         return refuse(request, Rcode::NOTAUTH, TsigError::BADSIG, Some((&tsig, None)));
     }
-    let signer = Signer { key: Arc::clone(key), prior: tsig.mac.to_vec(), is_first: true };
+    let signer = Signer { key, prior: tsig.mac.to_vec(), is_first: true };
     if now.abs_diff(tsig.time) > u64::from(tsig.fudge) {
         return refuse(request, Rcode::NOTAUTH, TsigError::BADTIME, Some((&tsig, Some((signer, now)))));
     }

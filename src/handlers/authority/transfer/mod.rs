@@ -22,6 +22,12 @@ pub use outgoing::{Content, Outgoing, Unsendable};
 pub use request::{Request, plan};
 pub use secondary::{Action, Secondary, Timers};
 
+/// The zone's SOA record.
+#[must_use]
+pub fn soa_of_zone(zone: &super::Zone) -> Option<crate::dns::Record> {
+    super::difference::soa_record(zone)
+}
+
 /// Whether the serial number `one` is newer than `two` (RFC 1982 §3.2); where the RFC leaves it open, it is not.
 #[must_use]
 pub const fn is_newer(one: u32, two: u32) -> bool {
