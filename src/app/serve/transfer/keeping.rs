@@ -19,10 +19,9 @@ use crate::dns::Name;
 use crate::edge::clock::wall_seconds;
 use crate::handlers::authority::{Zone, load as load_zone, master_file};
 
-/// Where the zone is kept: where its settings say, else in `state`, else nowhere.
+/// Where the zone is kept: in `state`, if there is one.
 pub(super) fn place_of(transfers: &Transfers, settings: &ZoneSettings) -> Option<PathBuf> {
-    let in_state = || Some(transfers.state.as_ref()?.join("zones").join(file_name(&settings.apex)));
-    settings.file.clone().or_else(in_state)
+    Some(transfers.state.as_ref()?.join("zones").join(file_name(&settings.apex)))
 }
 
 /// A zone's name as a file's: letters small, and what could mean something to a file system in hexadecimal.
