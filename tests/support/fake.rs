@@ -120,10 +120,7 @@ fn serve_tcp(mut stream: TcpStream, behaviour: &Behaviour) -> Option<()> {
 
 /// Starts a fake server at `address`, port 53, whose answers may be several messages (over UDP: the first) and
 /// which closes a connection after them unless the behaviour says that it falls silent.
-pub fn start_streaming(
-    address: &str,
-    behaviour: impl Fn(&Query) -> (Vec<Vec<u8>>, bool) + Send + Sync + 'static,
-) {
+pub fn start_streaming(address: &str, behaviour: impl Fn(&Query) -> (Vec<Vec<u8>>, bool) + Send + Sync + 'static) {
     let behaviour = Arc::new(behaviour);
     let address: IpAddr = address.parse().expect("an address");
     let socket = UdpSocket::bind((address, 53)).expect("a local address");
