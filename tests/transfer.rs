@@ -166,7 +166,7 @@ impl Numbers {
     }
 }
 
-/// One of 400 records that come and go. The TTL is the RRset's.
+/// A record that may come and go. The TTL is the RRset's.
 fn any_record(numbers: &mut Numbers) -> String {
     let host = numbers.below(100);
     match numbers.below(4) {
@@ -174,6 +174,22 @@ fn any_record(numbers: &mut Numbers) -> String {
         1 => format!("h{host} 300 IN AAAA 2001:db8::{:x}", numbers.below(250) + 1),
         2 => format!("*.w{host} 60 IN TXT \"text {}\"", numbers.below(9)),
         _ => format!("h{host} 900 IN MX {} mail{}", numbers.below(9), numbers.below(9)),
+    }
+}
+
+/// A change: whether a record comes, or one of those present goes.
+fn any_change(numbers: &mut Numbers, present: &mut BTreeSet<String>) -> (bool, String) {
+    if numbers.below(2) == 0 && !present.is_empty() {
+        let at = numbers.below(present.len() as u64) as usize;
+        let record = present.iter().nth(at).unwrap().clone();
+        present.remove(&record);
+        return (false, record);
+    }
+    loop {
+        let record = any_record(numbers);
+        if present.insert(record.clone()) {
+            return (true, record);
+        }
     }
 }
 
@@ -211,12 +227,8 @@ fn knot_and_bind_follow_us_through_a_hundred_changes() {
         for serial in 1..=CHANGES + 1 {
             if serial > 1 {
                 for _ in 0..=numbers.below(6) {
-                    let record = any_record(&mut numbers);
-                    if !records_now.remove(&record) {
-                        records_now.insert(record);
-                    }
+                    any_change(&mut numbers, &mut records_now);
                 }
-                // Two versions in a row reach a secondary as one now and then.
                 write(serial, &records_now);
                 meridian.signal("HUP");
             }
@@ -267,15 +279,12 @@ fn we_follow_knot_and_bind_through_a_hundred_changes() {
         for change in 1..=CHANGES {
             let mut commands = String::new();
             for _ in 0..=numbers.below(6) {
-                let record = any_record(&mut numbers);
-                let verb = if present.remove(&record) { "delete" } else { "add" };
-                if verb == "add" {
-                    present.insert(record.clone());
-                }
+                let (comes, record) = any_change(&mut numbers, &mut present);
+                let verb = if comes { "add" } else { "delete" };
                 let (owner, rest) = record.split_once(' ').unwrap();
-                let rest = rest.replace(" mail", " mail.test.");
+                let rest = if rest.contains(" MX ") { format!("{rest}.ZONE") } else { rest.to_owned() };
                 // A deletion names no TTL.
-                let rest = if verb == "add" { &rest } else { rest.split_once(' ').unwrap().1 };
+                let rest = if comes { rest.as_str() } else { rest.split_once(' ').unwrap().1 };
                 writeln!(commands, "update {verb} {owner}.ZONE {rest}").unwrap();
             }
             for (program, address, zone) in [("knsupdate", KNOT, "k.example."), ("nsupdate", BIND, "b.example.")] {

@@ -198,7 +198,7 @@ bounds! {
     TRANSFERS_IN_MAX: usize = 16;
     /// A primary must accept a connection within this time.
     TRANSFER_CONNECT: Duration = Duration::from_secs(5);
-    /// Each further message of a transfer must come, or be taken by its reader, within this time.
+    /// Each further message of a transfer from a primary must come within this time.
     TRANSFER_IDLE: Duration = Duration::from_secs(30);
     /// A whole transfer, in or out, must be done within this time.
     TRANSFER_DEADLINE: Duration = Duration::from_secs(3_600);

@@ -9,7 +9,7 @@ use crate::app::serve::desk::{Clerk, DeskReply, Errand, Work, refusal};
 use crate::app::worker::Errand as Kind;
 use crate::base::bounds;
 use crate::chain::{Answer, Asker, Query, seal};
-use crate::dns::{Ede, EdeCode, Edns, Message, Name, Rcode};
+use crate::dns::{Class, Ede, EdeCode, Edns, Message, Name, Rcode};
 use crate::edge::clock::wall_seconds;
 use crate::edge::mailbox::Reply;
 use crate::edge::tcp::TcpReply;
@@ -202,11 +202,12 @@ impl Transfers {
             edns: edns.map(|edns| Edns { udp_size: edns.udp_size.saturating_sub(room), ..edns }),
             asker: visitor.asker,
         };
-        let answer = decide(&self.keeper.zones(), &query).map(|decision| decision.answer);
+        let is_ours = question.class == Class::IN;
+        let decision = if is_ours { decide(&self.keeper.zones(), &query) } else { None };
         let not_ours =
             || Answer::refusal(Rcode::REFUSED, Ede::new(EdeCode::NotAuthoritative, "no zone of this server"));
         let mut response = Vec::new();
-        seal(&query, &answer.unwrap_or_else(not_ours), false, &mut response);
+        seal(&query, &decision.map_or_else(not_ours, |decision| decision.answer), false, &mut response);
         visitor.send(response);
     }
 }

@@ -72,13 +72,13 @@ impl Transfers {
         stream.receive().await
     }
 
-    /// Fetches the zone from `server`; none where it gives the version that we have.
+    /// Fetches the zone from `server`, and tells how it came; none where it gives the version that we have.
     pub(super) async fn fetch(
         &self,
         server: &Server,
         settings: &ZoneSettings,
         order: Order<'_>,
-    ) -> Result<Option<Arc<Zone>>, Failed> {
+    ) -> Result<Option<(Arc<Zone>, &'static str)>, Failed> {
         let Ok(_place) = self.places_in.acquire().await else { return Err(String::from("we stop").into()) };
         let key = self.key_for(server, settings)?;
         let (id, apex) = (self.new_id(), &settings.apex);
@@ -106,10 +106,11 @@ impl Transfers {
         }
         drop(stream);
         let (current, keyed) = (order.current.cloned(), self.keyed.clone());
+        let how = if incoming.is_incremental() { "IXFR" } else { "AXFR" };
         // A large zone takes its time, and the runtime's threads have other things to do.
         let finish = move || incoming.finish(current.as_deref(), &keyed);
         match tokio::task::spawn_blocking(finish).await {
-            Ok(Ok(zone)) => Ok(zone.map(Arc::new)),
+            Ok(Ok(zone)) => Ok(zone.map(|zone| (Arc::new(zone), how))),
             Ok(Err(fault)) => Err(Failed { why: fault.to_string(), calls_for_axfr: fault.calls_for_axfr() }),
             Err(_) => Err(String::from("the zone could not be built").into()),
         }

@@ -126,7 +126,7 @@ impl Follower {
                 let now = transfers.clock.now();
                 match fetched {
                     Ok(None) => self.secondary.handle_version(None, now, &mut self.dice),
-                    Ok(Some(zone)) => self.take_version(zone, server, is_incremental).await,
+                    Ok(Some((zone, how))) => self.take_version(zone, server, how).await,
                     Err(failed) => {
                         let kind = if is_incremental { "IXFR" } else { "AXFR" };
                         warn!("{apex}: {kind} from {} failed: {}", server.address, failed.why);
@@ -147,8 +147,7 @@ impl Follower {
         }
     }
 
-    async fn take_version(&mut self, zone: Arc<Zone>, server: &Server, is_incremental: bool) {
-        let how = if is_incremental { "IXFR" } else { "AXFR" };
+    async fn take_version(&mut self, zone: Arc<Zone>, server: &Server, how: &str) {
         info!("{}: serial {} from {} by {how}", zone.apex(), zone.serial(), server.address);
         let version = (zone.serial(), Timers::of(&zone));
         self.zone = Some(Arc::clone(&zone));

@@ -95,8 +95,6 @@ pub struct Incoming {
     rtype: RecordType,
     /// The version that we have.
     have: Option<u32>,
-    /// Whether a version that is not newer than ours is taken too.
-    takes_any: bool,
     soa: Option<Record>,
     state: State,
     bytes: usize,
@@ -113,7 +111,6 @@ impl Incoming {
             apex,
             rtype: if is_incremental { RecordType::IXFR } else { RecordType::AXFR },
             have,
-            takes_any: have.is_none(),
             soa: None,
             state: State::Start,
             bytes: 0,
@@ -155,18 +152,6 @@ impl Incoming {
             State::DoneWhole(_) | State::DoneSteps(_) | State::Unchanged => Progress::Done,
             _ => Progress::More,
         })
-    }
-
-    /// Whether the response so far is one SOA record that is newer than ours: over UDP, the rest did not fit.
-    #[must_use]
-    pub const fn is_opened_only(&self) -> bool {
-        matches!(self.state, State::Opened)
-    }
-
-    /// Records that have come.
-    #[must_use]
-    pub const fn records(&self) -> usize {
-        self.records
     }
 
     /// Whether it is steps that have come.
@@ -242,7 +227,7 @@ impl Incoming {
         self.soa = Some(record);
         match self.have {
             Some(have) if self.rtype == RecordType::IXFR && serial == have => Ok(State::Unchanged),
-            Some(ours) if !self.takes_any && !is_newer(serial, ours) => Err(Fault::Older { theirs: serial, ours }),
+            Some(ours) if !is_newer(serial, ours) => Err(Fault::Older { theirs: serial, ours }),
             _ => Ok(State::Opened),
         }
     }

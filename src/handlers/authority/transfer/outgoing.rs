@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::Request;
 use crate::base::bounds;
-use crate::chain::Carrier;
 use crate::dns::edns::OPT_SIZE;
 use crate::dns::wire::compose::{Composer, Full, Section};
 use crate::dns::{Class, Name, Rcode, Record, RecordType};
@@ -181,12 +180,6 @@ impl Outgoing {
             Place::End => {}
         }
         Ok(())
-    }
-
-    /// Whether the request came in a datagram.
-    #[must_use]
-    pub fn is_datagram(&self) -> bool {
-        self.request.carrier == Carrier::Udp
     }
 }
 

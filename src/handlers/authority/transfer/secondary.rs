@@ -199,11 +199,6 @@ impl Secondary {
         }
     }
 
-    /// Checks the primaries at once, as an operator wishes.
-    pub fn check_now(&mut self, now: Instant) {
-        self.due = self.due.min(now);
-    }
-
     fn fetch(&mut self, primary: usize, is_incremental: bool) {
         self.phase = Phase::Fetching { primary, is_incremental };
         let newer_than = self.held.filter(|held| !held.is_expired).map(|held| held.serial);
@@ -332,7 +327,7 @@ mod tests {
         // The same serial, not a transfer, brings them back; an older one is fetched.
         let mut older = secondary.clone();
         for (secondary, serial) in [(&mut secondary, 7), (&mut older, 3)] {
-            secondary.check_now(at(now));
+            now = rests_until(secondary) + 1;
             while !matches!(secondary.poll_action(at(now)), Some(Action::Check { .. })) {}
             secondary.handle_serial(serial, at(now), &mut dice);
         }
