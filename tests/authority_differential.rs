@@ -194,6 +194,7 @@ fn compare() {
     }
     report.tell(questions.len());
     assert!(report.unexplained.is_empty(), "{}", report.text());
+    assert!(report.unconfirmed * 1_000 <= questions.len(), "{} answers that no peer confirms", report.unconfirmed);
 }
 
 fn address(at: &str) -> SocketAddr {
@@ -269,6 +270,8 @@ struct Report {
     same: usize,
     over_tcp: usize,
     explained: usize,
+    /// Those of them where explanations excuse every peer at once, so that nobody confirms what Meridian says.
+    unconfirmed: usize,
     unexplained: Vec<(Question, Heard)>,
     /// Questions by index of the explanation that was needed for them.
     used: BTreeMap<usize, usize>,
@@ -292,6 +295,9 @@ impl Report {
         match alone.or_else(together) {
             Some(used) if !matching.is_empty() => {
                 self.explained += 1;
+                let excused: BTreeSet<&str> =
+                    used.iter().flat_map(|index: &usize| EXPLAINED[*index].who.iter().copied()).collect();
+                self.unconfirmed += usize::from(excused.len() + 1 == SERVERS.len());
                 for index in used {
                     *self.used.entry(index).or_default() += 1;
                 }
@@ -302,10 +308,12 @@ impl Report {
 
     fn tell(&self, asked: usize) {
         namespace::say(&format!(
-            "{asked} questions to {}: {} same, {} differ and are explained, {} unexplained; {} asked over TCP",
+            "{asked} questions to {}: {} same, {} differ and are explained ({} of them with no peer \
+             left to confirm Meridian), {} unexplained; {} asked over TCP",
             SERVERS.map_names(),
             self.same,
             self.explained,
+            self.unconfirmed,
             self.unexplained.len(),
             self.over_tcp,
         ));

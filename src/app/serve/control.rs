@@ -61,7 +61,6 @@ impl Control {
         path: Option<&Path>,
         built: Built,
         kept: Kept,
-        current: Arc<Current>,
         (keeper, library): (Arc<Keeper>, Library),
         surroundings: Surroundings,
         tallies: Vec<Arc<Tally>>,
@@ -69,7 +68,7 @@ impl Control {
         Self {
             path: path.map(Path::to_owned),
             held: Mutex::new(Held { config, built, kept }),
-            current,
+            current: Arc::clone(&surroundings.current),
             keeper,
             library: Mutex::new(Shelf { library, folder: None }),
             surroundings,

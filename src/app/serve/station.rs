@@ -255,7 +255,7 @@ impl Station {
         for letter in letters.drain(..) {
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
-                    self.take_query(&bytes, asker, reply, handed_over, now)
+                    self.take_query(&bytes, asker, reply, handed_over, now);
                 }
                 Letter::Response { exchange, outcome: Ok(bytes) } => {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);

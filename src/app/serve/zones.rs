@@ -236,8 +236,12 @@ impl Keeper {
             }
         }
         for witness in witnesses {
-            gone.iter().for_each(|apex| witness.removed(apex));
-            new.iter().for_each(|zone| witness.replaced(serving(&before, zone.apex()).as_ref(), zone, cause));
+            for apex in gone {
+                witness.removed(apex);
+            }
+            for zone in &new {
+                witness.replaced(serving(&before, zone.apex()).as_ref(), zone, cause);
+            }
         }
         self.swap(next);
         for apex in gone {

@@ -92,9 +92,10 @@ fn key(field: &Field<'_>, keys: &[Arc<Key>]) -> Option<Name> {
     }
     let known = || {
         let names: Vec<String> = keys.iter().map(|key| key.name.to_string().trim_end_matches('.').to_owned()).collect();
-        match names.is_empty() {
-            true => "the name of a key under `keys:`, where none stands yet".to_owned(),
-            false => format!("the name of a key under `keys:`: {}", names.join(", ")),
+        if names.is_empty() {
+            "the name of a key under `keys:`, where none stands yet".to_owned()
+        } else {
+            format!("the name of a key under `keys:`: {}", names.join(", "))
         }
     };
     let name: Option<Name> = field.node.text().and_then(|text| text.parse().ok());
