@@ -7,6 +7,7 @@ pub mod explain;
 pub mod files;
 pub mod log;
 pub mod station;
+pub mod transfer;
 pub mod zones;
 
 use std::io;
@@ -26,6 +27,7 @@ use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
+use self::transfer::Transfers;
 use self::zones::Keeper;
 use super::build::{self, Kept};
 use super::config::Config;
@@ -83,7 +85,11 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         crew.tallies.clone(),
     ));
     // Who answers transfers and updates; both change zones through the keeper.
-    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
+    let transfers = {
+        let _within = runtime.enter();
+        Transfers::start(&config, control.keeper(), clock, &mut dice)
+    };
+    let clerks = Clerks { transfers, updates: Arc::new(Refuse(Rcode::REFUSED)) };
     runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(config, &control, crew))?;
     rest(&control, clock, runtime);

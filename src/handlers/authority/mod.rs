@@ -7,6 +7,7 @@
 mod answer;
 mod build;
 mod denial;
+mod difference;
 mod finding;
 mod lint;
 mod lookup;
@@ -14,7 +15,9 @@ pub mod master_file;
 mod nsec3;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 mod tree;
+pub mod tsig;
 mod zone;
 mod zones;
 
@@ -24,6 +27,7 @@ use arc_swap::ArcSwap;
 
 pub use answer::{Decision, decide};
 pub use build::{Builder, Entry};
+pub use difference::{Difference, Misfit};
 pub use finding::{Fault, Finding, Findings, Place, Severity};
 pub use tree::SetView;
 pub use zone::Zone;
