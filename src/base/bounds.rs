@@ -186,6 +186,16 @@ bounds! {
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;
+    /// Records that dynamic updates may make of one RRset: more would not fit a message.
+    UPDATED_RRSET_RECORDS: usize = 4_096;
+    /// Octets of one difference in a journal; the largest update is a message of 64 KiB, but what it deletes can be more.
+    JOURNAL_RECORD_MAX: usize = 64 * 1024 * 1024;
+    /// Octets of a zone's journal; past it the zone is written anew and the journal begins again.
+    JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
+    /// Updates of one zone that are written to the journal at once.
+    UPDATES_TOGETHER: usize = 64;
+    /// Updates of all zones that wait for their turn.
+    UPDATES_WAITING: usize = 1_024;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

@@ -8,13 +8,16 @@ mod answer;
 mod build;
 mod denial;
 mod finding;
+pub mod journal;
 mod lint;
 mod lookup;
 pub mod master_file;
 mod nsec3;
+pub mod patch;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub mod update;
 mod zone;
 mod zones;
 
