@@ -9,6 +9,7 @@ use crate::base::{Dice, NetworkSet};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
 use crate::edge::forward::Forwarder;
+use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::Gate;
 use crate::handlers::hosts::{Hosts, HostsHandler};
@@ -34,13 +35,16 @@ pub struct Kept {
     pub cache: Option<(cache::Settings, Arc<Cache>)>,
     /// The hasher that gives questions their home workers.
     pub homes: Keyed,
+    /// The link that answers for our zones; their keeper fills it.
+    pub authority: Arc<Authority>,
 }
 
 impl Kept {
     /// Nothing yet.
     #[must_use]
     pub fn nothing(dice: &mut Dice) -> Self {
-        Self { cache: None, homes: keyed(dice) }
+        let authority = Arc::new(Authority::new(Zones::new(keyed(dice))));
+        Self { cache: None, homes: keyed(dice), authority }
     }
 }
 
@@ -80,7 +84,7 @@ pub fn build(
     let cache = cache.map(|(_, cache)| cache);
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
     let recursion = config.recursion.as_ref();
-    let mut links: Vec<Box<dyn Handler>> = Vec::new();
+    let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
     if let Some(recursion) = recursion {
         let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
@@ -111,6 +115,7 @@ pub fn build(
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
         finished_bytes: finished_bytes(config),
+        has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }

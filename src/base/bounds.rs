@@ -196,6 +196,12 @@ bounds! {
     UPDATES_TOGETHER: usize = 64;
     /// Updates of all zones that wait for their turn.
     UPDATES_WAITING: usize = 1_024;
+    /// Messages that wait for a clerk: transfers, notifications, updates.
+    DESK_WAITING: usize = 1_024;
+    /// Messages that clerks work on at a time.
+    DESK_ERRANDS: usize = 256;
+    /// Changes of zones that a listener may be behind before it is told that it missed some.
+    ZONE_NEWS: usize = 4_096;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

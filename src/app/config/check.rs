@@ -27,6 +27,8 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         log: top.block("log", log).unwrap_or_else(quiet_log),
         recursion: top.block("recursion", |section| recursion::read(section, folder, &listen)),
         cache: top.block("cache", cache::read),
+        zones: Vec::new(),
+        keys: Vec::new(),
         listen,
     };
     top.close();

@@ -20,6 +20,7 @@ mod scalars;
 #[cfg(test)]
 mod tests;
 mod types;
+mod zones;
 
 use std::fs::File;
 use std::io::Read;
@@ -30,6 +31,10 @@ pub use fault::{At, Fault, Severity};
 pub use types::{
     Admin, Cache, Config, Families, ForwardZone, Hosts, Listen, Log, LogFormat, Prefetch, QnameMinimisation, Recursion,
     Roots, Stale, StubZone, Upstream,
+};
+pub use zones::{
+    Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,
+    ZoneSettings,
 };
 
 use crate::base::bounds;

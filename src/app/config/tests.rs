@@ -37,7 +37,8 @@ fn the_built_in_configuration_is_the_defaults() {
     assert_eq!(builtin.lints, []);
     assert_eq!(builtin.config, config(""));
     assert_eq!(builtin.config, config("{recursion: {}, cache: , log: {}, limits: off, zones: {}}"));
-    let Config { listen, admin, workers, user, state, log, recursion, cache } = builtin.config;
+    let Config { listen, admin, workers, user, state, log, recursion, cache, zones, keys } = builtin.config;
+    assert!(zones.is_empty() && keys.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
     assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
     assert_eq!((workers, user, state), (4, None, None));

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::zones::{Key, ZoneSettings};
 use crate::base::NetworkSet;
 use crate::dns::name::Name;
 
@@ -26,6 +28,10 @@ pub struct Config {
     pub recursion: Option<Recursion>,
     /// What is remembered; none remembers nothing.
     pub cache: Option<Cache>,
+    /// The zones that are served, in the order of the file.
+    pub zones: Vec<Arc<ZoneSettings>>,
+    /// The TSIG keys.
+    pub keys: Vec<Arc<Key>>,
 }
 
 /// An address that serves UDP and TCP.

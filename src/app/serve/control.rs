@@ -10,6 +10,7 @@ use tracing::{error, info};
 
 use super::current::Current;
 use super::station::Surroundings;
+use super::zones::Keeper;
 use super::{explain, files, total};
 use crate::app::build::{self, Built, Kept};
 use crate::app::config::{self, Config};
@@ -33,6 +34,7 @@ pub struct Control {
     path: Option<PathBuf>,
     held: Mutex<Held>,
     current: Arc<Current>,
+    keeper: Arc<Keeper>,
     surroundings: Surroundings,
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
@@ -48,6 +50,7 @@ impl Control {
         built: Built,
         kept: Kept,
         current: Arc<Current>,
+        keeper: Arc<Keeper>,
         surroundings: Surroundings,
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
@@ -55,6 +58,7 @@ impl Control {
             path: path.map(Path::to_owned),
             held: Mutex::new(Held { config, built, kept }),
             current,
+            keeper,
             surroundings,
             tallies,
             is_ready: AtomicBool::new(false),
@@ -81,6 +85,12 @@ impl Control {
     #[must_use]
     pub fn cache(&self) -> Option<Arc<Cache>> {
         self.held().built.cache.clone()
+    }
+
+    /// The keeper of the zones.
+    #[must_use]
+    pub const fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
     }
 
     /// Answers from another hosts table from now on; the cache forgets the names that changed.

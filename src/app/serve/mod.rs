@@ -2,9 +2,11 @@
 
 pub mod control;
 pub mod current;
+pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod station;
+pub mod zones;
 
 use std::io;
 use std::net::IpAddr;
@@ -21,12 +23,14 @@ use tracing::{error, info, warn};
 
 use self::control::Control;
 use self::current::Current;
+use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
+use self::zones::Keeper;
 use super::build::{self, Kept};
 use super::config::{Config, Log, LogFormat};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, Rcode, RecordType};
 use crate::edge::admin::{self, Gauge, Metrics};
 use crate::edge::clock::MachineClock;
 use crate::edge::listen::{self, Bound};
@@ -59,11 +63,18 @@ pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
         files::load_snapshot(state, cache, now);
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
-    let surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
+    let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
+    keeper.configure(&config.zones, &config.keys, Vec::new());
+    let (slot, errands) = desk::desk();
+    let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
+    surroundings.desk = Some(slot);
     let crew = man_stations(&config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control =
-        Arc::new(Control::new(config.clone(), path, built, kept, current, surroundings, crew.tallies.clone()));
+        Arc::new(Control::new(config.clone(), path, built, kept, current, keeper, surroundings, crew.tallies.clone()));
+    // Who answers transfers and updates; both change zones through the keeper.
+    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
+    runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(&config, &control, crew, watched))?;
     rest(&config, &control, clock, runtime);
     Ok(())
@@ -282,5 +293,5 @@ fn start_runtime(threads: usize) -> Result<Runtime, String> {
 fn surround(clock: MachineClock, runtime: &Runtime, current: Arc<Current>, dice: &mut Dice) -> Surroundings {
     let tcp_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
     let tcp = UpstreamTcp::new(runtime.handle().clone(), tcp_dice);
-    Surroundings { clock, runtime: runtime.handle().clone(), tcp, current }
+    Surroundings { clock, runtime: runtime.handle().clone(), tcp, current, desk: None }
 }

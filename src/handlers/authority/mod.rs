@@ -7,6 +7,7 @@
 mod answer;
 mod build;
 mod denial;
+mod difference;
 mod finding;
 pub mod journal;
 mod lint;
@@ -27,6 +28,7 @@ use arc_swap::ArcSwap;
 
 pub use answer::{Decision, decide};
 pub use build::{Builder, Entry};
+pub use difference::{Difference, Misfit};
 pub use finding::{Fault, Finding, Findings, Place, Severity};
 pub use tree::SetView;
 pub use zone::Zone;

@@ -11,25 +11,16 @@ pub enum Names {
     /// All names below this one, at any depth: `*.dyn.example.` in the configuration. The wildcard itself is among
     /// them, the name above is not.
     Below(Name),
-    /// All names of the zone.
-    All,
+    /// This name and all below it.
+    Within(Name),
 }
 
 impl Names {
-    /// What `name` means in the configuration: a leading `*` label stands for everything below.
-    #[must_use]
-    pub fn of(name: &Name) -> Self {
-        match name.parent() {
-            Some(parent) if name.is_wildcard() => Self::Below(parent),
-            _ => Self::Exactly(name.clone()),
-        }
-    }
-
     fn hold(&self, owner: &Name) -> bool {
         match self {
             Self::Exactly(name) => owner == name,
             Self::Below(name) => owner.is_below(name),
-            Self::All => true,
+            Self::Within(name) => owner.is_within(name),
         }
     }
 }
