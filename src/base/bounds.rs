@@ -196,6 +196,8 @@ bounds! {
     UPDATES_TOGETHER: usize = 64;
     /// Updates of all zones that wait for their turn.
     UPDATES_WAITING: usize = 1_024;
+    /// Messages of a signed stream in a row that carry no signature of their own (RFC 8945 §5.3.1).
+    TSIG_UNSIGNED_MAX: usize = 99;
     /// Messages that wait for a clerk: transfers, notifications, updates.
     DESK_WAITING: usize = 1_024;
     /// Messages that clerks work on at a time.

@@ -19,6 +19,7 @@ pub mod patch;
 mod tests;
 mod tree;
 pub mod update;
+pub mod tsig;
 mod zone;
 mod zones;
 
