@@ -76,6 +76,9 @@ impl Journal {
     /// The system's.
     pub fn create(folder: &Path, zone: &Zone) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        if let Some(above) = folder.parent() {
+            File::open(above)?.sync_all()?; // the folder itself must outlive a crash too
+        }
         write_image(folder, zone)?;
         let file = begin(folder, zone.apex())?;
         let length = journal::header(zone.apex()).len() as u64;

@@ -6,6 +6,7 @@ pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod station;
+pub mod updates;
 pub mod zones;
 
 use std::io;

@@ -200,7 +200,7 @@ fn add(items: &mut Vec<Item>, change: &Record, is_apex: bool) -> Result<(), Rcod
     match rtype {
         RecordType::SOA => {
             let held = items.iter().find(|item| item.rtype == RecordType::SOA);
-            let is_newer = held.is_some_and(|held| is_after(serial_of(&change.rdata), serial_of(&held.rdata)));
+            let is_newer = held.is_some_and(|held| is_newer(serial_of(&change.rdata), serial_of(&held.rdata)));
             if !is_apex || !is_newer {
                 return Ok(()); // silently ignored
             }
@@ -237,7 +237,7 @@ const fn may_stand_beside_cname(rtype: RecordType) -> bool {
 
 /// Whether `one` comes after `two` in serial number arithmetic (RFC 1982 §3.2).
 #[must_use]
-pub(in super::super) const fn is_after(one: u32, two: u32) -> bool {
+pub const fn is_newer(one: u32, two: u32) -> bool {
     let ahead = one.wrapping_sub(two);
     ahead != 0 && ahead < 1 << 31
 }

@@ -12,6 +12,7 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
+pub use attempt::is_newer;
 pub(super) use draft::{Item, Touched};
 pub use draft::{Draft, Mismatch};
 pub use policy::{Grant, Names, Policy, Rule};
