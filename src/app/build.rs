@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::{self, Config};
 use super::house::House;
 use crate::base::collections::{Keyed, keyed};
-use crate::base::{Dice, NetworkSet};
+use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
 use crate::edge::forward::Forwarder;
@@ -13,6 +13,7 @@ use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::Gate;
 use crate::handlers::hosts::{Hosts, HostsHandler};
+use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
 use crate::handlers::special::Special;
@@ -85,6 +86,12 @@ pub fn build(
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
     let recursion = config.recursion.as_ref();
     let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
+    let identity = &config.identity;
+    links.push(Box::new(Identity::new(
+        identity.version.as_deref(),
+        identity.id.as_deref(),
+        identity.hostname.as_deref(),
+    )));
     if let Some(recursion) = recursion {
         let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
@@ -115,6 +122,7 @@ pub fn build(
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
         finished_bytes: finished_bytes(config),
+        nsid: identity.nsid.clone().unwrap_or_default(),
         has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),
     };
@@ -122,11 +130,11 @@ pub fn build(
 }
 
 /// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.
+/// Our own zones are worth some in any case.
 fn finished_bytes(config: &Config) -> usize {
-    config
-        .cache
-        .as_ref()
-        .map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX) / config.workers.max(1))
+    let of_cache = config.cache.as_ref().map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX));
+    let of_zones = if config.zones.is_empty() { 0 } else { bounds::FINISHED_OF_ZONES };
+    of_cache.max(of_zones) / config.workers.max(1)
 }
 
 fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {

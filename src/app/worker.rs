@@ -14,7 +14,7 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal};
+use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::Composer;
 use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode, RecordType};
 use crate::handlers::cache::finished::Finished;
@@ -372,7 +372,8 @@ impl<R> Worker<R> {
     }
 
     fn seal(&self, query: &Query, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
-        let sealed = seal(query, answer, self.house.offers_recursion && query.asker.may_recurse, out);
+        let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
+        let sealed = seal_as(query, answer, recursion_available, &self.house.nsid, out);
         self.count_response(answer.rcode);
         if sealed.is_truncated {
             self.tally.count(Event::Truncated);

@@ -146,6 +146,8 @@ bounds! {
     SCOREBOARD_SERVERS: usize = 20_000;
     /// Finished answers that a worker keeps at hand.
     FINISHED_ANSWERS: usize = 262_144;
+    /// Octets of finished answers that all workers together keep for our own zones, where the cache has less.
+    FINISHED_OF_ZONES: usize = 32 * 1024 * 1024;
     /// Messages waiting in a worker's mailbox.
     MAILBOX_MAX: usize = 65_536;
     /// Datagrams received or sent by one system call.
@@ -172,6 +174,8 @@ bounds! {
     SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
     /// Age past which a cache snapshot is not loaded.
     SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(86_400);
+    /// Octets of a master file.
+    ZONE_FILE_MAX: u64 = u32::MAX as u64;
     /// Errors and lints of a zone that are reported; more are counted.
     ZONE_FINDINGS_MAX: usize = 100;
     /// Octets of a zone, compiled or on its way there.

@@ -29,6 +29,8 @@ use self::station::{Station, Surroundings};
 use self::zones::Keeper;
 use super::build::{self, Kept};
 use super::config::{Config, Log, LogFormat};
+use super::zone_files::{Library, Reading};
+use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, Rcode, RecordType};
@@ -43,11 +45,11 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 /// Entries of the cache that one step of a sweep looks at; a step is taken ten times a second.
 const SWEEP_STEP: usize = 2_000;
 
-/// Serves `config`, which came from `path` or is built in, until TERM or INT.
+/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
+pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
     begin_log(&config.log);
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
@@ -65,14 +67,23 @@ pub fn serve(config: Config, path: Option<&Path>) -> Result<(), String> {
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
-    keeper.configure(&config.zones, &config.keys, Vec::new());
+    control::tell(&zones.fresh);
+    keeper.configure(&config.zones, &config.keys, zones.fresh);
     let (slot, errands) = desk::desk();
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
     let crew = man_stations(&config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
-    let control =
-        Arc::new(Control::new(config.clone(), path, built, kept, current, keeper, surroundings, crew.tallies.clone()));
+    let control = Arc::new(Control::new(
+        config.clone(),
+        path,
+        built,
+        kept,
+        current,
+        (keeper, zones.library),
+        surroundings,
+        crew.tallies.clone(),
+    ));
     // Who answers transfers and updates; both change zones through the keeper.
     let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
     runtime.spawn(desk::attend(errands, clerks));
@@ -166,11 +177,13 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: file
     }
     let watches = files::watch(config, control, watched);
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
+    let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
     drop(watches);
     sweeper.abort();
+    looker.abort();
     stop.send(true).ok();
     // Connections first: their last queries need the stations.
     let streams_end = async { while streams.join_next().await.is_some() {} };
@@ -227,6 +240,15 @@ async fn sweep(control: Arc<Control>) {
     }
 }
 
+/// Notices changed zone files, for ever.
+async fn look_at_zones(control: Arc<Control>) {
+    loop {
+        tokio::time::sleep(crate::base::bounds::FILE_POLL).await;
+        let control = Arc::clone(&control);
+        tokio::task::spawn_blocking(move || control.look_at_zones()).await.ok();
+    }
+}
+
 fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
     let (entries, bytes, places, clock) =
@@ -280,8 +302,14 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let runtime = start_runtime(1)?;
     let files = files::read(config)?.files;
     let mut kept = Kept::nothing(&mut dice);
+    let zones = Library::new(keyed(&mut dice)).read(config);
+    if zones.has_faults() {
+        return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
     let built = runtime.block_on(async { build::build(config, files, &mut kept, |_, _| {}, &mut dice) });
-    let surroundings = surround(clock, &runtime, Arc::new(Current::new(built.house, built.forwarders)), &mut dice);
+    let current = Arc::new(Current::new(built.house, built.forwarders));
+    Keeper::new(kept.authority, Arc::clone(&current)).configure(&config.zones, &config.keys, zones.fresh);
+    let surroundings = surround(clock, &runtime, current, &mut dice);
     explain::explain(&surroundings, name, rtype, client).map_err(|fault| fault.to_string())
 }
 

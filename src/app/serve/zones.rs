@@ -133,6 +133,16 @@ impl Keeper {
         drop(changing);
     }
 
+    /// Puts new versions of several zones in force, as one.
+    pub fn replace_all(&self, mut zones: Vec<Arc<Zone>>, cause: Cause) {
+        let changing = self.change();
+        zones.retain(|zone| self.settings(zone.apex()).is_some());
+        if !zones.is_empty() {
+            self.put(zones, &[], cause);
+        }
+        drop(changing);
+    }
+
     /// Puts `new`, which was made from `old`, in force, unless `old` no longer is.
     ///
     /// # Errors
@@ -273,3 +283,7 @@ fn serving(zones: &Zones, apex: &Name) -> Option<Arc<Zone>> {
         Hosted::Unavailable => None,
     }
 }
+
+#[cfg(test)]
+#[path = "zones_tests.rs"]
+mod tests;
