@@ -26,7 +26,8 @@ use self::control::Control;
 use self::current::Current;
 use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
-use self::zones::Keeper;
+use self::updates::Updates;
+use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
 use super::config::{Config, Log, LogFormat};
 use super::zone_files::{Library, Reading};
@@ -35,7 +36,7 @@ use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, Rcode, RecordType};
 use crate::edge::admin::{self, Gauge, Metrics};
-use crate::edge::clock::MachineClock;
+use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::{self, Bound};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::seed;
@@ -67,6 +68,7 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
+    let updates = start_updates(&config, &keeper, &mut dice)?;
     control::tell(&zones.fresh);
     keeper.configure(&config.zones, &config.keys, zones.fresh);
     let (slot, errands) = desk::desk();
@@ -85,11 +87,19 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
         crew.tallies.clone(),
     ));
     // Who answers transfers and updates; both change zones through the keeper.
-    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
+    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates };
     runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(&config, &control, crew, watched))?;
     rest(&config, &control, clock, runtime);
     Ok(())
+}
+
+/// The clerk of updates, to whom the keeper hands the zones that they may change.
+fn start_updates(config: &Config, keeper: &Arc<Keeper>, dice: &mut Dice) -> Result<Arc<Updates>, String> {
+    let folder = config.state.as_ref().map(|state| state.join("zones"));
+    let updates = Arc::new(Updates::start(Arc::clone(keeper), folder, Arc::new(wall_seconds), keyed(dice))?);
+    keeper.entrust(Arc::clone(&updates) as Arc<dyn Steward>);
+    Ok(updates)
 }
 
 /// The threads at work and the ways to reach them.

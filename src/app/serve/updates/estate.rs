@@ -1,8 +1,8 @@
 //! What updates have made of each zone, on disk and in force, and which version has the say.
 //!
 //! At a start the image and the journal make the last acknowledged version. The configuration's version is taken
-//! in its place if its serial number is newer, and if there is no journal yet; else it is passed over: who edits
-//! the file of such a zone raises its serial above the journal's.
+//! in its place if there is no journal yet, or if it comes from a file whose serial number is newer; else it is
+//! passed over: who edits the file of such a zone raises its serial above the journal's.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,7 +111,9 @@ impl Estates {
                 }
             },
         };
-        if is_newer(loaded.serial(), kept.serial()) {
+        // Records without a file have no serial number of their own: theirs is the moment of their reading.
+        let has_file = self.keeper.settings(apex).is_some_and(|settings| settings.file.is_some());
+        if has_file && is_newer(loaded.serial(), kept.serial()) {
             let journal = self.journals.get_mut(apex).ok_or("the zone has no journal")?;
             journal.renew(loaded).map_err(unusable)?;
             warn!(
@@ -121,12 +123,9 @@ impl Estates {
             );
             return Ok(Arc::clone(loaded));
         }
-        if loaded.serial() != kept.serial() || !Difference::between(loaded, &kept).is_empty() {
-            info!(
-                "{apex}: serial {} of the journal is kept; the file's {} is not newer",
-                kept.serial(),
-                loaded.serial()
-            );
+        if !Arc::ptr_eq(loaded, &kept) && has_file && !Difference::between(loaded, &kept).is_empty() {
+            let (kept, loaded) = (kept.serial(), loaded.serial());
+            info!("{apex}: serial {kept} of the journal is kept; the file's {loaded} is not newer");
         }
         Ok(kept)
     }

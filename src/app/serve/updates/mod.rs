@@ -5,7 +5,7 @@
 //! and only then all of them are answered. So nobody hears of a change that a crash could take back, and a slow
 //! disk delays updates without multiplying the delay.
 //!
-//! Such a zone belongs to its journal. The configuration's version of it is brought here too ([`Updates::settle`]),
+//! Such a zone belongs to its journal. The configuration's version of it is brought here too ([`Steward::settle`]),
 //! at the start and at each reload, and takes its place only where its serial number is newer.
 
 mod answer;
@@ -22,7 +22,7 @@ use self::answer::{Admitted, Judgement};
 use self::batch::Batch;
 use self::estate::Estates;
 use super::desk::{Clerk, Errand, Work};
-use super::zones::Keeper;
+use super::zones::{Keeper, Steward};
 use crate::base::bounds;
 use crate::base::collections::{Keyed, Map};
 use crate::dns::Name;
@@ -62,9 +62,10 @@ impl Updates {
         Ok(Self { jobs })
     }
 
-    /// Names the zones that updates may change, and brings the configuration's versions of some of them. When it
-    /// returns, every one of these is in force, in this version or in the journal's. It blocks.
-    pub fn settle(&self, zones: Vec<Name>, loaded: Vec<Arc<Zone>>) {
+}
+
+impl Steward for Updates {
+    fn settle(&self, zones: Vec<Name>, loaded: Vec<Arc<Zone>>) {
         let (done, is_done) = mpsc::sync_channel(1);
         if self.jobs.send(Job::Settle { zones, loaded, done }).is_err() || is_done.recv().is_err() {
             error!("the thread for updates has ended");
