@@ -195,7 +195,7 @@ bounds! {
     /// Octets of one difference in a journal; the largest update is a message of 64 KiB, but what it deletes can be more.
     JOURNAL_RECORD_MAX: usize = 64 * 1024 * 1024;
     /// Octets of a zone's journal; past it the zone is written anew and the journal begins again.
-    JOURNAL_BYTES: u64 = 1024 * 1024;
+    JOURNAL_BYTES: u64 = 256 * 1024;
     /// Updates of one zone that are written to the journal at once.
     UPDATES_TOGETHER: usize = 64;
     /// Updates of all zones that wait for their turn.

@@ -320,6 +320,9 @@ mod tests {
         assert_eq!(name("."), "s/%root.zone");
         assert_eq!(name(r"a/b\.\000.test."), "s/a%2fb%2e%00.test.zone");
         let long = |end: &str| format!("{0}.{0}.{0}.{1}.", "a".repeat(63), end);
-        assert!(name(&long("b")).len() < 220 && name(&long("b".repeat(30).as_str())) != name(&long("c".repeat(30).as_str())));
+        assert!(
+            name(&long("b")).len() < 220
+                && name(&long("b".repeat(30).as_str())) != name(&long("c".repeat(30).as_str()))
+        );
     }
 }

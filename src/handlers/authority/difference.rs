@@ -320,7 +320,8 @@ mod tests {
     fn zone(serial: u32, records: &str) -> Zone {
         let text = format!("@ 300 SOA ns.example. host.example. {serial} 60 30 900 60\n@ 300 NS ns\n{records}");
         let origin = "example.".parse().unwrap();
-        let (zone, findings) = super::super::load(&origin, text.as_bytes(), "test", &mut master_file::no_include, hasher());
+        let (zone, findings) =
+            super::super::load(&origin, text.as_bytes(), "test", &mut master_file::no_include, hasher());
         zone.unwrap_or_else(|| panic!("{:?}", findings.iter().map(ToString::to_string).collect::<Vec<_>>()))
     }
 

@@ -183,7 +183,8 @@ impl<'b> Cursor<'b> {
     fn record(&mut self) -> Option<Difference> {
         let length = self.u32()? as usize;
         let sum = self.u64()?;
-        let payload = self.take(length).filter(|payload| length <= bounds::JOURNAL_RECORD_MAX && checksum(payload) == sum)?;
+        let payload =
+            self.take(length).filter(|payload| length <= bounds::JOURNAL_RECORD_MAX && checksum(payload) == sum)?;
         let mut inner = Cursor { bytes: payload, at: 0 };
         let difference = Difference {
             from_serial: inner.u32()?,

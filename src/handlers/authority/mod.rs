@@ -18,8 +18,8 @@ pub mod patch;
 #[cfg(test)]
 mod tests;
 mod tree;
-pub mod update;
 pub mod tsig;
+pub mod update;
 mod zone;
 mod zones;
 

@@ -61,10 +61,8 @@ fn is_hashed(item: &Item) -> bool {
 
 /// The nodes of `old`, those of the same names as `changed` replaced; both are in canonical order.
 fn merged(old: &Tree, changed: &[Changed<'_>], keyed: Keyed, is_hashed: bool) -> Result<Tree, TooLarge> {
-    let growth: usize = changed
-        .iter()
-        .map(|one| 300 + one.items.iter().map(|item| 32 + item.rdata.len()).sum::<usize>())
-        .sum();
+    let growth: usize =
+        changed.iter().map(|one| 300 + one.items.iter().map(|item| 32 + item.rdata.len()).sum::<usize>()).sum();
     let octets = old.arena_bytes() + growth;
     if octets > bounds::ZONE_BYTES_MAX {
         return Err(TooLarge);

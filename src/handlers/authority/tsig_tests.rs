@@ -5,7 +5,7 @@ use super::*;
 use crate::base::Dice;
 use crate::base::collections::keyed;
 
-const SECRET: &[u8] = b"secret-of-twenty-octets"; 
+const SECRET: &[u8] = b"secret-of-twenty-octets";
 /// When the vectors were made.
 const THEN: u64 = 0x6b02_451a;
 
@@ -183,7 +183,8 @@ fn a_short_mac_is_refused() {
         assert_eq!((error, response[3] & 15), (TsigError::NONE, 1), "{length}");
     }
     let messages = messages("DIG 256");
-    let mut verifier = Verifier::new(&key("k256.test.", Algorithm::HmacSha256), find(&messages[0]).ok().flatten().unwrap().mac);
+    let mut verifier =
+        Verifier::new(&key("k256.test.", Algorithm::HmacSha256), find(&messages[0]).ok().flatten().unwrap().mac);
     assert_eq!(verifier.verify(&with_mac_of(&messages[1], 16), THEN), Err(Disbelief::WrongMac));
 }
 

@@ -140,7 +140,8 @@ impl Estates {
         let fault = || findings.iter().map(ToString::to_string).next().unwrap_or_default();
         let image = Arc::new(zone.ok_or_else(|| format!("the image is broken: {}", fault()))?);
         let mut draft = Draft::new(Arc::clone(&image));
-        let count = journal::replay(&mut draft, &differences).map_err(|why| format!("the journal does not fit: {why}"))?;
+        let count =
+            journal::replay(&mut draft, &differences).map_err(|why| format!("the journal does not fit: {why}"))?;
         let zone = if draft.is_changed() {
             Arc::new(draft.compile(self.keyed.clone()).map_err(|fault| fault.to_string())?)
         } else {

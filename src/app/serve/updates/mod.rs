@@ -61,7 +61,6 @@ impl Updates {
             .map_err(|fault| format!("cannot start a thread for updates: {fault}"))?;
         Ok(Self { jobs })
     }
-
 }
 
 impl Steward for Updates {

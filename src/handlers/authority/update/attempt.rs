@@ -131,11 +131,7 @@ impl Draft {
                 let mut going = self.items(&record.owner);
                 going.retain(|item| !is_apex || !matches!(item.rtype, RecordType::SOA | RecordType::NS));
                 // Where nothing is left to go, the name still says whether the key has business here.
-                if going.is_empty() {
-                    grant.speaks_of(&record.owner)
-                } else {
-                    going.iter().all(|item| may(item.rtype))
-                }
+                if going.is_empty() { grant.speaks_of(&record.owner) } else { going.iter().all(|item| may(item.rtype)) }
             } else {
                 may(record.rtype)
             };

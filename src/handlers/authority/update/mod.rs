@@ -13,8 +13,8 @@ mod policy;
 mod tests;
 
 pub use attempt::is_newer;
-pub(super) use draft::{Item, Touched};
 pub use draft::{Draft, Mismatch};
+pub(super) use draft::{Item, Touched};
 pub use policy::{Grant, Names, Policy, Rule};
 
 use super::difference::Difference;

@@ -179,7 +179,10 @@ fn malformed_changes_leave_everything_as_it_was() {
         (record("x.example.", Class::NONE, 0, ANY, ""), Rcode::FORMERR),
         (record("x.example.", Class::ANY, 0, RecordType::AXFR, ""), Rcode::FORMERR),
         (record("x.example.", Class::CH, 0, TXT, "x"), Rcode::FORMERR),
-        (Record { rdata: SmallVec::from_slice(&[9, b'x']), ..record("x.example.", Class::IN, 0, TXT, "x") }, Rcode::FORMERR),
+        (
+            Record { rdata: SmallVec::from_slice(&[9, b'x']), ..record("x.example.", Class::IN, 0, TXT, "x") },
+            Rcode::FORMERR,
+        ),
         (Record { rtype: RecordType::NSEC3, ..record("x.example.", Class::ANY, 0, A, "") }, Rcode::REFUSED),
     ] {
         let mut draft = draft();
