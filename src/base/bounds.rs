@@ -202,6 +202,46 @@ bounds! {
     UPDATES_WAITING: usize = 1_024;
     /// Messages of a signed stream in a row that carry no signature of their own (RFC 8945 §5.3.1).
     TSIG_UNSIGNED_MAX: usize = 99;
+    /// Zones being sent to secondaries at a time.
+    TRANSFERS_OUT_MAX: usize = 32;
+    /// Zones being fetched from primaries at a time.
+    TRANSFERS_IN_MAX: usize = 16;
+    /// A primary must accept a connection within this time.
+    TRANSFER_CONNECT: Duration = Duration::from_secs(5);
+    /// Each further message of a transfer must come, or be taken by its reader, within this time.
+    TRANSFER_IDLE: Duration = Duration::from_secs(30);
+    /// A whole transfer, in or out, must be done within this time.
+    TRANSFER_DEADLINE: Duration = Duration::from_secs(3_600);
+    /// Octets of messages taken in one transfer from a primary.
+    TRANSFER_BYTES_MAX: usize = u32::MAX as usize;
+    /// Records taken in one transfer from a primary.
+    TRANSFER_RECORDS_MAX: usize = 50_000_000;
+    /// Records of an incremental transfer from a primary; one with more is fetched whole.
+    IXFR_RECORDS_MAX: usize = 1_000_000;
+    /// Versions back that a zone can be sent incrementally (RFC 1995).
+    HISTORY_STEPS_MAX: usize = 1_000;
+    /// Octets that a zone's differences may take, however small the zone; else they may take what it takes.
+    HISTORY_BYTES_FLOOR: usize = 64 * 1024;
+    /// The shortest time between two checks of a primary, whatever the SOA record says.
+    REFRESH_MIN: Duration = Duration::from_secs(1);
+    /// The longest time between two checks of a primary, whatever the SOA record says.
+    REFRESH_MAX: Duration = Duration::from_secs(86_400);
+    /// The first pause after no primary could give a zone that we have no data of; it doubles.
+    FIRST_RETRY_MIN: Duration = Duration::from_secs(2);
+    /// The longest such pause.
+    FIRST_RETRY_MAX: Duration = Duration::from_secs(600);
+    /// An answer to a question for a SOA record, or to a NOTIFY, is awaited this long at first; then twice as long.
+    PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+    /// Datagrams that ask one primary for its SOA record.
+    PROBE_TRIES: u32 = 3;
+    /// Datagrams that tell one secondary of one change (RFC 1996 §3.6).
+    NOTIFY_TRIES: u32 = 7;
+    /// The longest pause between them.
+    NOTIFY_PAUSE_MAX: Duration = Duration::from_secs(60);
+    /// Secondaries being told of a change at a time.
+    NOTIFIES_MAX: usize = 1_024;
+    /// Zones that one catalog may list (RFC 9432).
+    CATALOG_MEMBERS_MAX: usize = 100_000;
     /// Messages that wait for a clerk: transfers, notifications, updates.
     DESK_WAITING: usize = 1_024;
     /// Messages that clerks work on at a time.

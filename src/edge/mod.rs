@@ -14,5 +14,6 @@ pub mod listen;
 pub mod mailbox;
 pub mod seed;
 pub mod tcp;
+pub mod transfer;
 pub mod upstream;
 pub mod upstream_tcp;

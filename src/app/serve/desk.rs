@@ -53,10 +53,10 @@ impl DeskReply {
         }
     }
 
-    /// The bare way back, for responses of several messages.
+    /// The bare way back and the station, for responses of several messages.
     #[must_use]
-    pub fn into_reply(self) -> Reply {
-        self.reply
+    pub fn into_parts(self) -> (Reply, Mailbox) {
+        (self.reply, self.station)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod station;
+pub mod transfer;
 pub mod updates;
 pub mod zones;
 
@@ -24,8 +25,9 @@ use tracing::{error, info, warn};
 
 use self::control::Control;
 use self::current::Current;
-use self::desk::{Clerks, Refuse};
+use self::desk::Clerks;
 use self::station::{Station, Surroundings};
+use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
@@ -34,7 +36,7 @@ use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
-use crate::dns::{Name, Rcode, RecordType};
+use crate::dns::{Name, RecordType};
 use crate::edge::admin::{self, Gauge, Metrics};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::{self, Bound};
@@ -87,7 +89,11 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
         crew.tallies.clone(),
     ));
     // Who answers transfers and updates; both change zones through the keeper.
-    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates };
+    let transfers = {
+        let _within = runtime.enter();
+        Transfers::start(&config, control.keeper(), clock, &mut dice)
+    };
+    let clerks = Clerks { transfers, updates };
     runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(&config, &control, crew, watched))?;
     rest(&config, &control, clock, runtime);

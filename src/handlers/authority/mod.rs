@@ -17,6 +17,7 @@ mod nsec3;
 pub mod patch;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 mod tree;
 pub mod tsig;
 pub mod update;

@@ -69,12 +69,12 @@ pub struct SetView<'t> {
 
 impl<'t> SetView<'t> {
     /// The RDATA, in the order of the zone.
-    pub fn rdatas(&self) -> impl Iterator<Item = &'t [u8]> + Clone {
+    pub fn rdatas(&self) -> impl Iterator<Item = &'t [u8]> + Clone + use<'t> {
         rrset::unpack(self.rdatas)
     }
 
     /// The RDATA of the RRSIG records that cover the set.
-    pub fn signatures(&self) -> impl Iterator<Item = &'t [u8]> + Clone {
+    pub fn signatures(&self) -> impl Iterator<Item = &'t [u8]> + Clone + use<'t> {
         rrset::unpack(self.signatures)
     }
 

@@ -197,13 +197,19 @@ pub enum Standing {
 /// Examines the signature of a `request` that came at `now`.
 #[must_use]
 pub fn examine(request: &[u8], keys: &Keys, now: u64) -> Standing {
+    examine_by(request, |name| keys.key(name).cloned(), now)
+}
+
+/// The same, with keys that are looked up by `key_of`.
+#[must_use]
+pub fn examine_by(request: &[u8], key_of: impl FnOnce(&Name) -> Option<Arc<Key>>, now: u64) -> Standing {
     let tsig = match find(request) {
         Ok(None) => return Standing::Unsigned,
         Ok(Some(tsig)) => tsig,
         Err(Malformed) => return refuse(request, Rcode::FORMERR, TsigError::NONE, None),
     };
-    let key =
-        keys.key(&tsig.key_name).filter(|key| Algorithm::from_name(&tsig.algorithm.to_string()) == Some(key.algorithm));
+    let algorithm = Algorithm::from_name(&tsig.algorithm.to_string());
+    let key = key_of(&tsig.key_name).filter(|key| algorithm == Some(key.algorithm));
     let Some(key) = key else {
         return refuse(request, Rcode::NOTAUTH, TsigError::BADKEY, Some((&tsig, None)));
     };
@@ -219,7 +225,7 @@ pub fn examine(request: &[u8], keys: &Keys, now: u64) -> Standing {
     if !is_same(mac.as_ref().get(..tsig.mac.len()).unwrap_or_default(), tsig.mac) {
         return refuse(request, Rcode::NOTAUTH, TsigError::BADSIG, Some((&tsig, None)));
     }
-    let signer = Signer { key: Arc::clone(key), prior: tsig.mac.to_vec(), is_first: true };
+    let signer = Signer { key, prior: tsig.mac.to_vec(), is_first: true };
     if now.abs_diff(tsig.time) > u64::from(tsig.fudge) {
         return refuse(request, Rcode::NOTAUTH, TsigError::BADTIME, Some((&tsig, Some((signer, now)))));
     }
@@ -231,12 +237,7 @@ pub fn examine(request: &[u8], keys: &Keys, now: u64) -> Standing {
 
 /// The response to a request whose signature is not accepted. An error of the key or the MAC is told unsigned, one
 /// of the time or the length signed (RFC 8945 §5.3.2).
-fn refuse(
-    request: &[u8],
-    rcode: Rcode,
-    error: TsigError,
-    about: Option<(&Tsig<'_>, Option<(Signer, u64)>)>,
-) -> Standing {
+fn refuse(request: &[u8], rcode: Rcode, error: TsigError, about: Option<(&Tsig<'_>, Option<(Signer, u64)>)>) -> Standing {
     let mut response = bare_response(request, rcode);
     if let Some((tsig, signer)) = about {
         let key_name = tsig.key_name.lowered();
@@ -408,9 +409,7 @@ impl Verifier {
         if tsig.error != TsigError::NONE && tsig.mac.is_empty() {
             return Err(Disbelief::Refused(tsig.error)); // unsigned: believed only in that it brings nothing
         }
-        if tsig.key_name != self.key.name
-            || Algorithm::from_name(&tsig.algorithm.to_string()) != Some(self.key.algorithm)
-        {
+        if tsig.key_name != self.key.name || Algorithm::from_name(&tsig.algorithm.to_string()) != Some(self.key.algorithm) {
             return Err(Disbelief::OtherKey);
         }
         let mut transcript = self.transcript.clone();
@@ -489,8 +488,7 @@ impl Tsig<'static> {
 impl Tsig<'_> {
     /// The message as it was before the record was put to it (RFC 8945 §4.3.2).
     fn digest_message(&self, message: &[u8], transcript: &mut hmac::Context) {
-        let Some((header, rest)) = message.get(..self.start).and_then(|whole| whole.split_first_chunk::<HEADER>())
-        else {
+        let Some((header, rest)) = message.get(..self.start).and_then(|whole| whole.split_first_chunk::<HEADER>()) else {
             return;
         };
         let mut header = *header;
