@@ -102,7 +102,7 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
 
 /// The clerk of updates, to whom the keeper hands the zones that they may change.
 fn start_updates(config: &Config, keeper: &Arc<Keeper>, dice: &mut Dice) -> Result<Arc<Updates>, String> {
-    let folder = config.state.as_ref().map(|state| state.join("zones"));
+    let folder = config.state.as_ref().map(|state| state.join("updates"));
     let updates = Arc::new(Updates::start(Arc::clone(keeper), folder, Arc::new(wall_seconds), keyed(dice))?);
     keeper.entrust(Arc::clone(&updates) as Arc<dyn Steward>);
     Ok(updates)

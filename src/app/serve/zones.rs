@@ -114,12 +114,6 @@ impl Keeper {
         self.read(|ledger| ledger.keys.get(name).cloned())
     }
 
-    /// Every TSIG key.
-    #[must_use]
-    pub fn all_keys(&self) -> Vec<Arc<Key>> {
-        self.read(|ledger| ledger.keys.values().cloned().collect())
-    }
-
     /// News of every change from now on. A listener that falls behind [`bounds::ZONE_NEWS`] changes is told that it
     /// has missed some, and looks at all zones anew.
     #[must_use]

@@ -10,7 +10,7 @@ use crate::app::serve::zones::Keeper;
 use crate::base::bounds;
 use crate::chain::Asker;
 use crate::dns::{Edns, Flags, Message, Name, Rcode};
-use crate::handlers::authority::tsig::{self, Algorithm, Keys, Signer, Standing};
+use crate::handlers::authority::tsig::{self, Algorithm, Signer, Standing};
 use crate::handlers::authority::update::{Names, Policy, Rule, Update};
 
 /// What is to be done with a message.
@@ -32,8 +32,8 @@ pub(super) struct Admitted {
 }
 
 /// Looks at everything but the zone's data: the signature, the message's form, the zone, the key's standing there.
-pub(super) fn admit(bytes: &[u8], asker: &Asker, keys: &Keys, keeper: &Keeper, now: u64) -> Judgement {
-    let signer = match tsig::examine(bytes, keys, now) {
+pub(super) fn admit(bytes: &[u8], asker: &Asker, keeper: &Keeper, now: u64) -> Judgement {
+    let signer = match tsig::examine_by(bytes, |name| keeper.key(name).map(|key| Arc::new(tsig_key(&key))), now) {
         Standing::Signed(signer) => Some(signer),
         Standing::Unsigned => None,
         Standing::Refused { error, response } => {
@@ -113,7 +113,7 @@ pub(super) fn policy(policies: &[UpdatePolicy]) -> Policy {
 }
 
 /// A key of the configuration, ready to verify.
-pub(super) fn tsig_key(key: &Key) -> tsig::Key {
+fn tsig_key(key: &Key) -> tsig::Key {
     let algorithm = match key.algorithm {
         KeyAlgorithm::HmacSha256 => Algorithm::HmacSha256,
         KeyAlgorithm::HmacSha384 => Algorithm::HmacSha384,

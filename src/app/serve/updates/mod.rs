@@ -27,7 +27,6 @@ use crate::base::bounds;
 use crate::base::collections::{Keyed, Map};
 use crate::dns::Name;
 use crate::handlers::authority::Zone;
-use crate::handlers::authority::tsig::Keys;
 
 /// Seconds since 1970, as the machine's wall clock has them.
 pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -93,16 +92,14 @@ struct Office {
 
 impl Office {
     fn run(mut self, jobs: &Receiver<Job>) {
-        let mut keys = self.keys();
         while let Ok(first) = jobs.recv() {
             let mut batches: Map<Name, Batch> = Map::with_hasher(self.keyed.clone());
             let rest = jobs.try_iter().take(bounds::UPDATES_TOGETHER - 1);
             for job in std::iter::once(first).chain(rest) {
                 match job {
-                    Job::Update(errand) => self.take(errand, &keys, &mut batches),
+                    Job::Update(errand) => self.take(errand, &mut batches),
                     Job::Settle { zones, loaded, done } => {
                         self.close(&mut batches);
-                        keys = self.keys();
                         self.estates.settle(&zones, loaded);
                         done.send(()).ok(); // whoever asked may have gone
                     }
@@ -113,10 +110,10 @@ impl Office {
     }
 
     /// Judges one update on its zone's draft; what needs no draft is answered at once.
-    fn take(&mut self, errand: Errand, keys: &Keys, batches: &mut Map<Name, Batch>) {
+    fn take(&mut self, errand: Errand, batches: &mut Map<Name, Batch>) {
         let now = (self.clock)();
         let Errand { bytes, asker, reply, .. } = errand;
-        let admitted = match answer::admit(&bytes, &asker, keys, &self.keeper, now) {
+        let admitted = match answer::admit(&bytes, &asker, &self.keeper, now) {
             Judgement::Answered(response) => return reply.send(response),
             Judgement::Silence => return,
             Judgement::Admitted(admitted) => admitted,
@@ -140,13 +137,5 @@ impl Office {
         for (_, batch) in batches.drain() {
             batch.close(&mut self.estates, &self.keeper, self.keyed.clone(), now);
         }
-    }
-
-    fn keys(&self) -> Keys {
-        let mut keys = Keys::new(self.keyed.clone());
-        for key in self.keeper.all_keys() {
-            keys.insert(Arc::new(answer::tsig_key(&key)));
-        }
-        keys
     }
 }
