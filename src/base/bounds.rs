@@ -248,6 +248,16 @@ bounds! {
     DESK_ERRANDS: usize = 256;
     /// Changes of zones that a listener may be behind before it is told that it missed some.
     ZONE_NEWS: usize = 4_096;
+    /// Targets of ALIAS records that are resolved.
+    ALIAS_TARGETS_MAX: usize = 10_000;
+    /// Questions for targets of ALIAS records under way.
+    ALIAS_QUESTIONS: usize = 64;
+    /// Addresses of an ALIAS are asked for again no sooner than this.
+    ALIAS_REFRESH_MIN: Duration = Duration::from_secs(5);
+    /// Addresses of an ALIAS that could not be had are asked for again after this time at the latest.
+    ALIAS_RETRY_MAX: Duration = Duration::from_secs(60);
+    /// Addresses of an ALIAS are given so long past their TTL.
+    ALIAS_STALE_MAX: Duration = Duration::from_secs(86_400);
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

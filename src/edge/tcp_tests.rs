@@ -48,7 +48,7 @@ async fn message(stream: &mut TcpStream) -> Vec<u8> {
 fn answer(reply: Reply, message: &[u8]) {
     match reply {
         Reply::Tcp(reply) => reply.send(message.to_vec()),
-        Reply::Udp { .. } => panic!("a TCP query has a TCP reply"),
+        Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
     }
 }
 

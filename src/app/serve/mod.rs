@@ -1,5 +1,6 @@
 //! `meridian serve`: from a configuration to a running server, and back to rest.
 
+pub mod alias;
 pub mod control;
 pub mod current;
 pub mod desk;
@@ -76,6 +77,7 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
     let (slot, errands) = desk::desk();
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
+    alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let crew = man_stations(&config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(

@@ -4,6 +4,7 @@
 //! as one. A query for a name within one of them is decided here and goes no further; any other passes. Nothing
 //! here reads a file or knows how a zone got its data.
 
+pub mod alias;
 mod answer;
 mod build;
 mod denial;

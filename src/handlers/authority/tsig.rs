@@ -237,7 +237,12 @@ pub fn examine_by(request: &[u8], key_of: impl FnOnce(&Name) -> Option<Arc<Key>>
 
 /// The response to a request whose signature is not accepted. An error of the key or the MAC is told unsigned, one
 /// of the time or the length signed (RFC 8945 §5.3.2).
-fn refuse(request: &[u8], rcode: Rcode, error: TsigError, about: Option<(&Tsig<'_>, Option<(Signer, u64)>)>) -> Standing {
+fn refuse(
+    request: &[u8],
+    rcode: Rcode,
+    error: TsigError,
+    about: Option<(&Tsig<'_>, Option<(Signer, u64)>)>,
+) -> Standing {
     let mut response = bare_response(request, rcode);
     if let Some((tsig, signer)) = about {
         let key_name = tsig.key_name.lowered();
@@ -409,7 +414,9 @@ impl Verifier {
         if tsig.error != TsigError::NONE && tsig.mac.is_empty() {
             return Err(Disbelief::Refused(tsig.error)); // unsigned: believed only in that it brings nothing
         }
-        if tsig.key_name != self.key.name || Algorithm::from_name(&tsig.algorithm.to_string()) != Some(self.key.algorithm) {
+        if tsig.key_name != self.key.name
+            || Algorithm::from_name(&tsig.algorithm.to_string()) != Some(self.key.algorithm)
+        {
             return Err(Disbelief::OtherKey);
         }
         let mut transcript = self.transcript.clone();
@@ -488,7 +495,8 @@ impl Tsig<'static> {
 impl Tsig<'_> {
     /// The message as it was before the record was put to it (RFC 8945 §4.3.2).
     fn digest_message(&self, message: &[u8], transcript: &mut hmac::Context) {
-        let Some((header, rest)) = message.get(..self.start).and_then(|whole| whole.split_first_chunk::<HEADER>()) else {
+        let Some((header, rest)) = message.get(..self.start).and_then(|whole| whole.split_first_chunk::<HEADER>())
+        else {
             return;
         };
         let mut header = *header;

@@ -203,7 +203,8 @@ impl Transfers {
             asker: visitor.asker,
         };
         let answer = decide(&self.keeper.zones(), &query).map(|decision| decision.answer);
-        let not_ours = || Answer::refusal(Rcode::REFUSED, Ede::new(EdeCode::NotAuthoritative, "no zone of this server"));
+        let not_ours =
+            || Answer::refusal(Rcode::REFUSED, Ede::new(EdeCode::NotAuthoritative, "no zone of this server"));
         let mut response = Vec::new();
         seal(&query, &answer.unwrap_or_else(not_ours), false, &mut response);
         visitor.send(response);

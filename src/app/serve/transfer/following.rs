@@ -33,7 +33,8 @@ impl Transfers {
             .map(|settings| (settings.apex.clone(), settings))
             .collect();
         let mut followed = held(&self.followed);
-        followed.retain(|apex, one| wanted.get(apex).is_some_and(|settings| is_followed_alike(settings, &one.settings)));
+        followed
+            .retain(|apex, one| wanted.get(apex).is_some_and(|settings| is_followed_alike(settings, &one.settings)));
         for (apex, settings) in wanted {
             if let Some(one) = followed.get_mut(&apex) {
                 one.settings = settings;

@@ -17,7 +17,7 @@ mod stream_tests;
 
 pub use history::History;
 pub use incoming::{Fault, Incoming, Progress};
-pub use notify::{NotifyFault, Notification, Notifying, acknowledgement, compose_notify, soa_query, soa_serial};
+pub use notify::{Notification, NotifyFault, Notifying, acknowledgement, compose_notify, soa_query, soa_serial};
 pub use outgoing::{Content, Outgoing, Unsendable};
 pub use request::{Request, plan};
 pub use secondary::{Action, Secondary, Timers};
