@@ -112,6 +112,12 @@ impl Journal {
         }
     }
 
+    /// Whether the journal takes nothing more, as what it ends in is unknown: it is to be opened again.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
     /// Whether the journal has grown so long that the image should be renewed: past its bound, and past half of
     /// what the zone takes, so that the cost of images stays in proportion to that of updates.
     #[must_use]
@@ -180,7 +186,7 @@ fn path(folder: &Path, apex: &Name, kind: &str) -> PathBuf {
         for &octet in label {
             match octet {
                 b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(octet)),
-                other => name.push_str(&format!("%{other:02x}")),
+                other => hex(other, &mut name),
             }
         }
     }
@@ -195,9 +201,15 @@ fn shortened(name: String) -> String {
         return name;
     }
     let sum = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-    let sum: String = sum.as_ref().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
-    let head = name.get(..LENGTH_MAX - sum.len() - 1).unwrap_or_default();
-    format!("{head}%{sum}")
+    let mut end = String::new();
+    sum.as_ref().iter().take(16).for_each(|octet| hex(*octet, &mut end));
+    format!("{}{end}", name.get(..LENGTH_MAX - end.len()).unwrap_or_default())
+}
+
+/// Appends `%` and two hexadecimal digits.
+fn hex(octet: u8, out: &mut String) {
+    out.push('%');
+    out.extend([octet >> 4, octet & 15].iter().filter_map(|digit| char::from_digit(u32::from(*digit), 16)));
 }
 
 #[cfg(test)]

@@ -78,12 +78,12 @@ impl Batch {
         Ok(())
     }
 
-    /// Journals the differences, puts the new version in force and answers everybody; where that fails, nothing has
-    /// happened and everybody hears SERVFAIL.
+    /// Journals the differences, puts the new version in force and answers everybody; where that fails, everybody
+    /// hears SERVFAIL.
     pub(super) fn close(self, estates: &mut Estates, keeper: &Keeper, keyed: Keyed, now: u64) {
         let outcome = if self.records.is_empty() { Ok(()) } else { self.commit(estates, keeper, keyed) };
         if let Err(why) = &outcome {
-            error!("updates of {}: {why}; nothing is changed", self.zone.apex());
+            error!("updates of {}: {why}", self.zone.apex());
         }
         for Judged { message, signer, reply, rcode } in self.judged {
             let rcode = if outcome.is_ok() { rcode } else { Rcode::SERVFAIL };
@@ -95,8 +95,10 @@ impl Batch {
     fn commit(&self, estates: &mut Estates, keeper: &Keeper, keyed: Keyed) -> Result<(), String> {
         let next = Arc::new(self.draft.compile(keyed).map_err(|fault| fault.to_string())?);
         estates.append(self.zone.apex(), &self.records)?;
-        keeper
-            .replace_version(&self.zone, next, Cause::Update)
-            .map_err(|_| "the zone was changed by somebody else, or is no longer ours".to_owned())
+        keeper.replace_version(&self.zone, next, Cause::Update).map_err(|_| {
+            // The journal is ahead of what is in force: it has the say when it is opened again.
+            estates.forget(self.zone.apex());
+            "the zone was changed by somebody else, or is no longer ours".to_owned()
+        })
     }
 }

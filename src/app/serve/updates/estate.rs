@@ -44,6 +44,9 @@ impl Estates {
                 self.keeper.replace(chosen, Cause::File);
             }
         }
+        for apex in zones {
+            self.running(apex); // one whose policy is new, and whose file was read before
+        }
     }
 
     /// The running version of `apex`, if it can be changed.
@@ -63,7 +66,16 @@ impl Estates {
     /// Forces records to the disk.
     pub(super) fn append(&mut self, apex: &Name, records: &[u8]) -> Result<(), String> {
         let journal = self.journals.get_mut(apex).ok_or("the zone has no journal")?;
-        journal.append(records).map_err(|fault| format!("the journal cannot be written: {fault}"))
+        let outcome = journal.append(records).map_err(|fault| format!("the journal cannot be written: {fault}"));
+        if journal.is_broken() {
+            self.forget(apex);
+        }
+        outcome
+    }
+
+    /// Closes the zone's files: the next update opens them again, and the version that they tell comes into force.
+    pub(super) fn forget(&mut self, apex: &Name) {
+        self.journals.remove(apex);
     }
 
     /// Renews the image where the journal has grown long.
@@ -73,6 +85,9 @@ impl Estates {
             && let Err(fault) = journal.renew(&zone)
         {
             error!("{apex}: the image cannot be renewed: {fault}");
+            if journal.is_broken() {
+                self.forget(apex);
+            }
         }
     }
 
@@ -99,17 +114,15 @@ impl Estates {
         let apex = loaded.apex();
         let unusable = |fault: std::io::Error| format!("{}: {fault}", folder.display());
         let running = self.keeper.zone(apex).filter(|_| self.journals.contains_key(apex));
-        let kept = match running {
-            Some(running) => running,
-            None => match Journal::open(folder, apex).map_err(unusable)? {
-                Some(opened) => self.restore(apex, opened)?,
-                None => {
-                    let journal = Journal::create(folder, loaded).map_err(unusable)?;
-                    self.journals.insert(apex.clone(), journal);
-                    info!("{apex}: a journal begins at serial {}", loaded.serial());
-                    return Ok(Arc::clone(loaded));
-                }
-            },
+        let kept = if let Some(running) = running {
+            running
+        } else if let Some(opened) = Journal::open(folder, apex).map_err(unusable)? {
+            self.restore(apex, opened)?
+        } else {
+            let journal = Journal::create(folder, loaded).map_err(unusable)?;
+            self.journals.insert(apex.clone(), journal);
+            info!("{apex}: a journal begins at serial {}", loaded.serial());
+            return Ok(Arc::clone(loaded));
         };
         // Records without a file have no serial number of their own: theirs is the moment of their reading.
         let has_file = self.keeper.settings(apex).is_some_and(|settings| settings.file.is_some());

@@ -76,14 +76,13 @@ impl Draft {
                     }
                 }
                 Class::ANY if !self.has(&record.owner, None) => return Err(Rcode::NXDOMAIN), // §2.4.4
-                Class::ANY => {}
                 Class::NONE if is_about_set => {
                     if self.has(&record.owner, Some(record.rtype)) {
                         return Err(Rcode::YXRRSET); // §2.4.3
                     }
                 }
                 Class::NONE if self.has(&record.owner, None) => return Err(Rcode::YXDOMAIN), // §2.4.5
-                Class::NONE => {}
+                Class::ANY | Class::NONE => {}
                 Class::IN if is_about_set => wanted.push(record), // §2.4.2
                 _ => return Err(Rcode::FORMERR),
             }

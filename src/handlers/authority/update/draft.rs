@@ -13,6 +13,7 @@ use super::super::build::absolute;
 use super::super::difference::Difference;
 use super::super::master_file;
 use super::super::patch;
+use super::super::tree::Node;
 use super::super::zone::Zone;
 use crate::base::collections::Keyed;
 use crate::dns::{Class, Name, Record, RecordType};
@@ -176,7 +177,7 @@ impl Draft {
         let nodes = [self.zone.names().find(&relative), self.zone.hashed().find(&relative)];
         let own_name = nodes.iter().flatten().next().map_or_else(|| name.clone(), |node| absolute(node.name, apex));
         let mut items = Vec::new();
-        for set in nodes.iter().flatten().flat_map(|node| node.sets()) {
+        for set in nodes.iter().flatten().flat_map(Node::sets) {
             let item = |rtype, rdata: &[u8]| Item { rtype, ttl: set.ttl, rdata: SmallVec::from_slice(rdata) };
             items.extend(set.rdatas().map(|rdata| item(set.rtype, rdata)));
             items.extend(set.signatures().map(|rdata| item(RecordType::RRSIG, rdata)));
