@@ -9,6 +9,7 @@ needed=(
   nsd nsd
   knotd knot
   named bind9
+  dnssec-signzone bind9-utils
   unbound unbound
   kresd knot-resolver
   dig bind9-dnsutils
