@@ -39,28 +39,31 @@ impl Transfers {
     /// The serial that `server` has of the zone: asked for by datagram, and by TCP where that fails.
     pub(super) async fn serial_at(&self, server: &Server, settings: &ZoneSettings) -> Result<u32, String> {
         let key = self.key_for(server, settings)?;
-        let mut last = String::new();
-        for turn in 0..=bounds::PROBE_TRIES {
-            let id = self.new_id();
-            let mut query = soa_query(id, &settings.apex, RecordType::SOA, None);
-            let verifier = sign(key.as_ref(), &mut query);
-            let answer = if turn < bounds::PROBE_TRIES {
-                exchange(server.address, &self.own, &query, bounds::PROBE_TIMEOUT * (1 << turn)).await
-            } else {
-                self.ask_over_tcp(server.address, &query).await
-            };
-            match answer {
+        for turn in 0..bounds::PROBE_TRIES {
+            let (id, query, verifier) = self.soa_question(settings, key.as_ref());
+            let wait = bounds::PROBE_TIMEOUT * (1 << turn);
+            match exchange(server.address, &self.own, &query, wait).await {
                 Ok(answer) => match read_serial(&answer, id, &settings.apex, verifier) {
                     Ok(Some(serial)) => return Ok(serial),
-                    Ok(None) => "its datagram is truncated".clone_into(&mut last),
-                    Err(why) => return Err(why),
+                    // Truncated, forged, or refused: there are primaries that speak of catalogs by TCP only.
+                    Ok(None) | Err(_) => break,
                 },
                 // Refused by the machine, it will be refused again.
                 Err(fault) if fault.kind() == io::ErrorKind::ConnectionRefused => return Err(in_words(&fault)),
-                Err(fault) => last = in_words(&fault),
+                Err(_) => {}
             }
         }
-        Err(last)
+        let (id, query, verifier) = self.soa_question(settings, key.as_ref());
+        let answer = self.ask_over_tcp(server.address, &query).await.map_err(|fault| in_words(&fault))?;
+        let serial = read_serial(&answer, id, &settings.apex, verifier)?;
+        serial.ok_or_else(|| "it truncates its answer".into())
+    }
+
+    fn soa_question(&self, settings: &ZoneSettings, key: Option<&Arc<Key>>) -> (u16, Vec<u8>, Option<Verifier>) {
+        let id = self.new_id();
+        let mut query = soa_query(id, &settings.apex, RecordType::SOA, None);
+        let verifier = sign(key, &mut query);
+        (id, query, verifier)
     }
 
     async fn ask_over_tcp(&self, target: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {

@@ -49,7 +49,7 @@ impl Transfers {
 
 /// Whether a task for the one does for the other.
 fn is_followed_alike(one: &ZoneSettings, other: &ZoneSettings) -> bool {
-    one.primaries == other.primaries && one.transfer.key == other.transfer.key && one.file == other.file
+    one.primaries == other.primaries && one.transfer.key == other.transfer.key
 }
 
 struct Follower {

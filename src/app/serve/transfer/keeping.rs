@@ -19,10 +19,9 @@ use crate::dns::Name;
 use crate::edge::clock::wall_seconds;
 use crate::handlers::authority::{Zone, load as load_zone, master_file};
 
-/// Where the zone is kept: where its settings say, else in `state`, else nowhere.
-pub(super) fn place_of(transfers: &Transfers, settings: &ZoneSettings) -> Option<PathBuf> {
-    let in_state = || Some(transfers.state.as_ref()?.join("zones").join(file_name(&settings.apex)));
-    settings.file.clone().or_else(in_state)
+/// Where the zone is kept: in `state`, if there is one.
+fn place_of(transfers: &Transfers, apex: &Name) -> Option<PathBuf> {
+    Some(transfers.state.as_ref()?.join("zones").join(file_name(apex)))
 }
 
 /// A zone's name as a file's: letters small, and what could mean something to a file system in hexadecimal.
@@ -44,9 +43,16 @@ fn file_name(apex: &Name) -> String {
     text + "zone"
 }
 
+/// Keeps nothing any more of a zone that is no longer ours.
+pub(super) fn forget(transfers: &Transfers, apex: &Name) {
+    if let Some(path) = place_of(transfers, apex) {
+        std::fs::remove_file(path).ok();
+    }
+}
+
 /// What was kept, and the time since it was confirmed.
 pub(super) async fn load(transfers: &Transfers, settings: &ZoneSettings) -> Option<(Arc<Zone>, Duration)> {
-    let path = place_of(transfers, settings)?;
+    let path = place_of(transfers, &settings.apex)?;
     let (apex, keyed) = (settings.apex.clone(), transfers.keyed.clone());
     let read = move || match read(&path) {
         Ok((text, age)) => {
@@ -80,7 +86,7 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Duration)> {
 
 /// Keeps a new version.
 pub(super) async fn save(transfers: &Transfers, settings: &ZoneSettings, zone: Arc<Zone>) {
-    let Some(path) = place_of(transfers, settings) else { return };
+    let Some(path) = place_of(transfers, &settings.apex) else { return };
     let write = move || {
         if let Err(fault) = write(&path, &zone) {
             warn!("{}: {fault}; serial {} is not kept", path.display(), zone.serial());
@@ -112,7 +118,7 @@ fn write(path: &Path, zone: &Zone) -> io::Result<()> {
 
 /// Notes that the version kept has been confirmed now.
 pub(super) async fn confirm(transfers: &Transfers, settings: &ZoneSettings) {
-    let Some(path) = place_of(transfers, settings) else { return };
+    let Some(path) = place_of(transfers, &settings.apex) else { return };
     let now = UNIX_EPOCH + Duration::from_secs(wall_seconds());
     let touch = move || File::options().append(true).open(path).and_then(|file| file.set_modified(now));
     tokio::task::spawn_blocking(touch).await.ok();

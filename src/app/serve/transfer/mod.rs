@@ -5,6 +5,7 @@
 //! changes, and each request is answered in a task of the desk.
 
 mod answering;
+mod cataloguing;
 mod fetching;
 mod following;
 mod keeping;
@@ -45,8 +46,8 @@ pub struct Transfers {
     followed: Mutex<BTreeMap<Name, Followed>>,
     /// Secondaries that are being told of a change; a signal says that there is another one.
     telling: Mutex<BTreeMap<(Name, SocketAddr), watch::Sender<()>>>,
-    /// What each catalog listed when it was last looked at.
-    catalogs: Mutex<BTreeMap<Name, BTreeMap<Name, Vec<u8>>>>,
+    /// The catalogs that we obey.
+    catalogs: Mutex<BTreeMap<Name, cataloguing::Obeyed>>,
 }
 
 /// A secondary zone's task; it ends when this is dropped.

@@ -1,5 +1,6 @@
 //! Telling secondaries of changes (RFC 1996), and what else a change brings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::handlers::authority::tsig::sign_request;
 
 /// Zones that become ours without data are looked for this often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Changes that are followed up together.
+const TOGETHER: usize = 1_000;
 
 impl Transfers {
     /// Hears of changes, for ever.
@@ -26,23 +29,29 @@ impl Transfers {
         tokio::spawn(async move {
             let mut look = tokio::time::interval(LOOK_EVERY);
             loop {
-                tokio::select! {
-                    heard = news.recv() => match heard {
-                        Ok(changed) => {
-                            transfers.follow_all();
-                            if changed.serial.is_some() {
-                                transfers.tell_of(&changed.apex);
-                            }
-                        }
+                let mut heard = tokio::select! {
+                    heard = news.recv() => Some(heard),
+                    _ = look.tick() => None,
+                };
+                // What comes in one go is followed up once.
+                let mut changed = BTreeSet::new();
+                while let Some(one) = heard.take() {
+                    match one {
+                        Ok(one) => changed.extend(one.serial.map(|_| one.apex)),
                         Err(RecvError::Lagged(_)) => {
-                            transfers.follow_all();
-                            for settings in transfers.keeper.all_settings() {
-                                transfers.tell_of(&settings.apex);
-                            }
+                            let all = transfers.keeper.all_settings();
+                            changed.extend(all.iter().map(|settings| settings.apex.clone()));
                         }
                         Err(RecvError::Closed) => return,
-                    },
-                    _ = look.tick() => transfers.follow_all(),
+                    }
+                    if changed.len() < TOGETHER {
+                        heard = news.try_recv().ok().map(Ok);
+                    }
+                }
+                transfers.keep_catalogs();
+                transfers.follow_all();
+                for apex in changed {
+                    transfers.tell_of(&apex);
                 }
             }
         });

@@ -4,7 +4,7 @@
 //! leaves. A catalog that breaks the RFC's rules lists nobody, and what it listed before stays.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::base::bounds;
 use crate::base::collections::Keyed;
@@ -87,7 +87,10 @@ pub fn produce<'z>(apex: &Name, serial: u32, zones: impl Iterator<Item = &'z Nam
     let parent = apex.child(b"zones").ok()?;
     for zone in zones.take(bounds::CATALOG_MEMBERS_MAX) {
         let digest = ring::digest::digest(&ring::digest::SHA256, zone.lowered().wire());
-        let label: String = digest.as_ref().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+        let mut label = String::new();
+        for octet in digest.as_ref().iter().take(16) {
+            write!(label, "{octet:02x}").ok()?;
+        }
         add(&mut builder, &parent.child(label.as_bytes()).ok()?, RecordType::PTR, 0, zone.wire());
     }
     builder.finish(keyed).0
