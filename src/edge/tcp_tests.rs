@@ -248,7 +248,7 @@ async fn a_stop_lets_the_answers_out_and_then_ends() {
 fn stream_of(reply: Reply) -> TcpStreamReply {
     match reply {
         Reply::Tcp(reply) => reply.stream(),
-        Reply::Udp { .. } => panic!("a TCP query has a TCP reply"),
+        Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
     }
 }
 
