@@ -190,6 +190,16 @@ bounds! {
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;
+    /// Records that dynamic updates may make of one RRset: more would not fit a message.
+    UPDATED_RRSET_RECORDS: usize = 4_096;
+    /// Octets of one difference in a journal; the largest update is a message of 64 KiB, but what it deletes can be more.
+    JOURNAL_RECORD_MAX: usize = 64 * 1024 * 1024;
+    /// Octets of a zone's journal; past it the zone is written anew and the journal begins again.
+    JOURNAL_BYTES: u64 = 256 * 1024;
+    /// Updates of one zone that are written to the journal at once.
+    UPDATES_TOGETHER: usize = 64;
+    /// Updates of all zones that wait for their turn.
+    UPDATES_WAITING: usize = 1_024;
     /// Messages of a signed stream in a row that carry no signature of their own (RFC 8945 §5.3.1).
     TSIG_UNSIGNED_MAX: usize = 99;
     /// Zones being sent to secondaries at a time.
@@ -238,6 +248,16 @@ bounds! {
     DESK_ERRANDS: usize = 256;
     /// Changes of zones that a listener may be behind before it is told that it missed some.
     ZONE_NEWS: usize = 4_096;
+    /// Targets of ALIAS records that are resolved.
+    ALIAS_TARGETS_MAX: usize = 10_000;
+    /// Questions for targets of ALIAS records under way.
+    ALIAS_QUESTIONS: usize = 64;
+    /// Addresses of an ALIAS are asked for again no sooner than this.
+    ALIAS_REFRESH_MIN: Duration = Duration::from_secs(5);
+    /// Addresses of an ALIAS that could not be had are asked for again after this time at the latest.
+    ALIAS_RETRY_MAX: Duration = Duration::from_secs(60);
+    /// Addresses of an ALIAS are given so long past their TTL.
+    ALIAS_STALE_MAX: Duration = Duration::from_secs(86_400);
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

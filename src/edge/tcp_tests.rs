@@ -48,7 +48,7 @@ async fn message(stream: &mut TcpStream) -> Vec<u8> {
 fn answer(reply: Reply, message: &[u8]) {
     match reply {
         Reply::Tcp(reply) => reply.send(message.to_vec()),
-        Reply::Udp { .. } => panic!("a TCP query has a TCP reply"),
+        Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
     }
 }
 
@@ -248,7 +248,7 @@ async fn a_stop_lets_the_answers_out_and_then_ends() {
 fn stream_of(reply: Reply) -> TcpStreamReply {
     match reply {
         Reply::Tcp(reply) => reply.stream(),
-        Reply::Udp { .. } => panic!("a TCP query has a TCP reply"),
+        Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
     }
 }
 
