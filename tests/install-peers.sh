@@ -16,6 +16,7 @@ needed=(
   nsupdate bind9-dnsutils
   kdig knot-dnsutils
   knsupdate knot-dnsutils
+  curl curl
   ip iproute2
   unshare util-linux
   setpriv util-linux

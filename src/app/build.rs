@@ -8,7 +8,7 @@ use crate::base::collections::{Keyed, keyed};
 use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
-use crate::edge::forward::Forwarder;
+use crate::edge::forward::{Forwarder, Target};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::Gate;
@@ -85,6 +85,12 @@ pub fn build(
     let cache = cache.map(|(_, cache)| cache);
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
     let recursion = config.recursion.as_ref();
+    let special = Special::new(&recursion.map_or_else(Vec::new, |recursion| zones(recursion).cloned().collect()));
+    if let Some(cache) = &cache {
+        let (hosts, special) = (hosts.clone(), special.clone());
+        // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name.
+        cache.defer(move |name| hosts.as_ref().is_some_and(|hosts| hosts.lists(name)) || special.owns(name));
+    }
     let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
     let identity = &config.identity;
     links.push(Box::new(Identity::new(
@@ -93,20 +99,19 @@ pub fn build(
         identity.hostname.as_deref(),
     )));
     if let Some(recursion) = recursion {
-        let exempted: Vec<Name> = zones(recursion).cloned().collect();
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
         links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
-        links.push(Box::new(Special::new(&exempted)));
+        links.push(Box::new(special)); // behind the hosts file, which may name private addresses
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));
     }
     let forwarders = recursion.map(|recursion| {
         let forwarder = |zone: &config::ForwardZone| {
-            let upstreams: Vec<_> = zone.upstreams.iter().map(|one| one.address).collect();
-            Forwarder::new(&upstreams, recursion.case_randomisation)
+            let target = |one: &config::Upstream| Target { address: one.address, is_tcp_only: one.is_tcp_only };
+            Forwarder::new(zone.upstreams.iter().map(target), recursion.case_randomisation)
         };
         recursion.forward.iter().map(forwarder).collect()
     });
@@ -122,6 +127,7 @@ pub fn build(
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
         finished_bytes: finished_bytes(config),
+        logged_per_million: config.log.queries_per_million,
         nsid: identity.nsid.clone().unwrap_or_default(),
         has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),

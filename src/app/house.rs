@@ -26,6 +26,8 @@ pub struct House {
     pub stale_wait: Option<Duration>,
     /// Octets of finished answers that each worker may keep at hand.
     pub finished_bytes: usize,
+    /// How many queries of a million are logged.
+    pub logged_per_million: u32,
     /// What the NSID option is answered with (RFC 5001); empty for nothing.
     pub nsid: Box<[u8]>,
     /// Whether somebody sits at the desk: we have zones, which can be transferred and changed.

@@ -86,6 +86,8 @@ pub struct Worker<R> {
     waiting: Map<GoalId, Waiting<R>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
+    /// What the links said, where somebody wants to know.
+    said: Option<Vec<(&'static str, Verdict)>>,
 }
 
 impl<R> Worker<R> {
@@ -100,6 +102,7 @@ impl<R> Worker<R> {
             waiting: Map::with_hasher(keyed(&mut dice)),
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
+            said: None,
             house,
             dice,
             tally,
@@ -119,8 +122,14 @@ impl<R> Worker<R> {
         &self.resolver
     }
 
-    /// Puts an explaining resolver in the place of the plain one.
+    /// What the links said, if the worker explains.
+    pub fn said(&self) -> &[(&'static str, Verdict)] {
+        self.said.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps from now on what the links say, and puts an explaining resolver in the place of the plain one.
     pub fn explain(&mut self) {
+        self.said = Some(Vec::new());
         self.resolver = Resolver::explaining(Arc::clone(&self.house.resolution), &mut self.dice);
     }
 
@@ -184,7 +193,12 @@ impl<R> Worker<R> {
             }
         };
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None };
-        let (_, verdict) = self.house.chain.handle(&query, &mut turn);
+        let said = &mut self.said;
+        let verdict = self.house.chain.handle(&query, &mut turn, |link, verdict| {
+            if let Some(said) = said {
+                said.push((link, verdict.clone()));
+            }
+        });
         let aside = turn.aside;
         if let Some(goal) = aside {
             self.pursue_aside(&goal, now);
@@ -262,13 +276,10 @@ impl<R> Worker<R> {
         self.tally.count(Event::CacheMisses);
         let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
         let Ok(pursuit) = self.resolver.pursue(&goal, &mut around) else {
-            return match goal.stale {
-                Some(stale) => self.respond(&query, &stale, out),
-                None => {
-                    let ede = Ede::new(EdeCode::Other, "too many resolutions under way");
-                    self.respond(&query, &Answer::refusal(Rcode::SERVFAIL, ede), out)
-                }
-            };
+            let answer = goal.stale.unwrap_or_else(|| {
+                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, "too many resolutions under way"))
+            });
+            return self.respond(&query, &answer, out);
         };
         let id = pursuit.id;
         let waiting = self.waiting.entry(id).or_insert_with(|| Waiting { since: now, clients: VecDeque::new() });
@@ -282,12 +293,19 @@ impl<R> Worker<R> {
             self.alarms.push(Reverse((waiting.since + wait, id.0)));
         }
         self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
-        if waiting.clients.len() >= bounds::WAITERS_PER_FETCH {
-            waiting.clients.pop_front();
-            self.tally.count(Event::SilenceCrowded);
-        }
         let Some(reply) = reply.take() else { return Next::Silence };
+        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
+        let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix: goal.prefix, stale: goal.stale });
+        match pushed_out {
+            // A connection waits for its response for ever; a datagram is asked again.
+            Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
+                let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
+                self.respond_late(waiter, &Answer::refusal(Rcode::SERVFAIL, ede));
+            }
+            Some(_) => self.tally.count(Event::SilenceCrowded),
+            None => {}
+        }
         self.collect();
         Next::Wait
     }
@@ -295,7 +313,7 @@ impl<R> Worker<R> {
     /// Pursues a goal that nobody waits for; where there is no room, it is not pursued.
     fn pursue_aside(&mut self, goal: &Goal, now: Instant) {
         self.with_resolver(now, |resolver, around| {
-            if resolver.pursue(goal, around).is_ok() {
+            if resolver.pursue(goal, around).is_ok_and(|pursuit| !pursuit.joined) {
                 around.tally.count(Event::Prefetches);
             }
         });
@@ -346,15 +364,11 @@ impl<R> Worker<R> {
             if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
         }
         for waiter in due {
-            let answer = match &waiter.stale {
-                Some(stale) => {
-                    self.tally.count(Event::StaleAnswers);
-                    stale.clone()
-                }
-                None => {
-                    let ede = Ede::new(EdeCode::NoReachableAuthority, "no answer in time");
-                    Answer::refusal(Rcode::SERVFAIL, ede)
-                }
+            let answer = if let Some(stale) = &waiter.stale {
+                self.tally.count(Event::StaleAnswers);
+                stale.clone()
+            } else {
+                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::NoReachableAuthority, "no answer in time"))
             };
             self.respond_late(waiter, &answer);
         }

@@ -13,7 +13,7 @@ pub struct Aged {
     pub ttl: u32,
 }
 
-/// A decided answer. [`crate::chain::seal`] turns it into bytes; that is the only way out.
+/// A decided answer. [`crate::chain::seal()`] turns it into bytes; that is the only way out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Answer {
     /// The response code.

@@ -5,7 +5,6 @@ pub mod edns;
 pub mod message;
 pub mod name;
 pub mod prepared;
-pub mod presentation;
 pub mod rcode;
 pub mod rrset;
 pub mod rtype;

@@ -1,7 +1,8 @@
 //! Datagrams by the batch: many queries in with one system call, their answers out with another.
 //!
-//! What comes in: a readable [`Listener`]. What leaves: up to [`bounds::BATCH`] queries, each with its sender, the
-//! address it was sent to, and a buffer for its answer. The buffers are kept, so nothing is allocated per packet.
+//! What comes in: a readable [`Listener`]. What leaves: up to [`crate::base::bounds::BATCH`] queries, each with its
+//! sender, the address it was sent to, and a buffer for its answer. The buffers are kept, so nothing is allocated per
+//! packet.
 //! Where the system has no `recvmmsg` ([`Batch::one_by_one`]) the same queries and answers move one by one.
 #![allow(unsafe_code, reason = "recvmmsg, sendmmsg and packet info have no safe form; all unsafe code is here")]
 

@@ -18,18 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// If `out` or `err` cannot be written to.
 pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     show(get(&server.server, "/v1/status", &[]), as_json, out, err, |status| {
+        let shown = |at: &str| status.pointer(at).map_or_else(|| "?".to_owned(), ToString::to_string);
         let mut text = format!(
-            "meridian {}: {}, up {} s, {} workers, {} cache entries in {} octets\n",
+            "meridian {}: {}, up {} s, workers: {}, cache: {} entries in {} octets\n",
             status["version"].as_str().unwrap_or("?"),
             if status["ready"].as_bool().unwrap_or(false) { "ready" } else { "not ready" },
-            status["uptime_seconds"],
-            status["workers"],
-            status["cache"]["entries"],
-            status["cache"]["bytes"],
+            shown("/uptime_seconds"),
+            shown("/workers"),
+            shown("/cache/entries"),
+            shown("/cache/bytes"),
         );
         for (name, count) in status["counted"].as_object().into_iter().flatten() {
             if count.as_u64() != Some(0) {
-                text.push_str(&format!("  {name:<28} {count}\n"));
+                text.extend(["  ", &format!("{name:<28} {count}"), "\n"]);
             }
         }
         text
@@ -135,6 +136,6 @@ fn read(server: &str, response: Result<ureq::http::Response<ureq::Body>, ureq::E
     if response.status().is_success() {
         Ok(value)
     } else {
-        Err(format!("{server}: {}", value["error"].as_str().unwrap_or(&body)))
+        Err(format!("{server}: {}", value.get("error").and_then(Value::as_str).unwrap_or(&body)))
     }
 }

@@ -43,7 +43,7 @@ pub fn serve(file: Option<&Path>, machine: &Machine, err: &mut dyn Write) -> io:
     if zones.has_faults() {
         return Ok(2);
     }
-    match serve::serve(config, zones, file) {
+    match serve::serve(&config, zones, file) {
         Ok(()) => Ok(0),
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;

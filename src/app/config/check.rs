@@ -22,9 +22,8 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
     let keys = zones::keys(&mut top);
     let hosted = zones::read(&mut top, folder, report, &keys);
     let config = Config {
-        admin: admin(&mut top, folder),
+        admin: admin(&mut top),
         workers: workers(&mut top, machine),
-        user: user(&mut top),
         state: top.take("state").filter(|field| !field.node.is_off()).and_then(|field| field.path(folder)),
         log: top.block("log", log).unwrap_or_else(quiet_log),
         recursion: top.block("recursion", |section| recursion::read(section, folder, &listen)),
@@ -81,19 +80,18 @@ fn listen_address(field: &Field<'_>) -> Option<SocketAddr> {
     address
 }
 
-fn admin(top: &mut Section<'_>, folder: &Path) -> Option<Admin> {
+fn admin(top: &mut Section<'_>) -> Option<Admin> {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
     match top.take("admin") {
-        None => Some(Admin { address: default, token_file: None }),
+        None => Some(Admin { address: default }),
         Some(field) if field.node.is_off() => None,
         Some(field) if matches!(field.node.value, Value::Map(_)) => {
             let mut section = field.section("a mapping")?;
             let address = section.take("address").map_or(Some(default), |field| addresses::socket(&field));
-            let token_file = section.path("token_file", folder);
             section.close();
-            address.map(|address| Admin { address, token_file })
+            address.map(|address| Admin { address })
         }
-        Some(field) => addresses::socket(&field).map(|address| Admin { address, token_file: None }),
+        Some(field) => addresses::socket(&field).map(|address| Admin { address }),
     }
 }
 
@@ -105,16 +103,6 @@ fn workers(top: &mut Section<'_>, machine: &Machine) -> usize {
         number => number.parse().ok().filter(|count| (1..=WORKERS_MAX).contains(count)),
     };
     field.scalar(format!("auto or a number from 1 to {WORKERS_MAX}"), read).unwrap_or(automatic)
-}
-
-fn user(top: &mut Section<'_>) -> Option<String> {
-    let field = top.take("user").filter(|field| !field.node.is_off())?;
-    let is_name = |text: &&str| {
-        (1..=32).contains(&text.len())
-            && !text.starts_with('-')
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
-    };
-    field.scalar("the name of a user", |text| Some(text).filter(is_name).map(ToOwned::to_owned))
 }
 
 /// What we say of ourselves; a text that stands for nothing is `off`.

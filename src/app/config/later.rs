@@ -19,6 +19,8 @@ pub(super) struct Later {
 }
 
 const LATER: &[Later] = &[
+    Later { key: "admin.token_file", feature: "a token for the admin address", accepted: "off" },
+    Later { key: "user", feature: "becoming another user", accepted: "off" },
     Later {
         key: "recursion.dnssec",
         feature: "DNSSEC validation",

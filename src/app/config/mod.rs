@@ -1,7 +1,7 @@
 //! From a YAML file to a [`Config`] in which wrong values cannot exist.
 //!
-//! In comes the text of a file; [`raw`] turns it into a tree whose nodes know their places; the readers ([`check`]
-//! and its siblings) walk the tree with a [`cursor`] that notes every fault and goes on; [`crosswise`] looks at what
+//! In comes the text of a file; `raw` turns it into a tree whose nodes know their places; the readers (`check`
+//! and its siblings) walk the tree with a `cursor` that notes every fault and goes on; `crosswise` looks at what
 //! is right alone and wrong together. Out comes the configuration with its lints, or all the faults.
 //!
 //! Everything has a default: an empty file is the built-in configuration. Relative paths count from the folder of

@@ -37,13 +37,13 @@ fn the_built_in_configuration_is_the_defaults() {
     assert_eq!(builtin.lints, []);
     assert_eq!(builtin.config, config(""));
     assert_eq!(builtin.config, config("{recursion: {}, cache: , log: {}, limits: off, zones: {}}"));
-    let Config { listen, admin, workers, user, state, log, recursion, cache, zones, keys, zones_folder, identity } =
+    let Config { listen, admin, workers, state, log, recursion, cache, zones, keys, zones_folder, identity } =
         builtin.config;
     assert_eq!((zones_folder, identity), (None, Identity::default()));
     assert!(zones.is_empty() && keys.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
-    assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
-    assert_eq!((workers, user, state), (4, None, None));
+    assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap() }));
+    assert_eq!((workers, state), (4, None));
     assert_eq!(log, Log { level: tracing::Level::INFO, format: LogFormat::Text, queries_per_million: 0 });
     let recursion = recursion.unwrap();
     assert_eq!(recursion.allow, NetworkSet::private());
@@ -74,9 +74,8 @@ fn values_arrive_as_written() {
     let config = config(
         r#"
 listen: [{address: "192.0.2.53:53"}, "[2001:db8::53]:53"]
-admin: {address: "192.0.2.53:9153", token_file: token}
+admin: {address: "192.0.2.53:9153"}
 workers: 3
-user: meridian
 state: /var/lib/meridian
 log: {level: debug, format: json, queries: 0.5%}
 recursion:
@@ -95,8 +94,8 @@ cache: {size: 16MiB, min_ttl: 10s, max_ttl: 1h, max_negative_ttl: 0, prefetch: o
 "#,
     );
     assert_eq!(config.listen.len(), 2);
-    assert_eq!(config.admin.unwrap().token_file, Some(PathBuf::from("etc/token")));
-    assert_eq!((config.workers, config.user.as_deref()), (3, Some("meridian")));
+    assert_eq!(config.admin.unwrap().address, "192.0.2.53:9153".parse().unwrap());
+    assert_eq!(config.workers, 3);
     assert_eq!(config.state, Some(PathBuf::from("/var/lib/meridian")));
     assert_eq!(config.log, Log { level: tracing::Level::DEBUG, format: LogFormat::Json, queries_per_million: 5_000 });
     let recursion = config.recursion.unwrap();
@@ -195,7 +194,7 @@ fn each_fault_is_said_in_these_words() {
         ),
         ("admin: {token: x}", "1:9: admin.token: found the unknown key \"token\", allowed: address or token_file"),
         ("workers: 0", "1:10: workers: found 0, allowed: auto or a number from 1 to 1024"),
-        ("user: [a]", "1:7: user: found a list, allowed: the name of a user"),
+        ("user: nobody", "1:7: user: found \"nobody\", allowed: off (becoming another user is not built yet)"),
         ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
         (
             "log: {queries: 200%}",
@@ -355,7 +354,7 @@ fn what_is_probably_not_meant_is_a_lint() {
         (
             "admin: 192.0.2.1:9153",
             &[
-                "1:8: admin: lint: found 192.0.2.1:9153 without a token_file, better: {address: …, token_file: …}; without it, reload and flush are refused there",
+                "1:8: admin: lint: found 192.0.2.1:9153, which others can reach, better: a loopback address; elsewhere only /health, /ready and /metrics answer",
             ],
         ),
         (

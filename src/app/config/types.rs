@@ -18,8 +18,6 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Threads that receive queries, from 1.
     pub workers: usize,
-    /// The user to become once the sockets are bound, when started as root.
-    pub user: Option<String>,
     /// The folder for what outlives the process; none keeps it in memory.
     pub state: Option<PathBuf>,
     /// What is logged.
@@ -61,10 +59,8 @@ pub struct Listen {
 /// The admin HTTP server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admin {
-    /// Its address; port 0 lets the system choose.
+    /// Its address; port 0 lets the system choose. Only on loopback does it take commands.
     pub address: SocketAddr,
-    /// The file with the token that changes need once the address is not loopback.
-    pub token_file: Option<PathBuf>,
 }
 
 /// What is logged.

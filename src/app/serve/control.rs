@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::current::Current;
+use super::files::Fingerprints;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
 use super::{explain, files, total};
@@ -33,10 +34,16 @@ struct Shelf {
     folder: Option<[Option<Fingerprint>; 2]>,
 }
 
-struct Held {
-    config: Config,
-    built: Built,
-    kept: Kept,
+/// The configuration in force and what was built from it.
+pub struct Held {
+    /// The configuration.
+    pub config: Config,
+    /// The house and its parts.
+    pub built: Built,
+    /// What outlives a reload.
+    pub kept: Kept,
+    /// The files as they were read.
+    pub watched: Fingerprints,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
@@ -51,23 +58,22 @@ pub struct Control {
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
+    reloaded: tokio::sync::Notify,
 }
 
 impl Control {
     /// Control over what was just built from `config` of the file `path`.
     #[must_use]
     pub fn new(
-        config: Config,
         path: Option<&Path>,
-        built: Built,
-        kept: Kept,
+        held: Held,
         (keeper, library): (Arc<Keeper>, Library),
         surroundings: Surroundings,
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
             path: path.map(Path::to_owned),
-            held: Mutex::new(Held { config, built, kept }),
+            held: Mutex::new(held),
             current: Arc::clone(&surroundings.current),
             keeper,
             library: Mutex::new(Shelf { library, folder: None }),
@@ -75,6 +81,7 @@ impl Control {
             tallies,
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
+            reloaded: tokio::sync::Notify::new(),
         }
     }
 
@@ -97,6 +104,25 @@ impl Control {
     #[must_use]
     pub fn cache(&self) -> Option<Arc<Cache>> {
         self.held().built.cache.clone()
+    }
+
+    /// Where the running configuration keeps what outlives the process.
+    #[must_use]
+    pub fn state(&self) -> Option<PathBuf> {
+        self.held().config.state.clone()
+    }
+
+    /// Watches the hosts file, after each reload the one that is then configured; for ever.
+    pub async fn watch_hosts(self: Arc<Self>) {
+        loop {
+            let (config, watched) = {
+                let held = self.held();
+                (held.config.clone(), held.watched)
+            };
+            let own = Arc::clone(&self);
+            let _watch = files::watch_hosts(&config, watched, move |hosts| own.change_hosts(hosts));
+            self.reloaded.notified().await;
+        }
     }
 
     /// The keeper of the zones.
@@ -184,10 +210,9 @@ impl Control {
         }
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
-        if (&checked.config.listen, checked.config.workers, &checked.config.admin)
-            != (&held.config.listen, held.config.workers, &held.config.admin)
-        {
-            return Err("listen, workers and admin cannot change while running; restart for that".into());
+        if fixed(&checked.config) != fixed(&held.config) {
+            let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
+            return Err(format!("{text}; restart for that"));
         }
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
@@ -195,9 +220,15 @@ impl Control {
         tell(&reading.fresh);
         self.keeper.configure(&checked.config.zones, &checked.config.keys, reading.fresh);
         shelf.library = reading.library;
-        (held.config, held.built) = (checked.config, built);
+        (held.config, held.built, held.watched) = (checked.config, built, read.fingerprints);
+        self.reloaded.notify_one();
         Ok(())
     }
+}
+
+/// What was settled when the process began.
+fn fixed(config: &Config) -> impl PartialEq + use<'_> {
+    (&config.listen, &config.admin, config.workers, &config.state, config.log.level, config.log.format)
 }
 
 /// Says which zones have come.

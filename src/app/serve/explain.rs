@@ -15,10 +15,11 @@ use super::station::{Station, Surroundings};
 use crate::app::worker::Next;
 use crate::base::tally::Tally;
 use crate::base::{Clock, Instant, bounds};
-use crate::chain::{Asker, Carrier, Query, Turn};
+use crate::chain::{Asker, Carrier, Memory, Query};
 use crate::dns::{Flags, Message, Name, Question, RecordType};
 use crate::edge::mailbox::Reply;
 use crate::edge::seed;
+use crate::handlers::authority::master_file::write_rdata;
 use crate::handlers::resolve::trace::{Step, What};
 
 /// Answers `name` and `rtype` for `client` (loopback if none is named) and says how.
@@ -48,18 +49,7 @@ pub fn explain(
     let tally = Arc::new(Tally::default());
     let begun = surroundings.clock.now();
 
-    // What each link says, in order, as the chain would ask them.
-    let mut links = Vec::new();
-    for link in house.chain.links() {
-        let mut turn = Turn { now: begun, dice: &mut dice, tally: &tally, aside: None };
-        let verdict = link.handle(&query, &mut turn);
-        let is_last = !matches!(verdict, crate::chain::Verdict::Pass);
-        links.push(json!({ "link": link.name(), "verdict": describe(&verdict) }));
-        if is_last {
-            break;
-        }
-    }
-
+    let known = known(&*house.memory, name, rtype, begun);
     let mut station = Station::new(surroundings.clone(), (0, 1), Vec::new(), dice, tally)?;
     station.worker().explain();
     let message = Message {
@@ -77,6 +67,7 @@ pub fn explain(
     let mut events = Events::with_capacity(64);
     if next == Next::Wait {
         let end = begun + bounds::WORK_DEADLINE;
+        station.step(&mut events, Duration::ZERO); // the first queries leave at once
         while surroundings.clock.now() < end {
             station.step(&mut events, Duration::from_millis(100));
             if let Some(late) = station.worker().poll_late() {
@@ -85,16 +76,41 @@ pub fn explain(
             }
         }
     }
+    let links: Vec<Value> = station
+        .worker()
+        .said()
+        .iter()
+        .map(|(link, verdict)| json!({ "link": link, "verdict": describe(verdict) }))
+        .collect();
     let steps: Vec<Value> =
         station.worker().resolver().trace().steps().iter().map(|step| step_json(step, begun)).collect();
     let response = Message::parse(&out).ok();
     Ok(json!({
         "question": { "name": name.to_string(), "type": rtype.to_string(), "client": client.to_string() },
         "links": links,
+        "known": known,
         "steps": steps,
         "response": response.as_ref().map(response_json),
         "milliseconds": surroundings.clock.now().since(begun).as_secs_f64() * 1000.0,
     }))
+}
+
+/// What memory held of the question before it was asked, with rank and seconds left.
+fn known(memory: &dyn Memory, name: &Name, rtype: RecordType, now: Instant) -> Vec<String> {
+    let rrset = |rtype| {
+        let found = memory.rrset(name, rtype, now)?;
+        Some(format!("{name} {rtype}: {} records, rank {:?}, {} s left", found.set.rdatas.len(), found.rank, found.ttl))
+    };
+    let denial = memory.denial(name, rtype, now).map(|denial| {
+        let what = if denial.is_nxdomain { "does not exist".to_owned() } else { format!("has no {rtype}") };
+        format!("{name} {what}, {} s left", denial.ttl)
+    });
+    let failure = memory.failure(name, rtype, now).map(|ede| format!("{name} {rtype} failed: {}", ede.text));
+    let cut = memory
+        .delegation(name, now)
+        .map(|cut| format!("zone cut {}: {} servers, {} s left", cut.zone, cut.servers.len(), cut.ttl));
+    let alias = (rtype != RecordType::CNAME).then(|| rrset(RecordType::CNAME)).flatten();
+    [rrset(rtype), alias, denial, failure, cut].into_iter().flatten().collect()
 }
 
 fn describe(verdict: &crate::chain::Verdict) -> String {
@@ -128,8 +144,9 @@ fn step_json(step: &Step, begun: Instant) -> Value {
 fn response_json(message: &Message) -> Value {
     let section = |records: &[crate::dns::Record]| -> Vec<Value> {
         let record = |record: &crate::dns::Record| {
-            json!({ "owner": record.owner.to_string(), "type": record.rtype.to_string(), "ttl": record.ttl,
-                    "rdata": crate::dns::presentation::rdata(record.rtype, &record.rdata) })
+            let mut rdata = String::new();
+            write_rdata(record.rtype, &record.rdata, &mut rdata);
+            json!({ "owner": record.owner.to_string(), "type": record.rtype.to_string(), "ttl": record.ttl, "rdata": rdata })
         };
         records.iter().map(record).collect()
     };
@@ -144,35 +161,33 @@ fn response_json(message: &Message) -> Value {
 #[must_use]
 pub fn text(explained: &Value) -> String {
     let mut lines = Vec::new();
-    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let question = &explained["question"];
+    let string = |value: &Value, at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |at: &str| explained.pointer(at).and_then(Value::as_array).cloned().unwrap_or_default();
+    let milliseconds = |value: &Value| value.get("milliseconds").and_then(Value::as_f64).unwrap_or(0.0);
     lines.push(format!(
         "{} {} for {}",
-        string(&question["name"]),
-        string(&question["type"]),
-        string(&question["client"])
+        string(explained, "/question/name"),
+        string(explained, "/question/type"),
+        string(explained, "/question/client")
     ));
-    for link in list(&explained["links"]) {
-        lines.push(format!("  {:<8} {}", string(&link["link"]), string(&link["verdict"])));
+    for link in list("/links") {
+        lines.push(format!("  {:<8} {}", string(&link, "/link"), string(&link, "/verdict")));
     }
-    for step in list(&explained["steps"]) {
-        lines.push(format!("  {:>8.1} ms  {}", step["milliseconds"].as_f64().unwrap_or(0.0), string(&step["what"])));
+    for known in list("/known") {
+        lines.push(format!("  known    {}", string(&known, "")));
     }
-    let response = &explained["response"];
-    lines.push(format!(
-        "{} after {:.1} ms",
-        string(&response["rcode"]),
-        explained["milliseconds"].as_f64().unwrap_or(0.0)
-    ));
-    for section in ["answer", "authority"] {
-        for record in list(&response[section]) {
-            let ttl = record["ttl"].as_u64().unwrap_or(0);
+    for step in list("/steps") {
+        lines.push(format!("  {:>8.1} ms  {}", milliseconds(&step), string(&step, "/what")));
+    }
+    lines.push(format!("{} after {:.1} ms", string(explained, "/response/rcode"), milliseconds(explained)));
+    for section in ["/response/answer", "/response/authority"] {
+        for record in list(section) {
+            let ttl = record.get("ttl").and_then(Value::as_u64).unwrap_or(0);
             lines.push(format!(
                 "  {} {ttl} {} {}",
-                string(&record["owner"]),
-                string(&record["type"]),
-                string(&record["rdata"])
+                string(&record, "/owner"),
+                string(&record, "/type"),
+                string(&record, "/rdata")
             ));
         }
     }

@@ -3,11 +3,9 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::control::Control;
 use crate::app::build::Files;
 use crate::app::config::{Config, Roots};
 use crate::base::Instant;
@@ -86,16 +84,15 @@ fn read_hints(path: &Path) -> Result<Delegation, String> {
     })
 }
 
-/// Watches the files of `config` until the watches are dropped.
-pub fn watch(config: &Config, control: &Arc<Control>, known: Fingerprints) -> Vec<FileWatch> {
-    let mut watches = Vec::new();
-    if let Some(hosts) = config.recursion.as_ref().and_then(|recursion| recursion.hosts.as_ref()) {
-        let (control, path, ttl) = (Arc::clone(control), hosts.file.clone(), hosts.ttl.as_secs() as u32);
-        watches.push(FileWatch::start(hosts.file.clone(), known.hosts, move || {
-            control.change_hosts(read_hosts(&path, ttl).0);
-        }));
-    }
-    watches
+/// Watches the hosts file of `config` until the watch is dropped; `changed` gets its new content.
+pub fn watch_hosts(
+    config: &Config,
+    known: Fingerprints,
+    mut changed: impl FnMut(Hosts) + Send + 'static,
+) -> Option<FileWatch> {
+    let hosts = config.recursion.as_ref()?.hosts.as_ref()?;
+    let (path, ttl) = (hosts.file.clone(), hosts.ttl.as_secs() as u32);
+    Some(FileWatch::start(hosts.file.clone(), known.hosts, move || changed(read_hosts(&path, ttl).0)))
 }
 
 /// Moves what one cache knows into another, as when its size is changed.

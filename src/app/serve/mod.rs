@@ -5,6 +5,7 @@ pub mod current;
 pub mod desk;
 pub mod explain;
 pub mod files;
+pub mod log;
 pub mod station;
 pub mod transfer;
 pub mod zones;
@@ -22,14 +23,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use self::control::Control;
+use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
 use self::zones::Keeper;
 use super::build::{self, Kept};
-use super::config::{Config, Log, LogFormat};
+use super::config::Config;
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
@@ -50,19 +51,20 @@ const SWEEP_STEP: usize = 2_000;
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
-    begin_log(&config.log);
+pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
+    log::begin(&config.log);
+    raise_descriptors();
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let bound = bind(&config)?;
-    let files = files::read(&config)?;
+    let bound = bind(config)?;
+    let files = files::read(config)?;
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built =
-        runtime.block_on(async { build::build(&config, files.files, &mut kept, files::move_cache(now), &mut dice) });
+        runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
@@ -73,13 +75,11 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
     let (slot, errands) = desk::desk();
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
-    let crew = man_stations(&config, bound, &surroundings, &mut dice)
+    let crew = man_stations(config, bound, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
-        config.clone(),
         path,
-        built,
-        kept,
+        Held { config: config.clone(), built, kept, watched },
         (keeper, zones.library),
         surroundings,
         crew.tallies.clone(),
@@ -91,8 +91,8 @@ pub fn serve(config: Config, zones: Reading, path: Option<&Path>) -> Result<(), 
     };
     let clerks = Clerks { transfers, updates: Arc::new(Refuse(Rcode::REFUSED)) };
     runtime.spawn(desk::attend(errands, clerks));
-    runtime.block_on(live(&config, &control, crew, watched))?;
-    rest(&config, &control, clock, runtime);
+    runtime.block_on(live(config, &control, crew))?;
+    rest(&control, clock, runtime);
     Ok(())
 }
 
@@ -103,6 +103,13 @@ struct Crew {
     tallies: Vec<Arc<Tally>>,
     tcp: Vec<std::net::TcpListener>,
     tcp_places: Arc<TcpPlaces>,
+}
+
+/// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
+fn raise_descriptors() {
+    if let Err(fault) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!("the number of open files stays as it is: {fault}");
+    }
 }
 
 fn bind(config: &Config) -> Result<Vec<Bound>, String> {
@@ -152,7 +159,7 @@ fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings,
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
-async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: files::Fingerprints) -> Result<(), String> {
+async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(), String> {
     let (stop, stopped) = watch::channel(false);
     let mut streams = tokio::task::JoinSet::new();
     let next = Arc::new(AtomicUsize::new(0));
@@ -179,13 +186,13 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew, watched: file
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
         tokio::spawn(admin::serve(listener, house, metrics, stopped.clone()));
     }
-    let watches = files::watch(config, control, watched);
+    let watch = tokio::spawn(Arc::clone(control).watch_hosts());
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
-    drop(watches);
+    watch.abort();
     sweeper.abort();
     looker.abort();
     stop.send(true).ok();
@@ -273,21 +280,12 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     ]
 }
 
-fn rest(config: &Config, control: &Control, clock: MachineClock, runtime: Runtime) {
-    if let (Some(state), Some(cache)) = (&config.state, control.cache()) {
-        files::save_snapshot(state, &cache, clock.now());
+fn rest(control: &Control, clock: MachineClock, runtime: Runtime) {
+    if let (Some(state), Some(cache)) = (control.state(), control.cache()) {
+        files::save_snapshot(&state, &cache, clock.now());
     }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
-}
-
-fn begin_log(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(io::stderr).with_target(false);
-    // A second logger in one process, as in tests, is refused: then the first one serves.
-    match log.format {
-        LogFormat::Text => builder.try_init().ok(),
-        LogFormat::Json => builder.json().try_init().ok(),
-    };
 }
 
 /// The number that all tallies together have counted of `event`.

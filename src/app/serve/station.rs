@@ -25,6 +25,7 @@ use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
 use super::current::Current;
 use super::desk::{DeskReply, DeskSlot, Errand};
+use super::log;
 
 const WAKE: Token = Token(0);
 const FIRST_LISTENER: usize = 1;
@@ -56,6 +57,7 @@ pub struct Station {
     surroundings: Surroundings,
     generation: u64,
     forwarders: Arc<Forwarders>,
+    logged_per_million: u64,
     worker: Worker<Reply>,
     tally: Arc<Tally>,
     poll: Poll,
@@ -93,11 +95,13 @@ impl Station {
             poll.registry().register(&mut listener.socket, Token(FIRST_LISTENER + at), Interest::READABLE)?;
         }
         let (generation, house, forwarders) = surroundings.current.snapshot();
+        let logged_per_million = u64::from(house.logged_per_million);
         let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
         let worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
         Ok(Self {
             generation,
             forwarders,
+            logged_per_million,
             worker,
             tally,
             poll,
@@ -189,6 +193,7 @@ impl Station {
     fn follow_current(&mut self) {
         if self.surroundings.current.generation() != self.generation {
             let (generation, house, forwarders) = self.surroundings.current.snapshot();
+            self.logged_per_million = u64::from(house.logged_per_million);
             self.worker.move_into(house);
             (self.generation, self.forwarders) = (generation, forwarders);
         }
@@ -206,6 +211,9 @@ impl Station {
                 let mut reply = Some(Reply::Udp { listener: at, peer, local });
                 let Some((bytes, out)) = self.batch.exchange(index) else { continue };
                 let next = self.worker.turn(bytes, asker, &mut reply, now, out);
+                if self.logged_per_million > 0 && self.dice.below(1_000_000) < self.logged_per_million {
+                    log::query(bytes, peer, if next == Next::Respond { out } else { &[] });
+                }
                 match next {
                     Next::Respond => {}
                     Next::Silence | Next::Wait => out.clear(),
@@ -271,11 +279,15 @@ impl Station {
     fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
         let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_FLOOR);
         let mut reply = Some(reply);
+        let is_logged = !handed_over && self.logged_per_million > 0;
         let next = if handed_over {
             self.worker.turn_handed_over(bytes, asker, &mut reply, now, &mut out)
         } else {
             self.worker.turn(bytes, asker, &mut reply, now, &mut out)
         };
+        if is_logged && self.dice.below(1_000_000) < self.logged_per_million {
+            log::query(bytes, asker.address, if next == Next::Respond { &out } else { &[] });
+        }
         match (next, reply) {
             (Next::Respond, Some(reply)) => self.send(Late { reply, bytes: out }),
             (Next::HandOver(home), reply) => hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally),

@@ -60,26 +60,34 @@ pub async fn serve(
     let stopped = async move {
         stop.wait_for(|stop| *stop).await.ok();
     };
+    // Where others can reach it, nobody but a monitor is served: without a token, they all look alike.
+    let takes_commands = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let bounded = listener::Bounded::new(listener);
     // It ends without an error: accepting goes on whatever happens to a connection.
-    axum::serve(bounded, router(house, metrics)).with_graceful_shutdown(stopped).await.ok();
+    axum::serve(bounded, router(house, metrics, takes_commands)).with_graceful_shutdown(stopped).await.ok();
 }
 
 /// The routes.
-fn router(house: Arc<dyn AdminHouse>, metrics: Metrics) -> Router {
+fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, takes_commands: bool) -> Router {
+    let commands = if takes_commands { commands() } else { Router::new() };
     Router::new()
         .route("/health", get(async || "ok\n"))
         .route("/ready", get(ready))
         .route("/metrics", get(scrape))
-        .route("/v1/status", get(status))
-        .route("/v1/explain", get(explain))
-        .route("/v1/cache/flush", post(flush))
-        .route("/v1/reload", post(reload))
+        .merge(commands)
         .fallback(async || Fault(StatusCode::NOT_FOUND, "no such resource".into()))
         .method_not_allowed_fallback(async || Fault(StatusCode::METHOD_NOT_ALLOWED, "not by this method".into()))
         .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(bounds::ADMIN_BODY_MAX))
         .with_state(Arc::new(Desk { house, metrics }))
+}
+
+fn commands() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/explain", get(explain))
+        .route("/v1/cache/flush", post(flush))
+        .route("/v1/reload", post(reload))
 }
 
 /// Why a request is refused; JSON like everything else.

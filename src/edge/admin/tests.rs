@@ -139,3 +139,19 @@ async fn a_stop_ends_it() {
     stop.send(true).unwrap();
     server.await.unwrap();
 }
+
+#[tokio::test]
+async fn an_address_that_others_reach_takes_no_commands() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+    let (_stop, stopped) = watch::channel(false);
+    let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
+    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), stopped));
+    for path in ["/health", "/ready", "/metrics"] {
+        assert_eq!(ask(at, path).await.0, 200, "{path}");
+    }
+    for path in ["/v1/status", "/v1/explain?name=www.example.com"] {
+        assert_eq!(ask(at, path).await.0, 404, "{path}");
+    }
+    assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 404);
+}

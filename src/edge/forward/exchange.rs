@@ -16,7 +16,7 @@ use hickory_resolver::proto::serialize::binary::BinDecodable;
 use tokio::sync::Mutex;
 use tokio::time::{Instant as Moment, timeout};
 
-use super::ForwardFault;
+use super::{ForwardFault, Target};
 use crate::base::bounds;
 use crate::dns::{Question, Rcode};
 
@@ -51,6 +51,7 @@ impl Reply {
 /// An upstream and the connection to it.
 pub(super) struct Upstream {
     address: SocketAddr,
+    is_tcp_only: bool,
     /// Owns the tasks that drive connections, which end with it; so it must outlive them.
     runtime: TokioRuntimeProvider,
     connection: Mutex<Option<Connection>>,
@@ -65,8 +66,8 @@ struct Connection {
 }
 
 impl Upstream {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, runtime: TokioRuntimeProvider::new(), connection: Mutex::new(None) }
+    pub(super) fn new(Target { address, is_tcp_only }: Target) -> Self {
+        Self { address, is_tcp_only, runtime: TokioRuntimeProvider::new(), connection: Mutex::new(None) }
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -76,6 +77,10 @@ impl Upstream {
     /// Asks the upstream; a datagram without response is repeated after `patience`. Takes at most
     /// [`bounds::RTO_MAX`] over UDP, and as long again where TCP must follow.
     pub(super) async fn exchange(&self, asking: &Asking, patience: Duration) -> Result<Reply, ForwardFault> {
+        if self.is_tcp_only {
+            let response = self.over_tcp(asking).await.map_err(|fault| fault_of(&fault))?;
+            return reply(response, asking);
+        }
         let mut response = self.over_udp(asking, patience, true).await;
         // A server that does not know EDNS says so, without OPT (RFC 6891 §7).
         if let Ok(received) = &response
@@ -93,10 +98,7 @@ impl Upstream {
             }
             Err(fault) => return Err(fault_of(&fault)),
         };
-        let rcode = rcode_of(&response);
-        let mut bytes = response.into_buffer();
-        restore_question(&mut bytes, &asking.question)?;
-        Ok(Reply { bytes, rcode })
+        reply(response, asking)
     }
 
     async fn over_udp(&self, asking: &Asking, patience: Duration, has_edns: bool) -> Result<DnsResponse, NetError> {
@@ -177,6 +179,13 @@ fn request(asking: &Asking, has_edns: bool, randomises_case: bool) -> Result<Dns
     let mut request = DnsRequest::from_query(query, options);
     request.metadata.checking_disabled = asking.checking_disabled;
     Ok(request)
+}
+
+fn reply(response: DnsResponse, asking: &Asking) -> Result<Reply, ForwardFault> {
+    let rcode = rcode_of(&response);
+    let mut bytes = response.into_buffer();
+    restore_question(&mut bytes, &asking.question)?;
+    Ok(Reply { bytes, rcode })
 }
 
 fn rcode_of(response: &DnsResponse) -> Rcode {

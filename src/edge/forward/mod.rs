@@ -57,6 +57,21 @@ impl std::error::Error for ForwardFault {}
 #[derive(Clone)]
 pub struct Forwarder(Arc<Shared>);
 
+/// An upstream as the operator names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether it is asked over TCP from the start.
+    pub is_tcp_only: bool,
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, is_tcp_only: false }
+    }
+}
+
 struct Shared {
     upstreams: Vec<Upstream>,
     failover: Mutex<Failover>,
@@ -72,10 +87,11 @@ impl Forwarder {
     /// A forwarder to `upstreams`, in the order in which they are preferred. With `randomises_case`, queries over
     /// UDP have letters of random case, and a response that does not repeat them is fetched again over TCP.
     #[must_use]
-    pub fn new(upstreams: &[SocketAddr], randomises_case: bool) -> Self {
+    pub fn new(upstreams: impl IntoIterator<Item = impl Into<Target>>, randomises_case: bool) -> Self {
+        let upstreams: Vec<_> = upstreams.into_iter().map(|target| Upstream::new(target.into())).collect();
         Self(Arc::new(Shared {
-            upstreams: upstreams.iter().copied().map(Upstream::new).collect(),
             failover: Mutex::new(Failover::new(upstreams.len())),
+            upstreams,
             slots: Arc::new(Semaphore::new(bounds::FORWARD_EXCHANGES)),
             origin: Moment::now(),
             randomises_case,

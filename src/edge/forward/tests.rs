@@ -105,7 +105,7 @@ async fn ask(upstreams: &[&Server]) -> Result<Message, ForwardFault> {
 
 async fn ask_within(upstreams: &[&Server], within: Duration) -> Result<Message, ForwardFault> {
     let addresses: Vec<SocketAddr> = upstreams.iter().map(|server| server.address).collect();
-    let response = Forwarder::new(&addresses, true).forward(&question(), true, true, within).await?;
+    let response = Forwarder::new(addresses, true).forward(&question(), true, true, within).await?;
     Ok(Message::parse(&response).unwrap())
 }
 
@@ -161,7 +161,7 @@ async fn a_connection_that_the_upstream_closed_is_made_anew() {
         vec![bytes(&response)]
     })
     .await;
-    let forwarder = Forwarder::new(&[server.address], true);
+    let forwarder = Forwarder::new([server.address], true);
     for _ in 0..3 {
         let response = forwarder.forward(&question(), false, false, Duration::from_secs(5)).await.unwrap();
         assert!(!Message::parse(&response).unwrap().flags.truncated);
@@ -256,7 +256,7 @@ async fn the_next_upstream_is_asked_at_once_after_servfail_or_refused() {
 async fn an_upstream_that_declined_what_another_answered_is_avoided() {
     let bad = Server::start(|query, _| vec![bytes(&response(query, Rcode::SERVFAIL))]).await;
     let good = Server::start(|query, _| vec![bytes(&answer(query, 8))]).await;
-    let forwarder = Forwarder::new(&[bad.address, good.address], true);
+    let forwarder = Forwarder::new([bad.address, good.address], true);
     for _ in 0..5 {
         forwarder.forward(&question(), false, false, Duration::from_secs(5)).await.unwrap();
     }
@@ -303,4 +303,17 @@ async fn an_answer_to_another_question_over_tcp_is_a_fault() {
 #[tokio::test]
 async fn without_upstreams_there_is_a_fault_of_its_own() {
     assert_eq!(ask(&[]).await.unwrap_err(), ForwardFault::NoUpstream);
+}
+
+#[tokio::test]
+async fn an_upstream_named_with_tcp_sees_no_datagram() {
+    let server = Server::start(|query, carrier| {
+        assert_eq!(carrier, Carrier::Tcp);
+        vec![bytes(&answer(query, 1))]
+    })
+    .await;
+    let forwarder = Forwarder::new([Target { address: server.address, is_tcp_only: true }], true);
+    let response = forwarder.forward(&question(), true, false, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(Message::parse(&response).unwrap().answer.len(), 1);
+    assert_eq!(server.asked(), 1);
 }

@@ -98,11 +98,6 @@ impl Entry {
         hits
     }
 
-    /// Whether a prefetch was claimed.
-    pub(super) fn is_prefetched(&self) -> bool {
-        self.is_prefetched.load(Ordering::Relaxed)
-    }
-
     /// True for the first caller only: it is the one to prefetch.
     pub(super) fn claim_prefetch(&self) -> bool {
         !self.is_prefetched.swap(true, Ordering::Relaxed)

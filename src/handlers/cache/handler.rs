@@ -1,5 +1,5 @@
-//! The cache as a link of the chain: answers what is fresh, and otherwise says what is to be asked, with the
-//! stale answer in reserve.
+//! The cache as a link of the chain: answers what is fresh, says that what is stale is to be asked for, with the
+//! stale answer in reserve, and lets all else pass to the links behind it.
 //!
 //! Only those who may have recursion are served from here: what others were told is nobody else's business. A
 //! query with RD=0 gets what is fresh and makes nobody ask.
@@ -25,6 +25,9 @@ impl Handler for Cache {
     fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
         let question = &query.question;
         if question.class != Class::IN || !query.asker.may_recurse || !is_cacheable(question.rtype) {
+            return Verdict::Pass;
+        }
+        if self.defers(&question.name) {
             return Verdict::Pass;
         }
         let now = second(turn.now);
@@ -66,7 +69,6 @@ impl Cache {
             }
         }
         if is_due {
-            turn.tally.count(Event::Prefetches);
             turn.aside = Some(goal(query, Purpose::Prefetch, None));
         }
         answer.recallable_until = parts
@@ -100,10 +102,7 @@ impl Cache {
                 turn.tally.count(Event::StaleAnswers);
                 Verdict::Answer(answer)
             }
-            Course::Ask => {
-                turn.tally.count(Event::CacheMisses);
-                Verdict::Resolve(goal(query, Purpose::Client, Some(answer)))
-            }
+            Course::Ask => Verdict::Resolve(goal(query, Purpose::Client, Some(answer))),
         }
     }
 
@@ -120,8 +119,7 @@ impl Cache {
                 return Verdict::Answer(answer);
             }
         }
-        turn.tally.count(Event::CacheMisses);
-        Verdict::Resolve(goal(query, Purpose::Client, None))
+        Verdict::Pass // the links behind may know the name, and the last of them asks upstreams
     }
 
     /// The failure last remembered for `name` and the type of `question`, fresh or not.

@@ -1,12 +1,12 @@
 //! The cache: what upstreams taught, with its rank and age, in one store for all workers.
 //!
-//! As [`crate::chain::Memory`] it is what the iterator reads and teaches ([`learn`]); as a
-//! [`crate::chain::Handler`] it answers clients from what is fresh ([`handler`]), along aliases ([`walk`],
-//! [`find`]), renews what is popular before it expires ([`prefetch`]), and keeps what is stale for when upstreams
-//! fail ([`stale`]). [`housekeeping`] removes what is over, [`snapshot`] carries the rest over a restart. It asks
+//! As [`crate::chain::Memory`] it is what the iterator reads and teaches (`learn`); as a
+//! [`crate::chain::Handler`] it answers clients from what is fresh (`handler`), along aliases (`walk`,
+//! `find`), renews what is popular before it expires (`prefetch`), and keeps what is stale for when upstreams
+//! fail (`stale`). `housekeeping` removes what is over, `snapshot` carries the rest over a restart. It asks
 //! nobody anything, and knows of files and upstreams as little as of the time.
 //!
-//! In front of the shared store each worker has its own table of finished answers ([`finished`], [`recall`]), which
+//! In front of the shared store each worker has its own table of finished answers ([`finished`], `recall`), which
 //! the fast tempo answers from.
 
 mod entry;
@@ -26,7 +26,10 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
 
 pub use housekeeping::{Sweep, Swept};
 pub use prefetch::Prefetch;
@@ -80,21 +83,47 @@ pub struct Cache {
     settings: Settings,
     store: Store,
     keyed: Keyed,
+    /// Says which names are for a link behind the cache to answer.
+    deferred: ArcSwapOption<Deferred>,
 }
+
+type Deferred = Box<dyn Fn(&Name) -> bool + Send + Sync>;
 
 impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(settings: Settings, dice: &mut Dice) -> Self {
         let keyed = keyed(dice);
-        Self { store: Store::shared(settings.size_bytes, keyed.clone()), settings, keyed }
+        Self {
+            store: Store::shared(settings.size_bytes, keyed.clone()),
+            settings,
+            keyed,
+            deferred: ArcSwapOption::empty(),
+        }
     }
 
     /// An empty cache that evicts in the order of insertion, so that a simulated run repeats exactly.
     #[must_use]
     pub fn simulated(settings: Settings, dice: &mut Dice) -> Self {
         let keyed = keyed(dice);
-        Self { store: Store::plain(settings.size_bytes, keyed.clone()), settings, keyed }
+        Self {
+            store: Store::plain(settings.size_bytes, keyed.clone()),
+            settings,
+            keyed,
+            deferred: ArcSwapOption::empty(),
+        }
+    }
+}
+
+impl Cache {
+    /// Leaves the names that `is_deferred` claims to the links behind the cache, whatever is known of them or of
+    /// names above: what a hosts file lists must not be hidden by what was learned before, or meanwhile.
+    pub fn defer(&self, is_deferred: impl Fn(&Name) -> bool + Send + Sync + 'static) {
+        self.deferred.store(Some(Arc::new(Box::new(is_deferred))));
+    }
+
+    fn defers(&self, name: &Name) -> bool {
+        self.deferred.load().as_ref().is_some_and(|is_deferred| is_deferred(name))
     }
 }
 

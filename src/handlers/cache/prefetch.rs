@@ -26,11 +26,8 @@ impl Prefetch {
     }
 }
 
-/// The second before which an answer with `entry` in it may be recalled without asking the cache again: its
-/// expiry, or the opening of its window as long as a prefetch may still come of it.
+/// The second before which an answer with `entry` in it may be recalled without asking the cache again: the
+/// opening of its window, behind which a prefetch comes and then its result; without a window, its expiry.
 pub(super) fn recallable_until(prefetch: Option<Prefetch>, entry: &Entry) -> Second {
-    match prefetch.and_then(|prefetch| prefetch.opens(entry)) {
-        Some(opens) if !entry.is_prefetched() => opens,
-        _ => entry.expiry,
-    }
+    prefetch.and_then(|prefetch| prefetch.opens(entry)).unwrap_or(entry.expiry)
 }

@@ -39,12 +39,19 @@ impl HostsHandler {
     }
 
     /// Answers from `hosts` from now on. Returns the names whose answers changed: what the cache holds of them
-    /// must be forgotten, because the cache is asked before this link.
+    /// is of a time when the file said something else, and must be forgotten.
     #[must_use = "the cache must forget these names"]
     pub fn swap(&self, hosts: Hosts) -> Vec<Name> {
         let hosts = Arc::new(hosts);
         let old = self.hosts.swap(Arc::clone(&hosts));
         changed_names(&old, &hosts)
+    }
+
+    /// Whether the file lists `name`, or the address that it is the reverse name of.
+    #[must_use]
+    pub fn lists(&self, name: &Name) -> bool {
+        let hosts = self.hosts.load();
+        !hosts.is_empty() && (hosts.addresses(name).is_some() || hosts.pointer(name).is_some())
     }
 
     /// The table in use.

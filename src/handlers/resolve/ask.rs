@@ -40,11 +40,16 @@ pub enum Trouble {
     NoServers,
 }
 
+/// More queries than an ask can send: each of the 32 by UDP may be followed by one over TCP, or one without EDNS.
+pub const EXCHANGES_MAX: u32 = 128;
+
 /// How an ask ended.
 pub type Outcome = Result<Arc<Finding>, Trouble>;
 
 /// After an error RCODE from the last server, a better answer may still come for so long.
 const GRACE: Duration = Duration::from_millis(30);
+/// The last query of an ask waits for at least so long, as for a server never asked before.
+pub const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Error responses taken from one server before it is given up.
 const SOFT_FAILURES: u8 = 2;
 /// Datagrams with a wrong id or question after which UDP is no longer believed for this attempt.
@@ -108,9 +113,16 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// A question for the servers of `zone`; `key` marks its exchanges. Call [`Ask::begin`] next.
+    /// A question for the servers of `zone`; `key` and the numbers from `first` on mark its exchanges. Call
+    /// [`Ask::begin`] next.
     #[must_use]
-    pub fn new(zone: Name, question: Question, servers: &[SocketAddr], ledger: Arc<Ledger>, key: u32) -> Self {
+    pub fn new(
+        zone: Name,
+        question: Question,
+        servers: &[SocketAddr],
+        ledger: Arc<Ledger>,
+        (key, first): (u32, u32),
+    ) -> Self {
         let targets = servers.iter().take(bounds::ADDRESSES_MAX).map(|&address| Target {
             address,
             tries: 0,
@@ -128,7 +140,7 @@ impl Ask {
             attempts: SmallVec::new(),
             tries: 0,
             key,
-            next_sequence: 0,
+            next_sequence: first,
             grace: None,
             trouble: Trouble::NoServers,
         }
@@ -243,7 +255,9 @@ impl Ask {
                 return self.send(next, Transport::Udp, bench);
             }
         }
-        if wants_next { self.advance(bench) } else { None }
+        // A hedge that is still out is the next try already.
+        let is_hedged = self.attempts.iter().any(|attempt| !attempt.is_over);
+        if wants_next && !is_hedged { self.advance(bench) } else { None }
     }
 
     /// Asks the next server; without one, waits for what is still open, and without that, ends.
@@ -290,10 +304,17 @@ impl Ask {
             self.trouble = Trouble::Exhausted(exhausted);
             return Some(Err(self.trouble));
         }
-        let target = self.targets.get_mut(at)?;
-        let score = bench.scoreboard.score(target.address);
+        let score = bench.scoreboard.score(self.targets.get(at)?.address);
         let base = score.map_or(bounds::RTO_INITIAL, super::scoreboard::Score::timeout);
+        let is_last = self.tries + 1 >= bounds::TRIES_PER_STEP
+            || !self.targets.iter().enumerate().any(|(other, target)| {
+                let tries = target.tries + u8::from(other == at);
+                !target.is_spent && tries < bounds::TRIES_PER_SERVER && target.soft_failures < SOFT_FAILURES
+            });
+        let target = self.targets.get_mut(at)?;
         let timeout = match transport {
+            // Nobody is left to ask after it: a path that has become slow gets the time that a new one gets.
+            Transport::Udp if is_last => (base * (1 << target.tries.min(6))).clamp(PATIENCE, bounds::RTO_MAX),
             Transport::Udp => (base * (1 << target.tries.min(6))).min(bounds::RTO_MAX),
             Transport::Tcp => (base * 4).clamp(Duration::from_millis(1500), bounds::RTO_MAX),
         };
@@ -322,7 +343,7 @@ impl Ask {
             name,
             transport,
             sent: now,
-            timeout: now + timeout,
+            timeout: (now + timeout).min(self.ledger.deadline()),
             hedge,
             with_edns,
             cookie,
@@ -332,7 +353,7 @@ impl Ask {
         target.tries += 1;
         target.tried_tcp |= transport == Transport::Tcp;
         self.tries += 1;
-        self.next_sequence += 1;
+        self.next_sequence = self.next_sequence.wrapping_add(1);
         self.grace = None;
         let server = target.address;
         bench.around.tally.count(match transport {
@@ -482,8 +503,10 @@ impl Ask {
         }
         if message.edns.is_some() {
             bench.scoreboard.note_edns(server, true, now);
-        } else if !with_edns && target.tries > 1 {
+        } else if target.without_edns {
             bench.scoreboard.note_edns(server, false, now);
+        } else if !with_edns && target.tries > 1 {
+            bench.scoreboard.note_edns_doubt(server, now);
         }
         match classify(message, &self.zone, &self.question, false, bench.around.tally) {
             Ok(Finding::Lame(why)) => {
@@ -518,7 +541,11 @@ enum Checked {
 fn describe(finding: &Finding, rcode: Rcode) -> String {
     match finding {
         Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
-        Finding::Chain(chain) => format!("{rcode}, {} aliases", chain.aliases.len()),
+        Finding::Chain(chain) => match chain.aliases.len() {
+            0 => rcode.to_string(),
+            1 => format!("{rcode}, an alias"),
+            more => format!("{rcode}, {more} aliases"),
+        },
         Finding::Lame(why) => (*why).to_owned(),
     }
 }

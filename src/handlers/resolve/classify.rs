@@ -53,8 +53,8 @@ pub enum End {
     Denied(Name, Denial),
     /// The response says no more; the target must be asked for.
     Continues(Name),
-    /// A DNAME makes a name of more than 255 octets: YXDOMAIN (RFC 6672 §2.2).
-    TooLong,
+    /// This DNAME makes a name of more than 255 octets: YXDOMAIN (RFC 6672 §2.2).
+    TooLong(Arc<RrSet>),
 }
 
 /// Classifies `message`, a response of a server of `zone` to `question`. With `is_forwarded` the server was
@@ -76,10 +76,12 @@ pub fn classify(
         Ok(Finding::Chain(FoundChain { aliases, end, is_authoritative, roots: None }))
     };
     match end {
-        Walked::TooLong => return found(aliases, End::TooLong),
+        Walked::TooLong(dname) => return found(aliases, End::TooLong(dname)),
         Walked::Found(set) => {
             let is_priming = zone.is_root() && question.name.is_root() && question.rtype == RecordType::NS;
-            let roots = is_priming.then(|| Arc::new(reading.delegation(&set)));
+            let roots = is_priming.then(|| reading.delegation(&set));
+            // Without addresses nobody could be asked for them: then the hints serve on.
+            let roots = roots.filter(|roots| roots.servers.iter().any(|server| !server.glue.is_empty())).map(Arc::new);
             let is_authoritative = message.flags.authoritative;
             return Ok(Finding::Chain(FoundChain { aliases, end: End::Answer(set), is_authoritative, roots }));
         }
@@ -119,7 +121,7 @@ pub fn classify(
 enum Walked {
     Found(Arc<RrSet>),
     Open,
-    TooLong,
+    TooLong(Arc<RrSet>),
 }
 
 struct Reading<'m> {
@@ -146,10 +148,13 @@ impl Reading<'_> {
                 return Ok((aliases, name, Walked::Open));
             }
             let alias = match self.dname(&name)? {
-                Some(dname) => match rename(dname, &name) {
-                    Ok(alias) => alias,
-                    Err(()) => return Ok((aliases, name, Walked::TooLong)),
-                },
+                Some(dname) => {
+                    let dname = Arc::new(dname);
+                    match rename(&dname, &name) {
+                        Some(alias) => alias,
+                        None => return Ok((aliases, name, Walked::TooLong(dname))),
+                    }
+                }
                 None => match collect(&self.message.answer, &name, RecordType::CNAME)? {
                     // Of several CNAMEs at one name, which no zone may have, the first counts.
                     Some(set) => match set.target() {
@@ -292,12 +297,11 @@ pub fn negative_ttl(soa: &RrSet) -> u32 {
     minimum.map_or(0, |octets| soa.ttl.min(u32::from_be_bytes(*octets)))
 }
 
-/// The CNAME that a DNAME makes of `name` (RFC 6672 §3.1); an error where it would be too long.
-fn rename(dname: RrSet, name: &Name) -> Result<Alias, ()> {
-    let renamed = dname.target().and_then(|to| name.with_ending(&dname.owner, &to)).ok_or(())?;
-    let target = renamed.map_err(|_| ())?;
+/// The CNAME that a DNAME makes of `name` (RFC 6672 §3.1); none where it would be too long.
+pub fn rename(dname: &Arc<RrSet>, name: &Name) -> Option<Alias> {
+    let target = dname.target().and_then(|to| name.with_ending(&dname.owner, &to))?.ok()?;
     let cname = RrSet::new(name.clone(), RecordType::CNAME, dname.ttl, [target.wire()]);
-    Ok(Alias { dname: Some(Arc::new(dname)), cname: Arc::new(cname), target })
+    Some(Alias { dname: Some(Arc::clone(dname)), cname: Arc::new(cname), target })
 }
 
 /// The RRset of `owner` and `rtype` in a section, with the signatures that cover it. The owner's letters are

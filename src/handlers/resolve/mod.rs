@@ -11,16 +11,22 @@
 
 pub mod ask;
 pub mod classify;
+mod fetching;
+mod following;
+mod forwarding;
 pub mod hints;
+mod learning;
 pub mod ledger;
 pub mod minimise;
+pub mod resolution;
 pub mod resolver;
 pub mod scoreboard;
 pub mod settings;
 pub mod trace;
 pub mod walk;
 
-pub use resolver::{GoalId, Pursuit, Resolution, Resolver};
+pub use resolution::Resolution;
+pub use resolver::{GoalId, Pursuit, Resolver};
 pub use settings::{Families, Minimisation, Settings, Stub};
 
 use std::net::SocketAddr;

@@ -7,25 +7,26 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use slab::Slab;
 use smallvec::SmallVec;
 
 use super::ask::{self, Ask, Bench, Outcome, Trouble};
-use super::classify::{Alias, End, Finding, FoundChain, address_of, classify};
-use super::ledger::{Exhausted, Ledger};
+use super::learning::learn;
+use super::ledger::Ledger;
+use super::minimise::Shown;
+use super::resolution::{Resolution, explanation};
 use super::scoreboard::Scoreboard;
-use super::settings::{Families, Minimisation, Route};
-use super::trace::{Trace, What};
-use super::walk::{Asking, Cut, Ended, Fetching, Forwarding, Stage, Stand, Walk};
+use super::trace::Trace;
+use super::walk::{Asking, Ended, Stage, Walk};
 use super::{ExchangeId, ForwardRequest, Settings, Surroundings, Transmit};
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::Event;
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Denial, Goal, Learned, Purpose, Rank};
-use crate::dns::{Ede, EdeCode, Message, Name, Question, Rcode, RecordType, RrSet};
+use crate::chain::{Goal, Learned, Purpose};
+use crate::dns::{Name, Question, RecordType};
 
 /// A goal under way; never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,60 +45,7 @@ pub struct Pursuit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Crowded;
 
-/// The end of a goal.
-#[derive(Clone, Debug)]
-pub struct Resolution {
-    /// The aliases' RRsets in order.
-    pub chain: Vec<Aged>,
-    /// What stands at their end.
-    pub ended: Ended,
-}
-
-impl Resolution {
-    /// Whether upstreams gave no usable answer.
-    #[must_use]
-    pub const fn is_failure(&self) -> bool {
-        matches!(self.ended, Ended::Failed(_))
-    }
-
-    /// The answer for a client; denial proofs only where it `wants_dnssec`.
-    #[must_use]
-    pub fn to_answer(&self, wants_dnssec: bool) -> Answer {
-        let mut answer = Answer { answer: self.chain.clone(), ..Answer::default() };
-        match &self.ended {
-            Ended::Answer(aged) => answer.answer.push(aged.clone()),
-            Ended::Denied(denial) => {
-                answer.rcode = if denial.is_nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
-                let aged = |set: &Arc<RrSet>| Aged { set: Arc::clone(set), ttl: denial.ttl };
-                answer.authority.extend(denial.soa.iter().map(aged));
-                if wants_dnssec {
-                    answer.authority.extend(denial.proofs.iter().map(aged));
-                }
-            }
-            Ended::TooLong => answer.rcode = Rcode::YXDOMAIN,
-            Ended::Failed(trouble) => {
-                answer = Answer::refusal(Rcode::SERVFAIL, explanation(*trouble));
-            }
-        }
-        answer
-    }
-}
-
-/// What a failure is called in an Extended DNS Error.
-#[must_use]
-pub fn explanation(trouble: Trouble) -> Ede {
-    match trouble {
-        Trouble::Silence => Ede::new(EdeCode::NoReachableAuthority, "no server answered"),
-        Trouble::Unreachable => Ede::new(EdeCode::NetworkError, "no server could be reached"),
-        Trouble::NoServers => Ede::new(EdeCode::NoReachableAuthority, "no server has an address"),
-        Trouble::Lame => Ede::new(EdeCode::NoReachableAuthority, "the servers do not serve the zone"),
-        Trouble::Rcode(rcode) => Ede::new(EdeCode::NoReachableAuthority, format!("servers answered {rcode}")),
-        Trouble::Oversized => Ede::new(EdeCode::InvalidData, "an RRset has too many records"),
-        Trouble::Exhausted(exhausted) => Ede::new(EdeCode::Other, exhausted.text()),
-    }
-}
-
-struct Shared {
+pub(super) struct Shared {
     ask: Ask,
     waiters: SmallVec<[u32; 2]>,
     scheduled: Option<Instant>,
@@ -105,34 +53,32 @@ struct Shared {
 
 /// All resolutions of one worker.
 pub struct Resolver {
-    settings: Arc<Settings>,
-    scoreboard: Scoreboard,
-    walks: Slab<Walk>,
-    asks: Slab<Shared>,
-    goals: Map<(Name, RecordType, bool), u32>,
-    asked: Map<(Name, Name, RecordType), u32>,
-    forwarded: Map<ExchangeId, u32>,
-    timers: BinaryHeap<Reverse<(Instant, Due)>>,
-    moving: VecDeque<u32>,
-    outbox: VecDeque<Transmit>,
-    forwards: VecDeque<ForwardRequest>,
-    released: VecDeque<ExchangeId>,
-    resolved: VecDeque<(GoalId, Resolution)>,
-    serial: u64,
-    trace: Trace,
+    pub(super) settings: Arc<Settings>,
+    pub(super) scoreboard: Scoreboard,
+    pub(super) walks: Slab<Walk>,
+    pub(super) asks: Slab<Shared>,
+    pub(super) goals: Map<(Name, RecordType, bool), u32>,
+    pub(super) asked: Map<(Name, Name, RecordType), u32>,
+    pub(super) forwarded: Map<ExchangeId, u32>,
+    pub(super) timers: BinaryHeap<Reverse<(Instant, Due)>>,
+    pub(super) moving: VecDeque<u32>,
+    pub(super) outbox: VecDeque<Transmit>,
+    pub(super) forwards: VecDeque<ForwardRequest>,
+    pub(super) released: VecDeque<ExchangeId>,
+    pub(super) resolved: VecDeque<(GoalId, Resolution)>,
+    pub(super) serial: u64,
+    pub(super) next_exchange: u32,
+    pub(super) trace: Trace,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Due {
+pub(super) enum Due {
     Ask(u32),
     Forward(ExchangeId),
 }
 
 /// Marks the exchanges with forwarders; the key of an ask never reaches so high.
-const FORWARDED: u64 = 1 << 63;
-
-/// A forwarder is given up after this time.
-const FORWARD_DEADLINE: std::time::Duration = std::time::Duration::from_millis(4_300);
+pub(super) const FORWARDED: u64 = 1 << 63;
 
 impl Resolver {
     /// A resolver at rest.
@@ -153,6 +99,7 @@ impl Resolver {
             released: VecDeque::new(),
             resolved: VecDeque::new(),
             serial: 0,
+            next_exchange: 0,
             trace: Trace::default(),
         }
     }
@@ -201,6 +148,8 @@ impl Resolver {
         let key = (name, goal.question.rtype, goal.checking_disabled);
         if let Some(walk) = self.goals.get(&key).and_then(|at| self.walks.get_mut(*at as usize)) {
             walk.is_goal = true;
+            walk.has_reserve |= goal.stale.is_some();
+            walk.joined = Some(around.now);
             around.tally.count(Event::Coalesced);
             return Ok(Pursuit { id: GoalId(walk.serial), joined: true });
         }
@@ -213,6 +162,7 @@ impl Resolver {
         let at = self.begin(question, goal.checking_disabled, ledger, 0);
         let serial = self.walks.get_mut(at as usize).map_or(0, |walk| {
             walk.is_goal = true;
+            walk.has_reserve = goal.stale.is_some();
             walk.trusts_memory = goal.purpose == Purpose::Client;
             walk.serial
         });
@@ -310,7 +260,7 @@ impl Resolver {
         };
         let outcome = act(&mut shared.ask, &mut bench);
         match outcome {
-            Some(outcome) => self.end_ask(key, outcome, around),
+            Some(outcome) => self.end_ask(key, &outcome, around),
             None => self.schedule(key),
         }
     }
@@ -325,21 +275,28 @@ impl Resolver {
         }
     }
 
-    fn end_ask(&mut self, key: u32, outcome: Outcome, around: &mut Surroundings<'_>) {
+    fn end_ask(&mut self, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
         let Some(shared) = self.asks.try_remove(key as usize) else { return };
         self.released.extend(shared.ask.exchanges());
         let question = shared.ask.question();
         self.asked.remove(&(shared.ask.zone().clone(), question.name.clone(), question.rtype));
-        if let Ok(finding) = &outcome {
+        if let Ok(finding) = outcome {
             learn(finding, question, around);
         }
         for at in shared.waiters {
-            self.end_asking(at, key, &outcome, around);
+            self.end_asking(at, key, outcome, around);
         }
     }
 
     /// Puts `name` and `rtype` to `servers` of the walk's zone, or joins those who already do.
-    fn ask(&mut self, at: u32, name: Name, rtype: RecordType, servers: &[SocketAddr], around: &mut Surroundings<'_>) {
+    pub(super) fn ask(
+        &mut self,
+        at: u32,
+        name: Name,
+        rtype: RecordType,
+        servers: &[SocketAddr],
+        around: &mut Surroundings<'_>,
+    ) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let Some(stand) = &mut walk.stand else { return };
         stand.tried.extend(servers.iter().copied());
@@ -355,7 +312,10 @@ impl Resolver {
         let entry = self.asks.vacant_entry();
         let key = entry.key() as u32;
         let question = Question::new(name.clone(), rtype);
-        let ask = Ask::new(zone, question, servers, Arc::clone(&walk.ledger), key);
+        // The key will be used again, an exchange's number not: a late response must not meet a stranger.
+        let numbers = (key, self.next_exchange);
+        self.next_exchange = self.next_exchange.wrapping_add(ask::EXCHANGES_MAX);
+        let ask = Ask::new(zone, question, servers, Arc::clone(&walk.ledger), numbers);
         entry.insert(Shared { ask, waiters: SmallVec::from_slice(&[at]), scheduled: None });
         self.asked.insert(asked, key);
         walk.stage = Stage::Asking(Asking { ask: key, name });
@@ -364,7 +324,7 @@ impl Resolver {
 
     // ---- walks ----------------------------------------------------------------------------
 
-    fn begin(&mut self, question: Question, checking_disabled: bool, ledger: Arc<Ledger>, depth: u8) -> u32 {
+    pub(super) fn begin(&mut self, question: Question, checking_disabled: bool, ledger: Arc<Ledger>, depth: u8) -> u32 {
         self.serial += 1;
         let key = (question.name.clone(), question.rtype, checking_disabled);
         let walk = Walk {
@@ -373,12 +333,15 @@ impl Resolver {
             question,
             checking_disabled,
             trusts_memory: true,
+            has_reserve: false,
+            joined: None,
             is_goal: false,
             chain: Vec::new(),
             ledger,
             depth,
             referrals: 0,
-            shown: super::minimise::Shown::default(),
+            has_gone_up: false,
+            shown: Shown::default(),
             stand: None,
             stage: Stage::Moving,
             parents: SmallVec::new(),
@@ -398,265 +361,40 @@ impl Resolver {
         }
     }
 
-    /// Moves a walk on until it waits for something or ends.
-    fn advance(&mut self, at: u32, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        if walk.stand.is_none() {
-            if let Some(ended) = recall(walk, around) {
-                return self.end(at, ended, around);
+    /// In an outage, who joined a walk when its last queries were lost already gets one of his own: the servers may
+    /// have come back since.
+    fn begin_again(&mut self, at: u32, now: Instant) -> bool {
+        let is_outage = self.scoreboard.is_outage(now);
+        let Some(walk) = self.walks.get_mut(at as usize) else { return false };
+        match walk.joined.take() {
+            Some(joined) if is_outage && now.since(joined) < ask::PATIENCE => {
+                walk.ledger = Arc::new(Ledger::open(joined));
+                walk.name = walk.question.name.clone();
+                walk.chain.clear();
+                walk.shown = Shown::default();
+                (walk.referrals, walk.has_gone_up) = (0, false);
+                (walk.stand, walk.stage) = (None, Stage::Moving);
+                self.moving.push_back(at);
+                true
             }
-            let settings = Arc::clone(&self.settings);
-            // A zone's DS records stand in its parent (RFC 4035 §3.1.4.1).
-            let from = match walk.question.rtype {
-                RecordType::DS => walk.name.parent().unwrap_or_else(Name::root),
-                _ => walk.name.clone(),
-            };
-            let learned = around.memory.delegation(&from, around.now);
-            let cut = match settings.route(&from) {
-                Some(Route::Forward(zone, apex)) => return self.forward(at, zone, apex.clone(), around),
-                Some(Route::Stub(stub)) => match learned.filter(|cut| cut.zone.is_below(&stub.zone)) {
-                    Some(delegation) => Cut::Delegated(delegation),
-                    None => Cut::Fixed(stub.zone.clone(), Arc::clone(&stub.servers)),
-                },
-                None => Cut::Delegated(learned.unwrap_or_else(|| Arc::clone(&settings.roots))),
-            };
-            let is_unprimed = matches!(&cut, Cut::Delegated(cut) if cut.zone.is_root() && cut.ttl == 0);
-            self.trace.note(around.now, || What::Begin {
-                name: walk.name.clone(),
-                rtype: walk.question.rtype,
-                zone: cut.zone().clone(),
-            });
-            walk.stand = Some(Stand::new(cut));
-            if is_unprimed {
-                self.prime(around.now);
-            }
-        }
-        self.ask_next(at, around);
-    }
-
-    /// Asks the root's servers who the root's servers are (RFC 9609), beside the walk that began it.
-    fn prime(&mut self, now: Instant) {
-        let key = (Name::root(), RecordType::NS, false);
-        if !self.goals.contains_key(&key) {
-            self.begin(Question::new(key.0, key.1), false, Arc::new(Ledger::open(now)), 0);
+            _ => false,
         }
     }
 
-    /// Asks the servers of the cut for as much of the name as they must see.
-    fn ask_next(&mut self, at: u32, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        let Some(stand) = &mut walk.stand else { return };
-        let mut labels = walk.name.label_count();
-        if self.settings.minimisation != Minimisation::Off {
-            labels = walk.shown.next(&walk.name, stand.known_labels);
-            // What memory knows of the names between need not be asked.
-            while labels < walk.name.label_count() {
-                let between = walk.name.suffix(labels);
-                let is_known = around.memory.rrset(&between, RecordType::A, around.now).is_some()
-                    || around
-                        .memory
-                        .denial(&between, RecordType::A, around.now)
-                        .is_some_and(|denial| !denial.is_nxdomain);
-                if !is_known {
-                    break;
-                }
-                stand.known_labels = labels;
-                labels = walk.shown.next(&walk.name, labels);
-            }
-        }
-        let is_whole = labels >= walk.name.label_count();
-        let rtype = if is_whole { walk.question.rtype } else { RecordType::A };
-        let name = walk.name.suffix(labels);
-        let servers = addresses(stand, &self.settings, around);
-        if servers.is_empty() { self.fetch(at, around) } else { self.ask(at, name, rtype, &servers, around) }
-    }
-
-    /// Looks up addresses of name servers that have none, two at a time.
-    fn fetch(&mut self, at: u32, around: &mut Surroundings<'_>) {
-        let mut pending: SmallVec<[u32; 2]> = SmallVec::new();
-        let mut refusal = None;
-        loop {
-            let Some(walk) = self.walks.get_mut(at as usize) else { return };
-            if pending.len() >= walk.ledger.glueless_parallel() && !pending.is_empty() {
-                break;
-            }
-            let (server, rtype) = match next_lookup(walk, self.settings.families) {
-                Ok(Some(lookup)) => lookup,
-                Ok(None) => break,
-                Err(exhausted) => {
-                    around.tally.count(exhausted.event());
-                    refusal = Some(Trouble::Exhausted(exhausted));
-                    break;
-                }
-            };
-            if around.memory.failure(&server, rtype, around.now).is_some() {
-                continue;
-            }
-            let (ledger, depth) = (Arc::clone(&walk.ledger), walk.depth + 1);
-            let child = match self.goals.get(&(server.clone(), rtype, false)) {
-                Some(&child) if self.waits_for(child, at) => {
-                    around.tally.count(Event::LoopsFound);
-                    continue;
-                }
-                Some(&child) => child,
-                None if self.walks.len() >= bounds::RESOLUTIONS_MAX => break,
-                None => self.begin(Question::new(server, rtype), false, ledger, depth),
-            };
-            if let Some(child) = self.walks.get_mut(child as usize) {
-                child.parents.push(at);
-            }
-            pending.push(child);
-        }
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        if pending.is_empty() {
-            let trouble = refusal.unwrap_or(walk.trouble);
-            return self.run_dry(at, trouble, around);
-        }
-        walk.stage = Stage::Fetching(Fetching { pending });
-    }
-
-    /// Whether the walk `from` waits, itself or through others, for the walk `target`.
-    fn waits_for(&self, from: u32, target: u32) -> bool {
-        let mut seen: SmallVec<[u32; 16]> = SmallVec::new();
-        let mut open: SmallVec<[u32; 16]> = SmallVec::from_slice(&[from]);
-        while let Some(at) = open.pop() {
-            if at == target {
-                return true;
-            }
-            if seen.contains(&at) || seen.len() > 256 {
-                continue;
-            }
-            seen.push(at);
-            if let Some(Walk { stage: Stage::Fetching(fetching), .. }) = self.walks.get(at as usize) {
-                open.extend(fetching.pending.iter().copied());
-            }
-        }
-        false
-    }
-
-    /// A walk's ask has ended.
-    fn end_asking(&mut self, at: u32, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        let asked = match &mut walk.stage {
-            Stage::Asking(asking) if asking.ask == key => std::mem::replace(&mut asking.name, Name::root()),
-            _ => return,
-        };
-        walk.stage = Stage::Moving;
-        match outcome {
-            Ok(finding) => {
-                let finding = Arc::clone(finding);
-                self.follow(at, &asked, &finding, around);
-            }
-            Err(trouble) => {
-                walk.trouble = *trouble;
-                // The budget that ran out may have been another's: then we ask on our own account.
-                let is_shared =
-                    matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.queries() < bounds::UPSTREAM_QUERIES / 2;
-                if is_shared && around.now < walk.ledger.deadline() {
-                    if let Some(stand) = &mut walk.stand {
-                        stand.tried.clear();
-                    }
-                    self.moving.push_back(at);
-                    return;
-                }
-                if matches!(trouble, Trouble::Exhausted(_)) {
-                    return self.end(at, Ended::Failed(*trouble), around);
-                }
-                self.fetch(at, around);
-            }
-        }
-    }
-
-    /// No server of the cut is left to ask.
-    fn run_dry(&mut self, at: u32, trouble: Trouble, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        // Servers that choke on a shortened name may know the whole one.
-        if !walk.shown.has_given_up()
-            && self.settings.minimisation == Minimisation::Relaxed
-            && let Some(stand) = &mut walk.stand
-            && stand.known_labels + 1 < walk.name.label_count()
-            && !stand.tried.is_empty()
-            && matches!(trouble, Trouble::Rcode(_) | Trouble::Lame)
+    pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
+        if matches!(ended, Ended::Failed(Trouble::Silence | Trouble::Unreachable | Trouble::Exhausted(_)))
+            && self.begin_again(at, around.now)
         {
-            walk.shown.give_up();
-            stand.tried.clear();
-            self.moving.push_back(at);
             return;
         }
-        self.end(at, Ended::Failed(trouble), around);
-    }
-
-    /// Goes where a finding about `asked` leads.
-    fn follow(&mut self, at: u32, asked: &Name, finding: &Finding, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        match finding {
-            Finding::Referral(delegation, _) => {
-                walk.referrals += 1;
-                if walk.referrals > bounds::REFERRALS_MAX {
-                    around.tally.count(Event::BoundReferrals);
-                    return self.end(at, Ended::Failed(Trouble::Exhausted(Exhausted::Referrals)), around);
-                }
-                walk.stand = Some(Stand::new(Cut::Delegated(Arc::clone(delegation))));
-                self.moving.push_back(at);
-            }
-            Finding::Chain(chain) if *asked != walk.name => {
-                let is_nxdomain = matches!(&chain.end, End::Denied(_, denial) if denial.is_nxdomain);
-                if is_nxdomain && chain.aliases.is_empty() {
-                    if self.settings.minimisation == Minimisation::Strict {
-                        return self.follow_chain(at, chain, around);
-                    }
-                    walk.shown.give_up();
-                }
-                if let Some(stand) = &mut walk.stand {
-                    stand.known_labels = asked.label_count();
-                    stand.tried.clear();
-                }
-                self.moving.push_back(at);
-            }
-            Finding::Chain(chain) => self.follow_chain(at, chain, around),
-            Finding::Lame(_) => self.end(at, Ended::Failed(Trouble::Lame), around),
-        }
-    }
-
-    fn follow_chain(&mut self, at: u32, chain: &FoundChain, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        for alias in &chain.aliases {
-            if let Err(exhausted) = walk.ledger.charge_alias() {
-                around.tally.count(exhausted.event());
-                return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
-            }
-            push_alias(walk, alias, &self.settings);
-        }
-        match &chain.end {
-            End::Answer(set) => {
-                let aged = age(set, &self.settings);
-                self.end(at, Ended::Answer(aged), around);
-            }
-            End::Denied(name, denial) => {
-                let denial = Denial { ttl: denial.ttl.min(self.settings.max_negative_ttl), ..denial.clone() };
-                let learned =
-                    Learned::Denial { name: name.clone(), rtype: walk.question.rtype, denial: denial.clone() };
-                around.memory.learn(learned, around.now);
-                self.end(at, Ended::Denied(denial), around);
-            }
-            End::TooLong => self.end(at, Ended::TooLong, around),
-            End::Continues(target) => {
-                walk.name = target.lowered();
-                walk.stand = None;
-                walk.shown = super::minimise::Shown::default();
-                self.moving.push_back(at);
-            }
-        }
-    }
-
-    fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.try_remove(at as usize) else { return };
         self.goals.remove(&(walk.question.name.clone(), walk.question.rtype, walk.checking_disabled));
         if let Ended::Failed(trouble) = &ended {
             around.tally.count(Event::ResolutionsFailed);
             // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
-            // only delay the first answer after the outage. A reached bound may be the parent's.
-            let is_telling = !self.scoreboard.is_outage(around.now)
+            // only delay the first answer after the outage, save where clients have a stale answer meanwhile. A
+            // reached bound may be the parent's.
+            let is_telling = (walk.has_reserve || !self.scoreboard.is_outage(around.now))
                 && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)));
             if is_telling {
                 around.memory.learn(
@@ -675,262 +413,5 @@ impl Resolver {
         if walk.is_goal {
             self.resolved.push_back((GoalId(walk.serial), Resolution { chain: walk.chain, ended }));
         }
-    }
-
-    /// A lookup of a name server's address has ended.
-    fn end_fetching(&mut self, at: u32, child: u32, ended: &Ended) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        let Stage::Fetching(fetching) = &mut walk.stage else { return };
-        let Some(place) = fetching.pending.iter().position(|pending| *pending == child) else { return };
-        fetching.pending.swap_remove(place);
-        let is_last = fetching.pending.is_empty();
-        let found = match (ended, &mut walk.stand) {
-            (Ended::Answer(aged), Some(stand)) => {
-                let found = aged.set.rdatas.iter().filter_map(|rdata| address_of(aged.set.rtype, rdata));
-                let room = bounds::ADDRESSES_PER_SERVER;
-                stand.addresses.extend(found.take(room).filter(|address| self.settings.may_ask(*address)));
-                true
-            }
-            (Ended::Failed(trouble), _) => {
-                walk.ledger.note_glueless_failure();
-                walk.trouble = *trouble;
-                false
-            }
-            (Ended::Denied(denial), _) if !denial.is_nxdomain && self.settings.families == Families::Both => {
-                walk.trouble = Trouble::NoServers; // the other family may be there
-                false
-            }
-            _ => {
-                walk.ledger.note_glueless_failure();
-                walk.trouble = Trouble::NoServers;
-                false
-            }
-        };
-        if found || is_last {
-            walk.stage = Stage::Moving;
-            self.moving.push_back(at);
-        }
-    }
-
-    // ---- forwarding -----------------------------------------------------------------------
-
-    fn forward(&mut self, at: u32, zone: usize, apex: Name, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        if let Err(exhausted) = walk.ledger.charge_query(around.now) {
-            around.tally.count(exhausted.event());
-            return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
-        }
-        self.serial += 1;
-        let exchange = ExchangeId(FORWARDED | self.serial);
-        let deadline = around.now + FORWARD_DEADLINE;
-        let question = Question::new(walk.name.clone(), walk.question.rtype);
-        around.tally.count(Event::UpstreamForwarded);
-        self.trace.note(around.now, || What::Forward {
-            zone: apex.clone(),
-            name: question.name.clone(),
-            rtype: question.rtype,
-        });
-        walk.stage = Stage::Forwarding(Forwarding { zone: apex });
-        self.forwarded.insert(exchange, at);
-        self.timers.push(Reverse((deadline, Due::Forward(exchange))));
-        let checking_disabled = walk.checking_disabled;
-        self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled });
-    }
-
-    fn judge_forwarded(&mut self, at: u32, bytes: Option<&[u8]>, around: &mut Surroundings<'_>) {
-        let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        let Stage::Forwarding(forwarding) = std::mem::replace(&mut walk.stage, Stage::Moving) else { return };
-        let question = Question::new(walk.name.clone(), walk.question.rtype);
-        let outcome = match bytes.map(Message::parse) {
-            None => Err(Trouble::Silence),
-            Some(Err(_)) => Err(Trouble::Lame),
-            Some(Ok(message)) => {
-                walk.ledger.charge_bytes(bytes.map_or(0, <[u8]>::len));
-                match message.rcode {
-                    Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::YXDOMAIN => {
-                        classify(&message, &forwarding.zone, &question, true, around.tally)
-                            .map_err(|_| Trouble::Oversized)
-                    }
-                    rcode => Err(Trouble::Rcode(rcode)),
-                }
-            }
-        };
-        let verdict = match &outcome {
-            Ok(Finding::Chain(_)) => "answered".to_owned(),
-            Ok(_) => "no answer".to_owned(),
-            Err(trouble) => explanation(*trouble).text.into_owned(),
-        };
-        self.trace.note(around.now, || What::Judge { server: None, verdict });
-        match outcome {
-            Ok(Finding::Chain(mut chain)) => {
-                chain.is_authoritative = true; // we were told to trust it
-                learn(&Finding::Chain(chain.clone()), &question, around);
-                self.follow_chain(at, &chain, around);
-            }
-            Ok(_) => self.end(at, Ended::Failed(Trouble::Lame), around),
-            Err(trouble) => self.end(at, Ended::Failed(trouble), around),
-        }
-    }
-}
-
-fn age(set: &Arc<RrSet>, settings: &Settings) -> Aged {
-    Aged { ttl: set.ttl.clamp(settings.min_ttl, settings.max_ttl), set: Arc::clone(set) }
-}
-
-fn push_alias(walk: &mut Walk, alias: &Alias, settings: &Settings) {
-    walk.chain.extend(alias.dname.iter().map(|dname| age(dname, settings)));
-    walk.chain.push(age(&alias.cname, settings));
-    walk.name = alias.target.lowered();
-}
-
-/// Answers a walk from memory as far as it goes: follows known aliases, and ends where the rest is known.
-fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
-    if !walk.trusts_memory {
-        return None;
-    }
-    loop {
-        let (memory, rtype, now) = (around.memory, walk.question.rtype, around.now);
-        let is_usable = |rank: Rank| rank >= Rank::Authority;
-        if let Some(found) = memory.rrset(&walk.name, rtype, now).filter(|found| is_usable(found.rank)) {
-            return Some(Ended::Answer(Aged { set: found.set, ttl: found.ttl }));
-        }
-        if let Some(denial) = memory.denial(&walk.name, rtype, now) {
-            return Some(Ended::Denied(denial));
-        }
-        if rtype == RecordType::CNAME {
-            return None;
-        }
-        let found = memory.rrset(&walk.name, RecordType::CNAME, now).filter(|found| is_usable(found.rank))?;
-        let target = found.set.target()?;
-        if let Err(exhausted) = walk.ledger.charge_alias() {
-            around.tally.count(exhausted.event());
-            return Some(Ended::Failed(Trouble::Exhausted(exhausted)));
-        }
-        walk.chain.push(Aged { set: found.set, ttl: found.ttl });
-        walk.name = target.lowered();
-    }
-}
-
-/// The addresses of the cut's servers that may be asked and have not been, at most
-/// [`bounds::ADDRESSES_MAX`] of them.
-fn addresses(stand: &Stand, settings: &Settings, around: &mut Surroundings<'_>) -> SmallVec<[SocketAddr; 16]> {
-    let mut servers: SmallVec<[SocketAddr; 16]> = SmallVec::new();
-    match &stand.cut {
-        Cut::Fixed(_, fixed) => {
-            servers.extend(
-                fixed.iter().filter(|server| !stand.tried.contains(server)).copied().take(bounds::ADDRESSES_MAX),
-            );
-        }
-        Cut::Delegated(delegation) => {
-            // The hints are the operator's own word: no list of denied networks stands against it.
-            let is_own = Arc::ptr_eq(delegation, &settings.roots);
-            let mut order: SmallVec<[usize; 16]> = (0..delegation.servers.len()).collect();
-            around.dice.shuffle(&mut order);
-            let mut add = |address: IpAddr| {
-                let server = SocketAddr::new(address, settings.port);
-                let may_ask = if is_own { settings.families.has(address) } else { settings.may_ask(address) };
-                if may_ask
-                    && servers.len() < bounds::ADDRESSES_MAX
-                    && !servers.contains(&server)
-                    && !stand.tried.contains(&server)
-                {
-                    servers.push(server);
-                }
-            };
-            for address in &stand.addresses {
-                add(*address);
-            }
-            for server in order.iter().filter_map(|at| delegation.servers.get(*at)) {
-                for address in known_addresses(server, around) {
-                    add(address);
-                }
-            }
-        }
-    }
-    servers
-}
-
-/// A name server's addresses: its glue, or what memory has learned of it.
-fn known_addresses(server: &crate::chain::NameServer, around: &Surroundings<'_>) -> SmallVec<[IpAddr; 4]> {
-    let mut addresses: SmallVec<[IpAddr; 4]> = server.glue.iter().copied().collect();
-    if addresses.is_empty() {
-        for rtype in [RecordType::A, RecordType::AAAA] {
-            if let Some(found) = around.memory.rrset(&server.name, rtype, around.now) {
-                let own = found.set.rdatas.iter().filter_map(|rdata| address_of(rtype, rdata));
-                addresses.extend(own.take(bounds::ADDRESSES_PER_SERVER));
-            }
-        }
-        addresses.truncate(bounds::ADDRESSES_PER_SERVER);
-    }
-    addresses
-}
-
-/// The next address lookup that could help at the walk's cut, charged to its ledger; none when all have been
-/// tried. IPv4 comes first for every server, then IPv6. A server whose name lies in the zone itself cannot be
-/// found without glue.
-fn next_lookup(walk: &mut Walk, families: Families) -> Result<Option<(Name, RecordType)>, Exhausted> {
-    let Some(Stand { cut: Cut::Delegated(delegation), fetched, .. }) = &mut walk.stand else { return Ok(None) };
-    let rtypes: &[RecordType] = match families {
-        Families::Both => &[RecordType::A, RecordType::AAAA],
-        Families::Ipv4 => &[RecordType::A],
-        Families::Ipv6 => &[RecordType::AAAA],
-    };
-    let lookups = rtypes.iter().flat_map(|&rtype| {
-        let without_glue = delegation
-            .servers
-            .iter()
-            .filter(|server| server.glue.is_empty() && !server.name.is_within(&delegation.zone));
-        without_glue.map(move |server| (server.name.lowered(), rtype))
-    });
-    let Some(lookup) = lookups.into_iter().find(|lookup| !fetched.contains(lookup)) else { return Ok(None) };
-    if walk.depth >= bounds::DEPTH_MAX {
-        return Err(Exhausted::Depth);
-    }
-    if !fetched.iter().any(|(name, _)| *name == lookup.0) {
-        let mut names: SmallVec<[&Name; 8]> = SmallVec::new();
-        for (name, _) in fetched.iter() {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        if names.len() >= usize::from(bounds::GLUELESS_PER_DELEGATION) {
-            return Err(Exhausted::Glueless);
-        }
-        walk.ledger.charge_glueless()?;
-    }
-    fetched.push(lookup.clone());
-    Ok(Some(lookup))
-}
-
-/// Keeps what a finding taught. NXDOMAIN is left to the walk whose whole name it is about: servers that deny
-/// empty non-terminals must not make whole subtrees vanish.
-fn learn(finding: &Finding, question: &Question, around: &mut Surroundings<'_>) {
-    let (memory, now) = (around.memory, around.now);
-    match finding {
-        Finding::Referral(delegation, ds) => {
-            memory.learn(Learned::Delegation(Arc::clone(delegation)), now);
-            if let Some(ds) = ds {
-                memory.learn(Learned::RrSet { set: Arc::clone(ds), rank: Rank::Authority }, now);
-            }
-        }
-        Finding::Chain(chain) => {
-            let rank = if chain.is_authoritative { Rank::Answer } else { Rank::Authority };
-            for alias in &chain.aliases {
-                let set = alias.dname.as_ref().unwrap_or(&alias.cname);
-                memory.learn(Learned::RrSet { set: Arc::clone(set), rank }, now);
-            }
-            match &chain.end {
-                End::Answer(set) => memory.learn(Learned::RrSet { set: Arc::clone(set), rank }, now),
-                End::Denied(name, denial) if !denial.is_nxdomain => {
-                    let learned = Learned::Denial { name: name.clone(), rtype: question.rtype, denial: denial.clone() };
-                    memory.learn(learned, now);
-                }
-                _ => {}
-            }
-            if let Some(roots) = &chain.roots {
-                memory.learn(Learned::Delegation(Arc::clone(roots)), now);
-            }
-        }
-        Finding::Lame(_) => {}
     }
 }

@@ -18,17 +18,21 @@ pub enum Ability {
     Unknown,
     /// It does.
     Has,
-    /// It does not, as seen at this moment; believed for [`ABILITY_MEMORY`].
+    /// It does not, as seen at this moment; believed for `ABILITY_MEMORY`.
     Lacks(Instant),
 }
 
 /// How long it is believed that a server lacks an ability: it may be replaced by a better one.
 const ABILITY_MEMORY: Duration = Duration::from_secs(900);
+/// So often a server must have answered only without EDNS.
+const EDNS_DOUBTS: u8 = 2;
 /// How long a server is believed lame for a zone.
 const LAME_MEMORY: Duration = Duration::from_secs(30);
 /// So many timeouts in a row, without any success, and for so long, are our own outage.
 const OUTAGE_TIMEOUTS: u32 = 6;
 const OUTAGE_SPAN: Duration = Duration::from_secs(1);
+/// So many timeouts of a family in a row, without any success, and its servers are asked after the other's.
+const FAMILY_TIMEOUTS: u32 = 4;
 /// Shortest wait before a hedge: below it, scheduling noise would be taken for loss.
 const HEDGE_MIN: Duration = Duration::from_millis(35);
 
@@ -47,6 +51,8 @@ pub struct Score {
     forgiveness: u32,
     /// EDNS.
     edns: Ability,
+    /// How often it answered only when asked without EDNS.
+    edns_doubts: u8,
     /// Echoes the letters of the question as they were sent.
     letter_case: Ability,
     /// The server's cookie, 8–32 octets; empty if it gave none.
@@ -121,6 +127,13 @@ impl Score {
     }
 }
 
+/// How a family of addresses fares: a network may swallow all of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Family {
+    timeouts_in_row: u32,
+    last_timeout: Instant,
+}
+
 /// What is known of all servers that a worker asked, bounded: the least lucky of two random ones makes room.
 #[derive(Debug)]
 pub struct Scoreboard {
@@ -130,6 +143,10 @@ pub struct Scoreboard {
     secret: Keyed,
     timeouts_in_row: u32,
     first_timeout: Instant,
+    /// Whether any server ever answered.
+    has_heard: bool,
+    /// IPv4 and IPv6.
+    families: [Family; 2],
     forgiveness: u32,
     sent: u64,
     hedges: u64,
@@ -145,6 +162,8 @@ impl Scoreboard {
             secret: keyed(dice),
             timeouts_in_row: 0,
             first_timeout: Instant::ZERO,
+            has_heard: false,
+            families: [Family::default(); 2],
             forgiveness: 0,
             sent: 0,
             hedges: 0,
@@ -179,6 +198,19 @@ impl Scoreboard {
         self.scores.entry(server).or_default()
     }
 
+    const fn family_mut(&mut self, server: SocketAddr) -> &mut Family {
+        let [v4, v6] = &mut self.families;
+        if server.is_ipv4() { v4 } else { v6 }
+    }
+
+    /// Whether nothing of the server's family has answered for a while: then it costs a timeout for each new server,
+    /// for as long as a penalty may last.
+    fn is_of_silent_family(&self, server: SocketAddr, now: Instant) -> bool {
+        let [v4, v6] = &self.families;
+        let family = if server.is_ipv4() { v4 } else { v6 };
+        family.timeouts_in_row >= FAMILY_TIMEOUTS && now.since(family.last_timeout) < bounds::SERVER_PENALTY_MAX
+    }
+
     /// Our cookie for `server`: the same as long as we run, another for every server (RFC 7873 §4.1).
     #[must_use]
     pub fn client_cookie(&self, server: IpAddr) -> [u8; 8] {
@@ -203,6 +235,8 @@ impl Scoreboard {
             self.forgiveness += 1;
         }
         self.timeouts_in_row = 0;
+        self.has_heard = true;
+        self.family_mut(server).timeouts_in_row = 0;
         let forgiveness = self.forgiveness;
         let score = self.score_mut(server);
         let sample = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).clamp(1, u64::MAX / 8);
@@ -219,10 +253,17 @@ impl Scoreboard {
 
     /// `server` did not answer in time, or cannot be reached.
     pub fn note_timeout(&mut self, server: SocketAddr, now: Instant) {
-        if self.timeouts_in_row == 0 {
-            self.first_timeout = now;
+        let family = self.family_mut(server);
+        family.timeouts_in_row = family.timeouts_in_row.saturating_add(1);
+        family.last_timeout = now;
+        // A server that never answered says nothing of our own network, unless nobody ever answered.
+        let is_telling = !self.has_heard || self.score(server).is_some_and(|score| score.srtt > 0);
+        if is_telling {
+            if self.timeouts_in_row == 0 {
+                self.first_timeout = now;
+            }
+            self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
         }
-        self.timeouts_in_row = self.timeouts_in_row.saturating_add(1);
         let forgiveness = self.forgiveness;
         let score = self.score_mut(server);
         score.timeouts = score.timeouts.saturating_add(1);
@@ -240,9 +281,21 @@ impl Scoreboard {
         self.timeouts_in_row >= OUTAGE_TIMEOUTS && now.since(self.first_timeout) >= OUTAGE_SPAN
     }
 
-    /// `server` answered EDNS with EDNS, or is seen to do without.
+    /// `server` answered EDNS with EDNS, or said that it does not know it.
     pub fn note_edns(&mut self, server: SocketAddr, has: bool, now: Instant) {
-        self.score_mut(server).edns = if has { Ability::Has } else { Ability::Lacks(now) };
+        let score = self.score_mut(server);
+        score.edns = if has { Ability::Has } else { Ability::Lacks(now) };
+        score.edns_doubts = 0;
+    }
+
+    /// `server` was silent with EDNS and answered without. Once may be chance: a path that loses queries must not
+    /// cost a good server its EDNS.
+    pub fn note_edns_doubt(&mut self, server: SocketAddr, now: Instant) {
+        let score = self.score_mut(server);
+        score.edns_doubts = score.edns_doubts.saturating_add(1);
+        if score.edns_doubts >= EDNS_DOUBTS {
+            self.note_edns(server, false, now);
+        }
     }
 
     /// `server` does or does not echo letter case.
@@ -285,7 +338,7 @@ impl Scoreboard {
         self.score(server).is_some_and(|score| score.avoided_until > now && score.forgiveness == self.forgiveness)
     }
 
-    /// Which of `servers` to ask next for `zone`; `family_first` is preferred where the choice is free.
+    /// Which of `servers` to ask next for `zone`; `wants_ipv6` is preferred where the choice is free.
     ///
     /// Servers in the band of [`bounds::RTT_BAND`] behind the fastest take part; of two drawn from it the faster
     /// is asked, so that near servers get most queries and every server enough to stay measured. A few queries
@@ -294,13 +347,18 @@ impl Scoreboard {
         &self,
         servers: &[SocketAddr],
         zone: &Name,
-        family_first: Option<bool>,
+        wants_ipv6: Option<bool>,
         now: Instant,
         dice: &mut Dice,
     ) -> Option<usize> {
         let expected = |server: &SocketAddr| self.score(*server).map_or(bounds::RTO_INITIAL, Score::expected);
         let standing = |server: &SocketAddr| {
-            (self.is_lame(*server, zone, now), self.is_avoided(*server, now), family_first == Some(server.is_ipv6()))
+            (
+                self.is_lame(*server, zone, now),
+                self.is_avoided(*server, now),
+                self.is_of_silent_family(*server, now),
+                wants_ipv6.is_some_and(|wanted| wanted != server.is_ipv6()),
+            )
         };
         let best = servers.iter().map(standing).min()?;
         let peers = || servers.iter().enumerate().filter(|(_, server)| standing(server) == best);
@@ -383,6 +441,22 @@ mod tests {
         assert!((0..100).all(|_| board.select(&servers, &zone, None, now, &mut dice) == Some(1)));
         assert_eq!(board.select(&servers[..1], &zone, None, now, &mut dice), Some(0));
         assert!((0..100).any(|_| board.select(&servers, &Name::root(), None, now, &mut dice) == Some(0)));
+    }
+
+    #[test]
+    fn the_wanted_family_comes_first_and_a_silent_one_last() {
+        let (mut board, mut dice, now) = board();
+        let servers = [server(1), SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 53))];
+        let zone = Name::root();
+        for (wanted, chosen) in [(Some(true), 1), (Some(false), 0)] {
+            assert!((0..100).all(|_| board.select(&servers, &zone, wanted, now, &mut dice) == Some(chosen)));
+        }
+        for last in 2..=5 {
+            board.note_timeout(SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 53)), now);
+        }
+        assert!((0..100).all(|_| board.select(&servers, &zone, None, now, &mut dice) == Some(0)));
+        let later = now + bounds::SERVER_PENALTY_MAX;
+        assert!((0..100).any(|_| board.select(&servers, &zone, None, later, &mut dice) == Some(1)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::ask::Trouble;
 use super::ledger::Ledger;
 use super::minimise::Shown;
+use crate::base::Instant;
 use crate::chain::{Aged, Delegation, Denial};
 use crate::dns::{Name, Question, RecordType};
 
@@ -117,6 +118,10 @@ pub struct Walk {
     pub checking_disabled: bool,
     /// Whether the cache's word counts: not where it is to be renewed.
     pub trusts_memory: bool,
+    /// Whether a stale answer is at hand for those who wait.
+    pub has_reserve: bool,
+    /// When the last client joined who did not begin it.
+    pub joined: Option<Instant>,
     /// Whether somebody outside waits for the resolution.
     pub is_goal: bool,
     /// Where aliases led so far.
@@ -129,6 +134,8 @@ pub struct Walk {
     pub depth: u8,
     /// Referrals followed.
     pub referrals: u8,
+    /// The parent was asked anew for a zone cut whose servers did not help.
+    pub has_gone_up: bool,
     /// How much of the name has been shown.
     pub shown: Shown,
     /// The cut at which the walk stands.

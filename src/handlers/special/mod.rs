@@ -1,6 +1,6 @@
 //! Special-use names: answered here, never sent out (RFC 6761, RFC 6303 and their successors).
 //!
-//! A question comes in that neither the cache nor the hosts file could answer (so a hosts file may name the
+//! A question comes in that the hosts file could not answer (so a hosts file may name the
 //! machines of 10.0.0.0/8 although that reverse zone is empty here). If its name lies in a special-use zone the
 //! answer leaves from that zone: loopback for `localhost.`, the empty zone of RFC 6303 §3 for private reverse
 //! space and for names that are not in the DNS. All else passes; `example.` and `ipv4only.arpa.` are ordinary to
@@ -48,6 +48,14 @@ impl Special {
         // In canonical order a zone's names follow its apex, and no zone lies within another.
         let (apex, zone) = self.zones.range(..=name).next_back()?;
         name.is_within(apex).then_some(zone)
+    }
+}
+
+impl Special {
+    /// Whether `name` is answered here and nowhere else.
+    #[must_use]
+    pub fn owns(&self, name: &Name) -> bool {
+        self.zone_of(name).is_some() && !self.open.iter().any(|open| name.is_within(open))
     }
 }
 

@@ -44,8 +44,8 @@ fn a_snapshot_brings_back_everything_but_failures_with_ages_corrected() {
     assert_eq!(shown(&answer.authority), ["example. SOA 750", "z.example. NSEC 750"]);
     let signed = after.answer("www.example.", RecordType::A);
     assert_eq!(signed.answer[0].set.signatures.len(), 1);
-    assert!(matches!(after.ask("ns.example.", RecordType::A), Verdict::Resolve(_)), "its rank came along");
-    assert!(matches!(after.ask("x.example.", RecordType::A), Verdict::Resolve(_)));
+    assert!(matches!(after.ask("ns.example.", RecordType::A), Verdict::Pass), "its rank came along");
+    assert!(matches!(after.ask("x.example.", RecordType::A), Verdict::Pass));
 }
 
 #[test]

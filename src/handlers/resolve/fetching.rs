@@ -1,0 +1,213 @@
+//! The addresses of a zone cut's servers: those known, and the lookups of those that are not.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::ask::Trouble;
+use super::classify::address_of;
+use super::ledger::Exhausted;
+use super::resolver::Resolver;
+use super::settings::Families;
+use super::walk::{Cut, Ended, Fetching, Stage, Stand, Walk};
+use super::{Settings, Surroundings};
+use crate::base::bounds;
+use crate::base::tally::Event;
+use crate::chain::NameServer;
+use crate::dns::{Name, Question, RecordType};
+
+impl Resolver {
+    /// Looks up addresses of name servers that have none, two at a time.
+    pub(super) fn fetch(&mut self, at: u32, around: &mut Surroundings<'_>) {
+        let mut pending: SmallVec<[u32; 2]> = SmallVec::new();
+        let mut refusal = None;
+        loop {
+            let Some(walk) = self.walks.get_mut(at as usize) else { return };
+            if pending.len() >= walk.ledger.glueless_parallel() && !pending.is_empty() {
+                break;
+            }
+            let (server, rtype) = match next_lookup(walk, self.settings.families) {
+                Ok(Some(lookup)) => lookup,
+                Ok(None) => break,
+                Err(exhausted) => {
+                    around.tally.count(exhausted.event());
+                    refusal = Some(Trouble::Exhausted(exhausted));
+                    break;
+                }
+            };
+            if around.memory.failure(&server, rtype, around.now).is_some() {
+                continue;
+            }
+            let (ledger, depth) = (Arc::clone(&walk.ledger), walk.depth + 1);
+            let child = match self.goals.get(&(server.clone(), rtype, false)) {
+                Some(&child) if self.waits_for(child, at) => {
+                    around.tally.count(Event::LoopsFound);
+                    continue;
+                }
+                Some(&child) => child,
+                None if self.walks.len() >= bounds::RESOLUTIONS_MAX => break,
+                None => self.begin(Question::new(server, rtype), false, ledger, depth),
+            };
+            if let Some(child) = self.walks.get_mut(child as usize) {
+                child.parents.push(at);
+            }
+            pending.push(child);
+        }
+        let Some(walk) = self.walks.get_mut(at as usize) else { return };
+        if pending.is_empty() {
+            let trouble = refusal.unwrap_or(walk.trouble);
+            return self.run_dry(at, trouble, around);
+        }
+        walk.stage = Stage::Fetching(Fetching { pending });
+    }
+
+    /// Whether the walk `from` waits, itself or through others, for the walk `target`.
+    pub(super) fn waits_for(&self, from: u32, target: u32) -> bool {
+        let mut seen: SmallVec<[u32; 16]> = SmallVec::new();
+        let mut open: SmallVec<[u32; 16]> = SmallVec::from_slice(&[from]);
+        while let Some(at) = open.pop() {
+            if at == target {
+                return true;
+            }
+            if seen.contains(&at) || seen.len() > 256 {
+                continue;
+            }
+            seen.push(at);
+            if let Some(Walk { stage: Stage::Fetching(fetching), .. }) = self.walks.get(at as usize) {
+                open.extend(fetching.pending.iter().copied());
+            }
+        }
+        false
+    }
+
+    /// A lookup of a name server's address has ended.
+    pub(super) fn end_fetching(&mut self, at: u32, child: u32, ended: &Ended) {
+        let Some(walk) = self.walks.get_mut(at as usize) else { return };
+        let Stage::Fetching(fetching) = &mut walk.stage else { return };
+        let Some(place) = fetching.pending.iter().position(|pending| *pending == child) else { return };
+        fetching.pending.swap_remove(place);
+        let is_last = fetching.pending.is_empty();
+        let found = match (ended, &mut walk.stand) {
+            (Ended::Answer(aged), Some(stand)) => {
+                let found = aged.set.rdatas.iter().filter_map(|rdata| address_of(aged.set.rtype, rdata));
+                let room = bounds::ADDRESSES_PER_SERVER;
+                stand.addresses.extend(found.take(room).filter(|address| self.settings.may_ask(*address)));
+                true
+            }
+            (Ended::Failed(trouble), _) => {
+                walk.ledger.note_glueless_failure();
+                walk.trouble = *trouble;
+                false
+            }
+            (Ended::Denied(denial), _) if !denial.is_nxdomain && self.settings.families == Families::Both => {
+                walk.trouble = Trouble::NoServers; // the other family may be there
+                false
+            }
+            _ => {
+                walk.ledger.note_glueless_failure();
+                walk.trouble = Trouble::NoServers;
+                false
+            }
+        };
+        if found || is_last {
+            walk.stage = Stage::Moving;
+            self.moving.push_back(at);
+        }
+    }
+}
+
+/// The addresses of the cut's servers that may be asked and have not been, at most
+/// [`bounds::ADDRESSES_MAX`] of them.
+pub(super) fn addresses(
+    stand: &Stand,
+    settings: &Settings,
+    around: &mut Surroundings<'_>,
+) -> SmallVec<[SocketAddr; 16]> {
+    let mut servers: SmallVec<[SocketAddr; 16]> = SmallVec::new();
+    match &stand.cut {
+        Cut::Fixed(_, fixed) => {
+            servers.extend(
+                fixed.iter().filter(|server| !stand.tried.contains(server)).copied().take(bounds::ADDRESSES_MAX),
+            );
+        }
+        Cut::Delegated(delegation) => {
+            // The hints are the operator's own word: no list of denied networks stands against it.
+            let is_own = Arc::ptr_eq(delegation, &settings.roots);
+            let mut order: SmallVec<[usize; 16]> = (0..delegation.servers.len()).collect();
+            around.dice.shuffle(&mut order);
+            let mut add = |address: IpAddr| {
+                let server = SocketAddr::new(address, settings.port);
+                let may_ask = if is_own { settings.families.has(address) } else { settings.may_ask(address) };
+                if may_ask
+                    && servers.len() < bounds::ADDRESSES_MAX
+                    && !servers.contains(&server)
+                    && !stand.tried.contains(&server)
+                {
+                    servers.push(server);
+                }
+            };
+            for address in &stand.addresses {
+                add(*address);
+            }
+            for server in order.iter().filter_map(|at| delegation.servers.get(*at)) {
+                for address in known_addresses(server, around) {
+                    add(address);
+                }
+            }
+        }
+    }
+    servers
+}
+
+/// A name server's addresses: its glue, or what memory has learned of it.
+fn known_addresses(server: &NameServer, around: &Surroundings<'_>) -> SmallVec<[IpAddr; 4]> {
+    let mut addresses: SmallVec<[IpAddr; 4]> = server.glue.iter().copied().collect();
+    if addresses.is_empty() {
+        for rtype in [RecordType::A, RecordType::AAAA] {
+            if let Some(found) = around.memory.rrset(&server.name, rtype, around.now) {
+                let own = found.set.rdatas.iter().filter_map(|rdata| address_of(rtype, rdata));
+                addresses.extend(own.take(bounds::ADDRESSES_PER_SERVER));
+            }
+        }
+        addresses.truncate(bounds::ADDRESSES_PER_SERVER);
+    }
+    addresses
+}
+
+/// The next address lookup that could help at the walk's cut, charged to its ledger; none when all have been
+/// tried. IPv4 comes first for every server, then IPv6. A server whose name lies in the zone itself cannot be
+/// found without glue.
+fn next_lookup(walk: &mut Walk, families: Families) -> Result<Option<(Name, RecordType)>, Exhausted> {
+    let Some(Stand { cut: Cut::Delegated(delegation), fetched, .. }) = &mut walk.stand else { return Ok(None) };
+    let rtypes: &[RecordType] = match families {
+        Families::Both => &[RecordType::A, RecordType::AAAA],
+        Families::Ipv4 => &[RecordType::A],
+        Families::Ipv6 => &[RecordType::AAAA],
+    };
+    let lookups = rtypes.iter().flat_map(|&rtype| {
+        let without_glue = delegation
+            .servers
+            .iter()
+            .filter(|server| server.glue.is_empty() && !server.name.is_within(&delegation.zone));
+        without_glue.map(move |server| (server.name.lowered(), rtype))
+    });
+    let Some(lookup) = lookups.into_iter().find(|lookup| !fetched.contains(lookup)) else { return Ok(None) };
+    if walk.depth >= bounds::DEPTH_MAX {
+        return Err(Exhausted::Depth);
+    }
+    if !fetched.iter().any(|(name, _)| *name == lookup.0) {
+        let mut names: SmallVec<[&Name; 8]> = SmallVec::new();
+        for (name, _) in fetched.iter() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if names.len() >= usize::from(bounds::GLUELESS_PER_DELEGATION) {
+            return Err(Exhausted::Glueless);
+        }
+        walk.ledger.charge_glueless()?;
+    }
+    fetched.push(lookup.clone());
+    Ok(Some(lookup))
+}

@@ -1,0 +1,125 @@
+# Delegations whose servers have no address yet.
+server 192.0.2.1 zone .
+  example. NS ns.example.
+  ns.example. A 192.0.2.2
+  test. NS ns.test.
+  ns.test. A 192.0.2.3
+server 192.0.2.2 zone example.
+  out.example. NS dns.test.
+  six.example. NS six.test.
+  two.example. NS none.test.
+  two.example. NS dns.test.
+  dead.example. NS none1.test.
+  dead.example. NS none2.test.
+  dead.example. NS none3.test.
+  dead.example. NS none4.test.
+  self.example. NS ns.self.example.
+  loop.example. NS ns.ring.test.
+  sib.example. NS ns.sibling.example.
+  ns.sibling.example. A 192.0.2.6
+  sibling.example. NS ns.sibling.example.
+  repeat 50 wide.example. NS ns{}.victim.test.
+  short.example. NS brief.test.
+server 192.0.2.3 zone test.
+  dns.test. A 192.0.2.4
+  brief.test. 0 A 192.0.2.4
+  six.test. AAAA 2001:db8::4
+  ring.test. NS ns.loop.example.
+  victim.test. NS ns.victim.test.
+  ns.victim.test. A 192.0.2.5
+server 192.0.2.4 zone out.example.
+  www.out.example. A 192.0.2.80
+server 192.0.2.4 zone two.example.
+  www.two.example. A 192.0.2.81
+server 192.0.2.4 zone short.example.
+  www.short.example. A 192.0.2.85
+server 192.0.2.5 zone victim.test.
+server 192.0.2.6 zone sib.example.
+  www.sib.example. A 192.0.2.82
+server 2001:db8::4 zone six.example.
+  www.six.example. A 192.0.2.83
+
+story: a name server without glue is looked up
+  ask www.out.example. A
+  expect NOERROR
+  expect answer www.out.example. A 192.0.2.80
+  expect sent <= 6
+
+story: a looked-up address is remembered for the next name
+  ask www.out.example. A
+  ask mail.out.example. A
+  expect NXDOMAIN
+  expect sent 1
+
+story: a name server without IPv4 is found by its IPv6 address
+  ask www.six.example. A
+  expect NOERROR
+  expect answer www.six.example. A 192.0.2.83
+
+story: one name server that does not exist does not hide the other
+  ask www.two.example. A
+  expect NOERROR
+  expect answer www.two.example. A 192.0.2.81
+
+story: an address with TTL 0 serves the walk that looked it up
+  ask www.short.example. A
+  expect NOERROR
+  expect answer www.short.example. A 192.0.2.85
+
+story: three missing name servers end the search
+  ask www.dead.example. A
+  expect SERVFAIL
+  expect ede 0 too many name servers without address
+  expect sent <= 8
+
+story: a name server inside its own zone without glue cannot be found and costs nothing
+  ask www.self.example. A
+  expect SERVFAIL
+  expect ede 22
+  expect sent 2
+
+story: two zones that name each other's servers end at once
+  ask www.loop.example. A
+  expect SERVFAIL
+  expect took <= 100ms
+  expect sent <= 6
+  expect counter loops_found >= 1
+
+story: the failure of such a ring is remembered
+  ask www.loop.example. A
+  ask www.loop.example. A
+  expect SERVFAIL
+  expect sent 0
+
+story: glue of a sibling zone is used for the delegation that came with it
+  ask www.sib.example. A
+  expect NOERROR
+  expect answer www.sib.example. A 192.0.2.82
+  expect sent 3
+
+story: fifty name servers without address cost the victim at most three queries
+  ask a.wide.example. A
+  expect SERVFAIL
+  expect sent <= 3 to 192.0.2.5
+  expect sent <= 8
+
+story: another name of the same delegation costs the victim nothing new at first
+  ask a.wide.example. A
+  mark
+  ask b.wide.example. A
+  expect SERVFAIL
+  expect sent <= 3 to 192.0.2.5
+
+story: glue with the address 0.0.0.0 changes nothing but is not asked
+  config denied default
+  server 198.41.0.4 zone .
+    example. NS ns1.example.
+    example. NS ns2.example.
+    ns1.example. A 0.0.0.0
+    ns2.example. A 198.41.0.5
+  server 198.41.0.5 zone example.
+    www.example. A 192.0.2.80
+  down 192.0.2.1
+  ask www.example. A
+  expect NOERROR
+  expect sent 0 to 0.0.0.0

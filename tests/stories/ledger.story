@@ -1,0 +1,123 @@
+# What one client query may cost at most (NXNS, CAMP, iDNS, TsuNAME, NRDelegation).
+server 192.0.2.1 zone .
+  evil.test. NS ns.evil.test.
+  ns.evil.test. A 192.0.2.66
+  victim.test. NS ns.victim.test.
+  ns.victim.test. A 192.0.2.5
+  other.test. NS ns.other.test.
+  ns.other.test. A 192.0.2.6
+server 192.0.2.5 zone victim.test.
+  www.victim.test. A 192.0.2.80
+server 192.0.2.6 zone other.test.
+  repeat 40 c{}.other.test. CNAME d{}.evil.test.
+  a.other.test. NS ns.b.evil.test.
+server 192.0.2.66 zone evil.test.
+  repeat 10 ten.evil.test. NS ns{}.victim.test.
+  repeat 50 fifty.evil.test. NS ns{}.victim.test.
+  repeat 200 two.evil.test. NS ns{}.victim.test.
+  repeat 40 d{}.evil.test. CNAME c{+1}.other.test.
+  repeat 12 f{}.evil.test. CNAME x.g{}.evil.test.
+  repeat 20 g1.evil.test. NS n{}.victim.test.
+  repeat 13 self.evil.test. NS ns{}.self.evil.test.
+  b.evil.test. NS ns.a.other.test.
+  repeat 200 dead.evil.test. NS ns{}.dead.evil.test.
+  repeat 200 ns{}.dead.evil.test. A 198.51.100.{}
+  camp.evil.test. CNAME x.camp1.evil.test.
+  repeat 6 camp1.evil.test. NS p{}.camp2.evil.test.
+  repeat 6 camp2.evil.test. NS q{}.camp3.evil.test.
+  repeat 6 camp3.evil.test. NS r{}.camp4.evil.test.
+  repeat 6 camp4.evil.test. NS s{}.camp5.evil.test.
+  repeat 6 camp5.evil.test. NS t{}.victim.test.
+
+story: ten name servers at a victim cost a known tree at most five queries and three at the victim
+  ask www.victim.test. A
+  ask evil.test. A
+  ask a.ten.evil.test. A
+  expect SERVFAIL
+  expect sent <= 5
+  expect sent <= 3 to 192.0.2.5
+
+story: fifty name servers at a victim cost no more
+  ask www.victim.test. A
+  ask evil.test. A
+  ask a.fifty.evil.test. A
+  expect SERVFAIL
+  expect sent <= 5
+  expect sent <= 3 to 192.0.2.5
+
+story: two hundred name servers at a victim cost no more
+  ask www.victim.test. A
+  ask evil.test. A
+  ask a.two.evil.test. A
+  expect SERVFAIL
+  expect sent <= 5
+  expect sent <= 3 to 192.0.2.5
+
+story: a composition of aliases and name servers costs at most twenty queries and eight at the victim
+  ask camp.evil.test. A
+  expect SERVFAIL
+  expect sent <= 20
+  expect sent <= 8 to 192.0.2.5
+
+story: aliases into wide delegations cost at most twenty queries
+  ask f1.evil.test. A
+  expect SERVFAIL
+  expect sent <= 20
+  expect sent <= 8 to 192.0.2.5
+
+story: an endless chain over two zones ends at eleven aliases
+  ask c1.other.test. A
+  expect SERVFAIL
+  expect ede 0 alias
+  expect counter bound_aliases 1
+  expect sent <= 15
+
+story: two zones that need each other cost at most four queries and twenty milliseconds more than their answers
+  ask x.a.other.test. A
+  expect SERVFAIL
+  expect took <= 60ms
+  expect sent <= 5
+
+story: two hundred repeats of a cyclic question cost nothing
+  ask x.a.other.test. A
+  mark
+  repeat 200 ask x.a.other.test. A
+  expect SERVFAIL
+  expect sent 0
+
+story: a delegation of two hundred dead servers is answered within 4.5 seconds
+  ask a.dead.evil.test. A
+  expect SERVFAIL
+  expect took <= 4.5s
+  expect sent <= 40
+
+story: a cycle of three zones ends as soon as one of two
+  server 192.0.2.66 zone evil.test.
+    one.evil.test. NS ns.two.evil.test.
+    two.evil.test. NS ns.three.evil.test.
+    three.evil.test. NS ns.one.evil.test.
+  ask www.one.evil.test. A
+  expect SERVFAIL
+  expect took <= 100ms
+  expect sent <= 6
+
+story: an endless depth of delegations costs at most six queries
+  server 192.0.2.66 zone evil.test.
+    d1.evil.test. NS ns.d2.evil.test.
+    d2.evil.test. NS ns.d3.evil.test.
+    d3.evil.test. NS ns.d4.evil.test.
+    d4.evil.test. NS ns.d5.evil.test.
+    d5.evil.test. NS ns.d6.evil.test.
+    d6.evil.test. NS ns.d7.evil.test.
+    d7.evil.test. NS ns.d8.evil.test.
+  ask www.d1.evil.test. A
+  expect SERVFAIL
+  expect sent <= 7
+  expect counter bound_depth >= 1
+
+story: another client's work is not charged for an attack
+  begin a.two.evil.test. A as bad
+  begin www.victim.test. A as good
+  finish good
+  expect NOERROR
+  finish bad
