@@ -9,7 +9,7 @@ const SECRET: &[u8] = b"secret-of-twenty-octets";
 /// When the vectors were made.
 const THEN: u64 = 0x6b02_451a;
 
-const VECTORS: &str = include_str!("tsig_vectors.txt");
+const VECTORS: &str = include_str!("vectors.txt");
 
 /// The messages under a heading of the vectors.
 fn messages(heading: &str) -> Vec<Vec<u8>> {
