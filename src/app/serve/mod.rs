@@ -125,9 +125,10 @@ fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings,
         tallies.push(tally);
     }
     let mailboxes: Vec<Mailbox> = stations.iter().map(Station::mailbox).collect();
+    let at_rest = Arc::new(AtomicUsize::new(0));
     let mut threads = Vec::new();
     for (at, mut station) in stations.into_iter().enumerate() {
-        station.meet(mailboxes.clone());
+        station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
     Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(dice) })
