@@ -179,7 +179,7 @@ fn the_tree_is_resolved_as_its_zones_say() {
 
 #[test]
 fn a_stop_under_load_loses_no_admitted_query() {
-    on_the_tree("a_stop_under_load_loses_no_admitted_query", |tree| stop_under_load(tree, 1, 1));
+    on_the_tree("a_stop_under_load_loses_no_admitted_query", |tree| stop_under_load(tree, 1, 16));
 }
 
 #[test]

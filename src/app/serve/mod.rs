@@ -38,6 +38,8 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 
 /// Entries of the cache that one step of a sweep looks at; a step is taken ten times a second.
 const SWEEP_STEP: usize = 2_000;
+/// What POSIX systems commonly allow; below it the start is warned of.
+const FILES_AT_LEAST: u64 = 1_024;
 
 /// Serves `config`, which came from `path` or is built in, until TERM or INT.
 ///
@@ -45,7 +47,10 @@ const SWEEP_STEP: usize = 2_000;
 /// In words, where serving cannot begin.
 pub fn serve(config: &Config, path: Option<&Path>) -> Result<(), String> {
     log::begin(&config.log);
-    raise_descriptors();
+    let descriptors = raise_descriptors();
+    if descriptors < FILES_AT_LEAST {
+        warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
+    }
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
@@ -62,7 +67,7 @@ pub fn serve(config: &Config, path: Option<&Path>) -> Result<(), String> {
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
-    let crew = man_stations(config, bound, &surroundings, &mut dice)
+    let crew = man_stations(config, bound, descriptors, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control =
         Arc::new(Control::new(config.clone(), path, built, kept, watched, current, surroundings, crew.tallies.clone()));
@@ -81,9 +86,13 @@ struct Crew {
 }
 
 /// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
-fn raise_descriptors() {
-    if let Err(fault) = rlimit::increase_nofile_limit(u64::MAX) {
-        warn!("the number of open files stays as it is: {fault}");
+fn raise_descriptors() -> u64 {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => limit,
+        Err(fault) => {
+            warn!("the number of open files stays as it is: {fault}");
+            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_AT_LEAST)
+        }
     }
 }
 
@@ -107,7 +116,13 @@ fn bind(config: &Config) -> Result<Vec<Bound>, String> {
     if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
 }
 
-fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings, dice: &mut Dice) -> io::Result<Crew> {
+fn man_stations(
+    config: &Config,
+    bound: Vec<Bound>,
+    descriptors: u64,
+    surroundings: &Surroundings,
+    dice: &mut Dice,
+) -> io::Result<Crew> {
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
     let mut tcp = Vec::new();
     for one in bound {
@@ -131,7 +146,7 @@ fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings,
         station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(dice) })
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(descriptors, dice) })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
