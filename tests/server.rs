@@ -103,6 +103,14 @@ fn wait_for(address: SocketAddr, name: &str, expected: &str) {
 }
 
 #[test]
+fn a_log_that_is_no_terminal_has_no_colours() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (server, _) = start_on_a_free_port(directory.path(), "  hosts: off\n  dnssec: {validate: false}");
+    let log = server.output();
+    assert!(log.contains("listening on") && !log.contains('\x1b'), "{log:?}");
+}
+
+#[test]
 fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let write = |file: &str, text: &str| std::fs::write(directory.path().join(file), text).expect("writable");
