@@ -9,9 +9,11 @@ needed=(
   nsd nsd
   knotd knot
   named bind9
+  dnssec-signzone bind9-utils
   unbound unbound
   kresd knot-resolver
   dig bind9-dnsutils
+  curl curl
   ip iproute2
   unshare util-linux
   setpriv util-linux

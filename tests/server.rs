@@ -88,18 +88,13 @@ fn dig_is_answered_over_udp_and_tcp() {
     }
 }
 
-/// Asks for `name` until the answer is `expected` alone.
-fn wait_for(address: SocketAddr, name: &str, expected: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut last = None;
-    while Instant::now() < deadline {
-        last = ask::once(address, name, A, Duration::from_secs(5));
-        if last.as_ref().is_some_and(|response| addresses(response).into_iter().eq([expected])) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
+/// Asks for `name` until its address is `expected`.
+fn wait_for(server: SocketAddr, name: &str, expected: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while addresses(&timed(server, name).0) != BTreeSet::from([expected.to_owned()]) {
+        assert!(Instant::now() < end, "{name} does not become {expected}");
+        std::thread::yield_now();
     }
-    panic!("{name} is not {expected}: {last:?}");
 }
 
 #[test]
@@ -187,20 +182,21 @@ fn the_tree_is_resolved_as_its_zones_say() {
 
 #[test]
 fn a_stop_under_load_loses_no_admitted_query() {
-    on_the_tree("a_stop_under_load_loses_no_admitted_query", |tree| stop_under_load(tree, 1, 16));
+    on_the_tree("a_stop_under_load_loses_no_admitted_query", |tree| stop_under_load(tree, 1));
 }
 
 #[test]
 fn a_stop_loses_no_query_that_one_worker_has_handed_to_another() {
     on_the_tree("a_stop_loses_no_query_that_one_worker_has_handed_to_another", |tree| {
-        (0..4).for_each(|_| stop_under_load(tree, 4, 16));
+        (0..4).for_each(|_| stop_under_load(tree, 4));
     });
 }
 
-/// Stops a server of so many workers under a load that comes from so many ports.
-fn stop_under_load(tree: &Tree, workers: usize, ports: usize) {
+/// Stops a server of so many workers under load.
+fn stop_under_load(tree: &Tree, workers: usize) {
     let mut meridian = resolvers::start_meridian(tree, "stopped", "", &format!("workers: {workers}"));
-    let sockets: Vec<UdpSocket> = (0..ports).map(|_| ask::socket(meridian.address)).collect();
+    // Several sockets: answers may come in bursts when the machine is busy, and one receive buffer would lose some.
+    let sockets: [UdpSocket; 16] = std::array::from_fn(|_| ask::socket(meridian.address));
     sockets.iter().for_each(|socket| socket.set_nonblocking(true).expect("a socket"));
     let (interval, before) = (Duration::from_micros(200), Duration::from_secs(2));
     let started = Instant::now();
@@ -220,10 +216,10 @@ fn stop_under_load(tree: &Tree, workers: usize, ports: usize) {
             };
             let id = u16::try_from(number).expect("few");
             // The port is closed once the server has gone: refused sends are not admitted queries.
-            sockets[number % ports].send(&wire::compose(id, &name, A, Some(1232))).ok();
+            sockets[number % sockets.len()].send(&wire::compose(id, &name, A, Some(1232))).ok();
             sent.push(Instant::now());
         }
-        sockets.iter().for_each(|socket| receive(socket, &mut buffer, &mut answered));
+        receive(&sockets, &mut buffer, &mut answered);
         if stopped.is_none() && started.elapsed() >= before {
             meridian.server.signal("TERM");
             stopped = Some(Instant::now());
@@ -231,7 +227,7 @@ fn stop_under_load(tree: &Tree, workers: usize, ports: usize) {
     }
     let stopped = stopped.expect("the signal was sent");
     let status = meridian.server.wait_for_end(Duration::from_secs(10));
-    sockets.iter().for_each(|socket| receive(socket, &mut buffer, &mut answered));
+    receive(&sockets, &mut buffer, &mut answered);
     assert!(status.success(), "ended with {status}:\n{}", meridian.server.output());
     // What was in the server's socket before the signal is admitted.
     let admitted = sent.iter().take_while(|at| **at < stopped).count();
@@ -241,18 +237,20 @@ fn stop_under_load(tree: &Tree, workers: usize, ports: usize) {
 }
 
 /// Marks what has been answered, until nothing more is waiting.
-fn receive(socket: &UdpSocket, buffer: &mut [u8], answered: &mut [bool]) {
-    loop {
-        match socket.recv(buffer) {
-            Ok(length) => {
-                if let Some(response) = wire::read(&buffer[..length])
-                    && response.rcode == NOERROR
-                {
-                    answered[usize::from(response.id)] = true;
+fn receive(sockets: &[UdpSocket], buffer: &mut [u8], answered: &mut [bool]) {
+    for socket in sockets {
+        loop {
+            match socket.recv(buffer) {
+                Ok(length) => {
+                    if let Some(response) = wire::read(&buffer[..length])
+                        && response.rcode == NOERROR
+                    {
+                        answered[usize::from(response.id)] = true;
+                    }
                 }
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+                Err(_) => break,
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
-            Err(_) => return,
         }
     }
 }

@@ -12,10 +12,8 @@ const LADDER: &[&str] = &["base", "dns", "chain", "handlers", "edge", "app"];
 /// Lines that a file may have before its tests.
 const LINES_MAX: usize = 500;
 /// Longer files, each with the reason.
-const LONG: &[(&str, &str)] = &[
-    ("handlers/resolve/resolver.rs", "the walks of one worker share one slab, and every step moves another walk on"),
-    ("handlers/resolve/ask.rs", "one state machine: what a response is worth hangs on all other attempts"),
-];
+const LONG: &[(&str, &str)] =
+    &[("handlers/resolve/ask.rs", "one state machine: what a response is worth hangs on all other attempts")];
 
 /// Outside packages that only some files may use, with the reason in `docs/ARCHITECTURE.md`.
 const OWNERS: &[(&str, &[&str])] = &[

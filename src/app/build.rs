@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::config::{self, Config};
 use super::house::House;
 use crate::base::collections::{Keyed, keyed};
-use crate::base::{Dice, NetworkSet};
+use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
 use crate::edge::forward::{Forwarder, Target};
+use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::Gate;
 use crate::handlers::hosts::{Hosts, HostsHandler};
+use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
 use crate::handlers::special::Special;
@@ -34,13 +36,16 @@ pub struct Kept {
     pub cache: Option<(cache::Settings, Arc<Cache>)>,
     /// The hasher that gives questions their home workers.
     pub homes: Keyed,
+    /// The link that answers for our zones; their keeper fills it.
+    pub authority: Arc<Authority>,
 }
 
 impl Kept {
     /// Nothing yet.
     #[must_use]
     pub fn nothing(dice: &mut Dice) -> Self {
-        Self { cache: None, homes: keyed(dice) }
+        let authority = Arc::new(Authority::new(Zones::new(keyed(dice))));
+        Self { cache: None, homes: keyed(dice), authority }
     }
 }
 
@@ -86,7 +91,13 @@ pub fn build(
         // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name.
         cache.defer(move |name| hosts.as_ref().is_some_and(|hosts| hosts.lists(name)) || special.owns(name));
     }
-    let mut links: Vec<Box<dyn Handler>> = Vec::new();
+    let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
+    let identity = &config.identity;
+    links.push(Box::new(Identity::new(
+        identity.version.as_deref(),
+        identity.id.as_deref(),
+        identity.hostname.as_deref(),
+    )));
     if let Some(recursion) = recursion {
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
@@ -117,17 +128,19 @@ pub fn build(
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
         finished_bytes: finished_bytes(config),
         logged_per_million: config.log.queries_per_million,
+        nsid: identity.nsid.clone().unwrap_or_default(),
+        has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
 }
 
 /// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.
+/// Our own zones are worth some in any case.
 fn finished_bytes(config: &Config) -> usize {
-    config
-        .cache
-        .as_ref()
-        .map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX) / config.workers.max(1))
+    let of_cache = config.cache.as_ref().map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX));
+    let of_zones = if config.zones.is_empty() { 0 } else { bounds::FINISHED_OF_ZONES };
+    of_cache.max(of_zones) / config.workers.max(1)
 }
 
 fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {

@@ -28,6 +28,10 @@ pub struct House {
     pub finished_bytes: usize,
     /// How many queries of a million are logged.
     pub logged_per_million: u32,
+    /// What the NSID option is answered with (RFC 5001); empty for nothing.
+    pub nsid: Box<[u8]>,
+    /// Whether somebody sits at the desk: we have zones, which can be transferred and changed.
+    pub has_desk: bool,
     /// The hasher that gives every question its home worker.
     pub homes: Keyed,
 }

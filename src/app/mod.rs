@@ -8,6 +8,7 @@ pub mod config;
 pub mod house;
 pub mod serve;
 pub mod worker;
+pub mod zone_files;
 
 /// What the configuration must know of the machine.
 #[must_use]

@@ -14,9 +14,9 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal};
+use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::Composer;
-use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode};
+use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode, RecordType};
 use crate::handlers::cache::finished::Finished;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
 
@@ -32,6 +32,21 @@ pub enum Next {
     Wait,
     /// The name's home is another worker: hand the query over, unchanged.
     HandOver(usize),
+    /// It takes more than a turn: hand the message to the desk, unchanged.
+    Elsewhere(Errand),
+}
+
+/// What no worker answers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Errand {
+    /// A question for AXFR or IXFR.
+    Transfer,
+    /// A NOTIFY (RFC 1996).
+    Notify,
+    /// An UPDATE (RFC 2136).
+    Update,
+    /// Any other query that is signed with TSIG (RFC 8945), as secondaries ask for the SOA record.
+    Signed,
 }
 
 /// A response that comes after its turn.
@@ -71,6 +86,8 @@ pub struct Worker<R> {
     waiting: Map<GoalId, Waiting<R>>,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
+    /// What the links said, where somebody wants to know.
+    said: Option<Vec<(&'static str, Verdict)>>,
 }
 
 impl<R> Worker<R> {
@@ -85,6 +102,7 @@ impl<R> Worker<R> {
             waiting: Map::with_hasher(keyed(&mut dice)),
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
+            said: None,
             house,
             dice,
             tally,
@@ -104,8 +122,15 @@ impl<R> Worker<R> {
         &self.resolver
     }
 
-    /// Puts an explaining resolver in the place of the plain one.
+    /// What the links said, if the worker explains.
+    #[must_use]
+    pub fn said(&self) -> &[(&'static str, Verdict)] {
+        self.said.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps from now on what the links say, and puts an explaining resolver in the place of the plain one.
     pub fn explain(&mut self) {
+        self.said = Some(Vec::new());
         self.resolver = Resolver::explaining(Arc::clone(&self.house.resolution), &mut self.dice);
     }
 
@@ -155,18 +180,26 @@ impl<R> Worker<R> {
             Recall::NotMine | Recall::Unsure => {}
         }
         let query = match read(datagram, asker) {
-            Ok(query) => query,
+            Ok((_, Some(errand))) if self.house.has_desk => return self.elsewhere(errand),
+            Ok((query, _)) => query,
             Err(Unreadable::Silence(event)) => {
                 self.tally.count(event);
                 return Next::Silence;
             }
+            Err(Unreadable::Errand(errand)) if self.house.has_desk => return self.elsewhere(errand),
+            Err(Unreadable::Errand(_)) => return self.refuse(datagram, Rcode::NOTIMP, out),
             Err(Unreadable::Refuse(rcode)) => return self.refuse(datagram, rcode, out),
             Err(Unreadable::Version(query)) => {
                 return self.respond(&query, &Answer::empty(Rcode::BADVERS), out);
             }
         };
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None };
-        let (_, verdict) = self.house.chain.handle(&query, &mut turn);
+        let said = &mut self.said;
+        let verdict = self.house.chain.handle(&query, &mut turn, |link, verdict| {
+            if let Some(said) = said {
+                said.push((link, verdict.clone()));
+            }
+        });
         let aside = turn.aside;
         if let Some(goal) = aside {
             self.pursue_aside(&goal, now);
@@ -354,12 +387,18 @@ impl<R> Worker<R> {
     }
 
     fn seal(&self, query: &Query, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
-        let sealed = seal(query, answer, self.house.offers_recursion && query.asker.may_recurse, out);
+        let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
+        let sealed = seal_as(query, answer, recursion_available, &self.house.nsid, out);
         self.count_response(answer.rcode);
         if sealed.is_truncated {
             self.tally.count(Event::Truncated);
         }
         sealed
+    }
+
+    fn elsewhere(&self, errand: Errand) -> Next {
+        self.tally.count(Event::Errands);
+        Next::Elsewhere(errand)
     }
 
     /// A bare header: all that can be said to a query that cannot be read.
@@ -401,11 +440,13 @@ impl<R> Worker<R> {
 enum Unreadable {
     Silence(Event),
     Refuse(Rcode),
+    Errand(Errand),
     Version(Box<Query>),
 }
 
-/// Reads a query; what is no plain question with one name gets the RFC's answer.
-fn read(datagram: &[u8], asker: Asker) -> Result<Query, Unreadable> {
+/// Reads a query; what is no plain question with one name gets the RFC's answer. With it comes what it is for the
+/// desk, if that is attended.
+fn read(datagram: &[u8], asker: Asker) -> Result<(Query, Option<Errand>), Unreadable> {
     let bits = word(datagram, 2).filter(|_| datagram.len() >= 12).ok_or(Unreadable::Silence(Event::SilenceShort))?;
     let flags = Flags::from_bits(bits);
     if flags.response || flags.truncated {
@@ -414,19 +455,27 @@ fn read(datagram: &[u8], asker: Asker) -> Result<Query, Unreadable> {
     if asker.address.port() == 0 {
         return Err(Unreadable::Silence(Event::SilenceLoop));
     }
-    if flags.opcode != Opcode::QUERY {
-        return Err(Unreadable::Refuse(Rcode::NOTIMP));
+    match flags.opcode {
+        Opcode::QUERY => {}
+        Opcode::NOTIFY => return Err(Unreadable::Errand(Errand::Notify)),
+        Opcode::UPDATE => return Err(Unreadable::Errand(Errand::Update)),
+        _ => return Err(Unreadable::Refuse(Rcode::NOTIMP)),
     }
     let message = Message::parse(datagram).map_err(|_| Unreadable::Refuse(Rcode::FORMERR))?;
     let is_lone = message.questions.len() == 1 && message.answer.is_empty(); // RFC 9619 §4
     let question =
         message.questions.into_iter().next().filter(|_| is_lone).ok_or(Unreadable::Refuse(Rcode::FORMERR))?;
+    let errand = match question.rtype {
+        RecordType::AXFR | RecordType::IXFR => Some(Errand::Transfer),
+        _ if message.additional.last().is_some_and(|record| record.rtype == RecordType::TSIG) => Some(Errand::Signed),
+        _ => None,
+    };
     if message.edns.as_ref().is_some_and(|edns| edns.cookie().is_err()) {
         return Err(Unreadable::Refuse(Rcode::FORMERR)); // RFC 7873 §5.2.2
     }
     let is_newer = message.edns.as_ref().is_some_and(|edns| edns.version > 0);
     let query = Query { id: message.id, flags, question, edns: message.edns, asker };
-    if is_newer { Err(Unreadable::Version(Box::new(query))) } else { Ok(query) }
+    if is_newer { Err(Unreadable::Version(Box::new(query))) } else { Ok((query, errand)) }
 }
 
 fn word(datagram: &[u8], at: usize) -> Option<u16> {

@@ -146,6 +146,8 @@ bounds! {
     SCOREBOARD_SERVERS: usize = 20_000;
     /// Finished answers that a worker keeps at hand.
     FINISHED_ANSWERS: usize = 262_144;
+    /// Octets of finished answers that all workers together keep for our own zones, where the cache has less.
+    FINISHED_OF_ZONES: usize = 32 * 1024 * 1024;
     /// Messages waiting in a worker's mailbox.
     MAILBOX_MAX: usize = 65_536;
     /// Datagrams received or sent by one system call.
@@ -172,6 +174,8 @@ bounds! {
     SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
     /// Age past which a cache snapshot is not loaded.
     SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(86_400);
+    /// Octets of a master file.
+    ZONE_FILE_MAX: u64 = u32::MAX as u64;
     /// Errors and lints of a zone that are reported; more are counted.
     ZONE_FINDINGS_MAX: usize = 100;
     /// Octets of a zone, compiled or on its way there.
@@ -186,6 +190,12 @@ bounds! {
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;
+    /// Messages that wait for a clerk: transfers, notifications, updates.
+    DESK_WAITING: usize = 1_024;
+    /// Messages that clerks work on at a time.
+    DESK_ERRANDS: usize = 256;
+    /// Changes of zones that a listener may be behind before it is told that it missed some.
+    ZONE_NEWS: usize = 4_096;
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

@@ -82,6 +82,10 @@ events! {
     SilenceUnsent = "silence_unsent",
     /// Queries whose waiter was pushed out by newer ones for the same fetch.
     SilenceCrowded = "silence_crowded",
+    /// Transfers, notifications, updates and signed queries, which no worker answers itself.
+    Errands = "errands",
+    /// Such messages dropped because too many of them wait.
+    SilenceDesk = "silence_desk",
     /// Resolutions begun.
     Resolutions = "resolutions",
     /// Resolutions that ended without an answer.

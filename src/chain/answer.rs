@@ -33,6 +33,8 @@ pub struct Answer {
     /// The second ([`crate::base::Instant::seconds`]) before which the same question may be answered with the
     /// same records, aged; none where every query must be decided anew.
     pub recallable_until: Option<u64>,
+    /// Whether the TTLs stay as they are when it is recalled: our own zones' data do not grow old.
+    pub is_ageless: bool,
 }
 
 impl Answer {

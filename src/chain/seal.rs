@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::answer::{Aged, Answer};
 use super::query::{Carrier, Query};
 use crate::base::bounds;
-use crate::dns::edns::OPT_SIZE;
+use crate::dns::edns::{OPT_SIZE, option};
 use crate::dns::wire::{Composer, Section, compose::Full};
 use crate::dns::{Class, Edns, Flags, RecordType};
 
@@ -27,6 +27,12 @@ pub struct Sealed {
 /// UDP responses keep to the client's payload size, at least 512 and at most 1232 octets; what does not fit
 /// sets TC, save in the additional section, where it is left out (RFC 2181 §9) unless it is glue.
 pub fn seal(query: &Query, answer: &Answer, recursion_available: bool, out: &mut Vec<u8>) -> Sealed {
+    seal_as(query, answer, recursion_available, &[], out)
+}
+
+/// As [`seal`], by the server whose name is `nsid`: those who ask by the NSID option are told, where there is room
+/// (RFC 5001 §2.2). An empty one is not told.
+pub fn seal_as(query: &Query, answer: &Answer, recursion_available: bool, nsid: &[u8], out: &mut Vec<u8>) -> Sealed {
     let flags = Flags {
         response: true,
         opcode: query.flags.opcode,
@@ -38,7 +44,7 @@ pub fn seal(query: &Query, answer: &Answer, recursion_available: bool, out: &mut
         authentic_data: answer.authentic && (query.wants_dnssec() || query.flags.authentic_data),
         checking_disabled: query.flags.checking_disabled,
     };
-    compose(query, answer, flags, out).unwrap_or_default()
+    compose(query, answer, flags, nsid, out).unwrap_or_default()
 }
 
 /// The largest response, octets, over `carrier` to a client whose OPT record, if it sent one, says `udp_size`.
@@ -52,7 +58,7 @@ pub fn response_limit(carrier: Carrier, udp_size: Option<u16>) -> usize {
     }
 }
 
-fn compose(query: &Query, answer: &Answer, flags: Flags, out: &mut Vec<u8>) -> Result<Sealed, Full> {
+fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut Vec<u8>) -> Result<Sealed, Full> {
     let class = query.question.class;
     let wants_dnssec = query.wants_dnssec();
     let limit = response_limit(query.asker.carrier, query.edns.as_ref().map(|edns| edns.udp_size));
@@ -76,6 +82,14 @@ fn compose(query: &Query, answer: &Answer, flags: Flags, out: &mut Vec<u8>) -> R
         }
     }
     let mut is_whole = !is_truncated;
+    let asks_who = query.edns.as_ref().is_some_and(|edns| edns.option(option::NSID).is_some());
+    if let Some(opt) = opt.as_mut().filter(|_| asks_who && !nsid.is_empty())
+        && 4 + nsid.len() <= composer.room()
+    {
+        reserved += 4 + nsid.len();
+        opt.options.push((option::NSID, nsid.to_vec()));
+        composer.reserve(reserved);
+    }
     if let (Some(opt), Some(ede)) = (&mut opt, &answer.ede) {
         // An EDE takes what room the answer leaves, never more (RFC 8914 §3): its text goes first.
         let (code, mut data) = ede.to_option();
@@ -213,6 +227,20 @@ mod tests {
             assert!(!sealed.is_truncated && !sealed.is_whole);
             assert_eq!(message.edns.unwrap().options, vec![(15, vec![0, 0])]);
         }
+    }
+
+    #[test]
+    fn who_asks_for_the_servers_name_is_told_and_nobody_else() {
+        let nsid_of = |query: &Query, nsid: &[u8]| {
+            let mut bytes = Vec::new();
+            seal_as(query, &Answer::default(), true, nsid, &mut bytes);
+            Message::parse(&bytes).unwrap().edns.and_then(|edns| edns.option(option::NSID).map(<[u8]>::to_vec))
+        };
+        let mut asking = query(Some(1232));
+        assert_eq!(nsid_of(&asking, b"ns1"), None);
+        asking.edns.as_mut().unwrap().options.push((option::NSID, Vec::new()));
+        assert_eq!(nsid_of(&asking, b"ns1"), Some(b"ns1".to_vec()));
+        assert_eq!(nsid_of(&asking, b""), None);
     }
 
     #[test]

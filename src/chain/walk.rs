@@ -18,17 +18,27 @@ impl Chain {
         Self { links }
     }
 
-    /// The first verdict that is not [`Verdict::Pass`], and the name of the link that gave it. If every link
-    /// passes, the query is refused: nobody here knows the name.
-    pub fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> (&'static str, Verdict) {
+    /// The first verdict that is not [`Verdict::Pass`]. If every link passes, the query is refused: nobody here
+    /// knows the name. `observe` is told what each link says.
+    pub fn handle(
+        &self,
+        query: &Query,
+        turn: &mut Turn<'_>,
+        mut observe: impl FnMut(&'static str, &Verdict),
+    ) -> Verdict {
         for link in &self.links {
-            match link.handle(query, turn) {
-                Verdict::Pass => {}
-                verdict => return (link.name(), verdict),
+            let verdict = link.handle(query, turn);
+            observe(link.name(), &verdict);
+            if verdict != Verdict::Pass {
+                return verdict;
             }
         }
-        let ede = Ede::new(EdeCode::NotAuthoritative, "not authoritative for this name");
-        ("end", Verdict::Answer(Answer::refusal(Rcode::REFUSED, ede)))
+        let why = if !query.flags.recursion_desired && query.asker.may_recurse {
+            "not authoritative for this name, nothing is cached, and recursion was not asked for"
+        } else {
+            "not authoritative for this name"
+        };
+        Verdict::Answer(Answer::refusal(Rcode::REFUSED, Ede::new(EdeCode::NotAuthoritative, why)))
     }
 
     /// The links, for `explain`.

@@ -24,6 +24,14 @@ pub struct Fingerprint {
     changed: (i64, i64),
 }
 
+impl Fingerprint {
+    /// The state of the file or folder at `path` now; none if there is none.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::from)
+    }
+}
+
 impl From<&Metadata> for Fingerprint {
     fn from(metadata: &Metadata) -> Self {
         Self {
@@ -46,7 +54,21 @@ pub fn read_text(path: &Path) -> io::Result<(String, Fingerprint)> {
     read_at_most(path, bounds::TEXT_FILE_MAX)
 }
 
+/// The octets of the file at `path`, and the state of the file that was read.
+///
+/// # Errors
+/// As [`read_text`], past [`bounds::ZONE_FILE_MAX`].
+pub fn read_octets(path: &Path) -> io::Result<(Vec<u8>, Fingerprint)> {
+    read_octets_at_most(path, bounds::ZONE_FILE_MAX)
+}
+
 fn read_at_most(path: &Path, limit: u64) -> io::Result<(String, Fingerprint)> {
+    let (bytes, fingerprint) = read_octets_at_most(path, limit)?;
+    let text = String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned());
+    Ok((text, fingerprint))
+}
+
+fn read_octets_at_most(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")); // a pipe would never end
     }
@@ -57,8 +79,7 @@ fn read_at_most(path: &Path, limit: u64) -> io::Result<(String, Fingerprint)> {
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {limit} octets")));
     }
-    let text = String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned());
-    Ok((text, fingerprint))
+    Ok((bytes, fingerprint))
 }
 
 /// Watches a file until it is dropped.

@@ -36,6 +36,13 @@ pub enum Letter {
         /// The response, or why there is none.
         outcome: Result<Vec<u8>, ExchangeFault>,
     },
+    /// A response to be sent by the worker's sockets.
+    Send {
+        /// Where it goes.
+        reply: Reply,
+        /// The message.
+        bytes: Vec<u8>,
+    },
     /// Finish what was admitted, then end.
     Stop,
 }

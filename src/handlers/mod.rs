@@ -5,6 +5,7 @@ pub mod authority;
 pub mod cache;
 pub mod gate;
 pub mod hosts;
+pub mod identity;
 pub mod local;
 pub mod resolve;
 pub mod special;

@@ -134,6 +134,8 @@ impl World {
         let house = House {
             finished_bytes: 1 << 20,
             logged_per_million: 0,
+            nsid: Box::default(),
+            has_desk: false,
             chain,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
@@ -209,6 +211,7 @@ impl World {
             Next::Silence => self.asked[number as usize].is_silenced = true,
             Next::Wait => {}
             Next::HandOver(_) => self.breach("the only worker hands a query over"),
+            Next::Elsewhere(_) => self.breach("without zones nobody sits at the desk"),
         }
         self.collect();
     }

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::app::config::{self, Checked, Machine};
 use crate::app::serve;
+use crate::app::zone_files::Library;
+use crate::base::collections::keyed;
+use crate::edge::seed;
 
 /// Serves the configuration in `file`, or the built-in one; 2 with faults, 1 where serving cannot begin.
 ///
@@ -27,7 +30,20 @@ pub fn serve(file: Option<&Path>, machine: &Machine, err: &mut dyn Write) -> io:
     for lint in lints {
         writeln!(err, "{lint}")?;
     }
-    match serve::serve(&config, file) {
+    let zones = match seed::dice() {
+        Ok(mut dice) => Library::new(keyed(&mut dice)).read(&config),
+        Err(fault) => {
+            writeln!(err, "meridian: the system gives no randomness: {fault}")?;
+            return Ok(1);
+        }
+    };
+    for noted in &zones.noted {
+        writeln!(err, "{noted}")?;
+    }
+    if zones.has_faults() {
+        return Ok(2);
+    }
+    match serve::serve(&config, zones, file) {
         Ok(()) => Ok(0),
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;

@@ -48,7 +48,8 @@ pub(super) fn networks(field: &Field<'_>, words: &[NetworkWord]) -> Option<Netwo
     Some(networks.into_iter().collect())
 }
 
-fn network(field: &Field<'_>) -> Option<Network> {
+/// A network, or an address that stands for itself.
+pub(super) fn network(field: &Field<'_>) -> Option<Network> {
     let Some(text) = field.node.text() else {
         field.fault("a network such as 10.0.0.0/8 or fd00::/8");
         return None;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
-use super::types::{Admin, Config, Listen, Log, LogFormat};
-use super::{Machine, addresses, cache, later, recursion, scalars};
+use super::types::{Admin, Config, Identity, Listen, Log, LogFormat};
+use super::{Machine, addresses, cache, later, recursion, scalars, zones};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
@@ -19,6 +19,8 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
     let tree = if tree.is_null() { &nothing } else { tree };
     let mut top = Field::root(tree, report).section("a mapping of keys, such as `listen: [127.0.0.1:5300]`")?;
     let listen = listen(&mut top);
+    let keys = zones::keys(&mut top);
+    let hosted = zones::read(&mut top, folder, report, &keys);
     let config = Config {
         admin: admin(&mut top),
         workers: workers(&mut top, machine),
@@ -26,6 +28,10 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         log: top.block("log", log).unwrap_or_else(quiet_log),
         recursion: top.block("recursion", |section| recursion::read(section, folder, &listen)),
         cache: top.block("cache", cache::read),
+        identity: top.block("identity", identity).unwrap_or_default(),
+        zones: hosted.zones,
+        zones_folder: hosted.folder,
+        keys,
         listen,
     };
     top.close();
@@ -97,6 +103,17 @@ fn workers(top: &mut Section<'_>, machine: &Machine) -> usize {
         number => number.parse().ok().filter(|count| (1..=WORKERS_MAX).contains(count)),
     };
     field.scalar(format!("auto or a number from 1 to {WORKERS_MAX}"), read).unwrap_or(automatic)
+}
+
+/// What we say of ourselves; a text that stands for nothing is `off`.
+fn identity(section: &mut Section<'_>) -> Identity {
+    let mut text = |key| {
+        let field = section.take(key).filter(|field| !field.node.is_off())?;
+        let is_text = |text: &&str| (1..=255).contains(&text.len());
+        let read = |text: &str| Some(text).filter(is_text).map(|text| text.as_bytes().into());
+        field.scalar("off, or a text of 1 to 255 octets", read)
+    };
+    Identity { version: text("version"), id: text("id"), hostname: text("hostname"), nsid: text("nsid") }
 }
 
 fn log(section: &mut Section<'_>) -> Log {

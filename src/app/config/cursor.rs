@@ -17,11 +17,23 @@ use super::{later, scalars};
 pub(super) struct Report {
     file: String,
     noted: RefCell<Vec<Fault>>,
+    /// What was noted of other files that this one leads to.
+    elsewhere: RefCell<Vec<Fault>>,
 }
 
 impl Report {
     pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), noted: RefCell::default() }
+        Self { file: file.to_owned(), noted: RefCell::default(), elsewhere: RefCell::default() }
+    }
+
+    /// The file, as its reader named it.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Takes over what was noted of another file.
+    pub(super) fn adopt(&self, other: Self) {
+        self.elsewhere.borrow_mut().extend(other.finish());
     }
 
     /// Notes one thing.
@@ -38,13 +50,14 @@ impl Report {
 
     /// Whether nothing was noted.
     pub(super) fn is_clean(&self) -> bool {
-        self.noted.borrow().is_empty()
+        self.noted.borrow().is_empty() && self.elsewhere.borrow().is_empty()
     }
 
-    /// All that was noted, in the order of the file.
+    /// All that was noted, in the order of the file; what was noted of others follows.
     pub(super) fn finish(self) -> Vec<Fault> {
         let mut noted = self.noted.into_inner();
         noted.sort_by_key(|fault| fault.at);
+        noted.append(&mut self.elsewhere.into_inner());
         noted
     }
 }
@@ -60,6 +73,19 @@ pub(super) struct Field<'t> {
 impl<'t> Field<'t> {
     pub(super) fn root(node: &'t Node, report: &'t Report) -> Self {
         Self { node, key: String::new(), report }
+    }
+
+    /// The root of a file that stands for the value of `key` in another.
+    pub(super) const fn named(node: &'t Node, key: String, report: &'t Report) -> Self {
+        Self { node, key, report }
+    }
+
+    /// The same place with another value.
+    pub(super) fn with<'n>(&self, node: &'n Node) -> Field<'n>
+    where
+        't: 'n,
+    {
+        Field { node, key: self.key.clone(), report: self.report }
     }
 
     /// Notes that the value is not what it may be.

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// A place in the file: line and column, both from 1. Ordered as one reads.
+/// A place in the file: line and column, both from 1; 0 for a line or a file as a whole. Ordered as one reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct At {
-    /// The line, from 1.
+    /// The line, from 1; 0 for the file as a whole.
     pub line: u64,
-    /// The column in characters, from 1.
+    /// The column in characters, from 1; 0 for the line as a whole.
     pub column: u64,
 }
 
@@ -42,16 +42,23 @@ pub struct Fault {
     pub key: String,
     /// What stands there.
     pub found: String,
-    /// What may stand there; of a lint, what would be better.
+    /// What may stand there; of a lint, what would be better. Empty where `found` says all.
     pub allowed: String,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, file, at, key, found, allowed } = self;
-        write!(f, "{file}:{}:{}: ", at.line, at.column)?;
+        match (at.line, at.column) {
+            (0, _) => write!(f, "{file}: ")?,
+            (line, 0) => write!(f, "{file}:{line}: ")?,
+            (line, column) => write!(f, "{file}:{line}:{column}: ")?,
+        }
         if !key.is_empty() {
             write!(f, "{key}: ")?;
+        }
+        if allowed.is_empty() {
+            return write!(f, "{}{found}", if *severity == Severity::Lint { "lint: " } else { "" });
         }
         match severity {
             Severity::Fault => write!(f, "found {found}, allowed: {allowed}"),

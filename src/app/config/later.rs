@@ -37,14 +37,19 @@ const LATER: &[Later] = &[
     Later { key: "feeds", feature: "steering by feeds", accepted: "{}" },
     Later { key: "pools", feature: "steering by pools", accepted: "{}" },
     Later { key: "policies", feature: "steering by policies", accepted: "{}" },
-    Later { key: "steer", feature: "steering", accepted: "{}" },
-    Later { key: "zones", feature: "serving zones", accepted: "{}" },
+    Later { key: "zones.*.steer", feature: "steering", accepted: "{}" },
+    Later { key: "zones.*.dnssec", feature: "signing zones", accepted: "off" },
     Later { key: "kubernetes", feature: "serving a Kubernetes cluster", accepted: "off" },
 ];
 
 /// The keys of the section `path` whose features are not built yet.
 pub(super) fn below(path: &str) -> impl Iterator<Item = &'static Later> {
-    LATER.iter().filter(move |later| later.key.rsplit_once('.').map_or("", |(parent, _)| parent) == path)
+    let is_zone = path.starts_with("zones.") && (path.ends_with('"') || path.matches('.').count() == 1);
+    LATER.iter().filter(move |later| match later.key.rsplit_once('.') {
+        None => path.is_empty(),
+        Some(("zones.*", _)) => is_zone,
+        Some((parent, _)) => parent == path,
+    })
 }
 
 /// The words for what was not built yet.
@@ -99,16 +104,13 @@ mod tests {
     fn what_asks_for_nothing_is_accepted_in_silence() {
         for later in LATER {
             for value in [later.accepted, "off", "false", "{}", "~"] {
-                let text = match later.key.split_once('.') {
-                    Some((block, key)) => format!("{block}: {{{key}: {value}}}"),
-                    None => format!("{}: {value}", later.key),
-                };
+                let (path, key) = later.key.rsplit_once('.').unwrap_or(("", later.key));
+                let text = format!("{{{key}: {value}}}");
                 let tree = Node::parse(&text).unwrap();
                 let report = crate::app::config::cursor::Report::new("x");
-                Field::root(&tree, &report).section("").unwrap().close();
-                let noted = report.finish();
-                let block = later.key.split_once('.').map(|(block, _)| block);
-                assert!(noted.iter().all(|fault| Some(fault.key.as_str()) == block), "{text}: {noted:?}");
+                let path = path.replace("zones.*", "zones.\"example.com\"");
+                Field::named(&tree, path, &report).section("").unwrap().close();
+                assert_eq!(report.finish(), [], "{}: {value}", later.key);
             }
         }
     }

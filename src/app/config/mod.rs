@@ -20,6 +20,7 @@ mod scalars;
 #[cfg(test)]
 mod tests;
 mod types;
+mod zones;
 
 use std::fs::File;
 use std::io::Read;
@@ -28,8 +29,12 @@ use std::path::Path;
 
 pub use fault::{At, Fault, Severity};
 pub use types::{
-    Admin, Cache, Config, Families, ForwardZone, Hosts, Listen, Log, LogFormat, Prefetch, QnameMinimisation, Recursion,
-    Roots, Stale, StubZone, Upstream,
+    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Listen, Log, LogFormat, Prefetch, QnameMinimisation,
+    Recursion, Roots, Stale, StubZone, Upstream,
+};
+pub use zones::{
+    Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,
+    ZoneSettings,
 };
 
 use crate::base::bounds;
@@ -94,15 +99,21 @@ pub fn read(file: &Path, machine: &Machine) -> Result<Checked, Vec<Fault>> {
         let file = file.display().to_string();
         vec![Fault { severity: Severity::Fault, file, at: At::START, key: String::new(), found, allowed }]
     };
+    let text = read_bounded(file).map_err(|(found, allowed)| fault(found, allowed))?;
+    load(file, &text, machine)
+}
+
+/// The octets of a file within the bound; or what was found instead, and what may be.
+fn read_bounded(file: &Path) -> Result<Vec<u8>, (String, String)> {
     let mut text = Vec::new();
     File::open(file)
         .and_then(|opened| opened.take(bounds::TEXT_FILE_MAX + 1).read_to_end(&mut text))
-        .map_err(|error| fault(format!("no readable file ({error})"), "a YAML file".into()))?;
+        .map_err(|error| (format!("no readable file ({error})"), "a YAML file".to_owned()))?;
     if text.len() as u64 > bounds::TEXT_FILE_MAX {
         let most = scalars::size_text(bounds::TEXT_FILE_MAX);
-        return Err(fault(format!("a file of more than {most}"), format!("at most {most}")));
+        return Err((format!("a file of more than {most}"), format!("at most {most}")));
     }
-    load(file, &text, machine)
+    Ok(text)
 }
 
 /// The built-in configuration; its relative paths count from the working folder.

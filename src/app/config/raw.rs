@@ -198,7 +198,8 @@ impl<'de> Visitor<'de> for Anything {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(Value::Number(number.to_string()))
+        // 1.0 stays 1.0, so that a fraction can be told from a whole number.
+        Ok(Value::Number(format!("{number:?}")))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::zones::{Key, ZoneSettings};
 use crate::base::NetworkSet;
 use crate::dns::name::Name;
 
@@ -24,6 +26,27 @@ pub struct Config {
     pub recursion: Option<Recursion>,
     /// What is remembered; none remembers nothing.
     pub cache: Option<Cache>,
+    /// The zones that are served, in the order of the file.
+    pub zones: Vec<Arc<ZoneSettings>>,
+    /// The folder that the zones come from, if they come from one.
+    pub zones_folder: Option<PathBuf>,
+    /// What we say of ourselves to those who ask.
+    pub identity: Identity,
+    /// The TSIG keys.
+    pub keys: Vec<Arc<Key>>,
+}
+
+/// What we say of ourselves to those who ask; what is none is not said. Texts of 1 to 255 octets.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Identity {
+    /// To `version.bind` and `version.server` in class CH.
+    pub version: Option<Box<[u8]>>,
+    /// To `id.server` in class CH (RFC 4892).
+    pub id: Option<Box<[u8]>>,
+    /// To `hostname.bind` in class CH.
+    pub hostname: Option<Box<[u8]>>,
+    /// To the NSID option (RFC 5001).
+    pub nsid: Option<Box<[u8]>>,
 }
 
 /// An address that serves UDP and TCP.

@@ -6,22 +6,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::current::Current;
 use super::files::Fingerprints;
 use super::station::Surroundings;
+use super::zones::{Cause, Keeper};
 use super::{explain, files, total};
 use crate::app::build::{self, Built, Kept};
-use crate::app::config::{self, Config};
+use crate::app::config::{self, Config, Severity};
 use crate::app::machine;
+use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, Task};
+use crate::edge::files::Fingerprint;
 use crate::edge::seed;
+use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::Hosts;
+
+/// The library and the folder that it came from.
+struct Shelf {
+    library: Library,
+    /// The folder's state at the last two looks.
+    folder: Option<[Option<Fingerprint>; 2]>,
+}
 
 struct Held {
     config: Config,
@@ -35,6 +46,9 @@ pub struct Control {
     path: Option<PathBuf>,
     held: Mutex<Held>,
     current: Arc<Current>,
+    keeper: Arc<Keeper>,
+    /// What the zones' files last said; held while they are read, so that one reading follows another.
+    library: Mutex<Shelf>,
     surroundings: Surroundings,
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
@@ -51,14 +65,16 @@ impl Control {
         built: Built,
         kept: Kept,
         watched: Fingerprints,
-        current: Arc<Current>,
+        (keeper, library): (Arc<Keeper>, Library),
         surroundings: Surroundings,
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
             path: path.map(Path::to_owned),
             held: Mutex::new(Held { config, built, kept, watched }),
-            current,
+            current: Arc::clone(&surroundings.current),
+            keeper,
+            library: Mutex::new(Shelf { library, folder: None }),
             surroundings,
             tallies,
             is_ready: AtomicBool::new(false),
@@ -107,6 +123,12 @@ impl Control {
         }
     }
 
+    /// The keeper of the zones.
+    #[must_use]
+    pub const fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
+    }
+
     /// Answers from another hosts table from now on; the cache forgets the names that changed.
     pub fn change_hosts(&self, hosts: Hosts) {
         let held = self.held();
@@ -117,6 +139,39 @@ impl Control {
         }
         self.current.touch();
         info!("hosts file read again: {} names changed", changed.len());
+    }
+
+    /// Reads the zones again whose files have changed since the last look, and everything where the folder of
+    /// zones has gained or lost a file. To be called every [`crate::base::bounds::FILE_POLL`]: a file counts as
+    /// written when it has rested from one look to the next.
+    pub fn look_at_zones(&self) {
+        let mut shelf = self.shelf();
+        if let Some(reading) = shelf.library.look() {
+            for noted in &reading.noted {
+                match noted.severity {
+                    Severity::Fault => error!("{noted}"),
+                    Severity::Lint => warn!("{noted}"),
+                }
+            }
+            if reading.has_faults() {
+                error!("zones with faults stay as they were");
+            }
+            tell(&reading.fresh);
+            self.keeper.replace_all(reading.fresh, Cause::File);
+            shelf.library = reading.library;
+        }
+        let folder = self.held().config.zones_folder.clone();
+        let Some(now) = folder.map(|folder| Fingerprint::of(&folder)) else { return };
+        let [read, seen] = shelf.folder.unwrap_or([now, now]);
+        shelf.folder = Some([if now == seen { now } else { read }, now]);
+        drop(shelf);
+        if now == seen && now != read {
+            self.reload().ok(); // which logs its faults
+        }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the configuration and its files again. A bad one changes nothing.
@@ -142,15 +197,27 @@ impl Control {
         let checked = config::read(path, &machine())
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         let read = files::read(&checked.config)?;
+        let mut shelf = self.shelf();
+        let reading = shelf.library.read(&checked.config);
+        if reading.has_faults() {
+            let faults = reading.noted.iter().filter(|fault| fault.severity == Severity::Fault);
+            return Err(faults.map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+        for lint in checked.lints.iter().chain(&reading.noted) {
+            warn!("{lint}");
+        }
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
-            let text = "listen, admin, workers, log.level and log.format cannot change while running";
+            let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
+        tell(&reading.fresh);
+        self.keeper.configure(&checked.config.zones, &checked.config.keys, reading.fresh);
+        shelf.library = reading.library;
         (held.config, held.built, held.watched) = (checked.config, built, read.fingerprints);
         self.reloaded.notify_one();
         Ok(())
@@ -159,7 +226,19 @@ impl Control {
 
 /// What was settled when the process began.
 fn fixed(config: &Config) -> impl PartialEq + use<'_> {
-    (&config.listen, &config.admin, config.workers, config.log.level, config.log.format)
+    (&config.listen, &config.admin, config.workers, &config.state, config.log.level, config.log.format)
+}
+
+/// Says which zones have come.
+pub fn tell(zones: &[Arc<Zone>]) {
+    /// Zones that are named; more are counted.
+    const NAMED_MAX: usize = 20;
+    for zone in zones.iter().take(NAMED_MAX) {
+        info!("zone {}: serial {}, {} names", zone.apex(), zone.serial(), zone.name_count());
+    }
+    if zones.len() > NAMED_MAX {
+        info!("and {} zones more", zones.len() - NAMED_MAX);
+    }
 }
 
 impl AdminHouse for Control {

@@ -15,7 +15,7 @@ use super::station::{Station, Surroundings};
 use crate::app::worker::Next;
 use crate::base::tally::Tally;
 use crate::base::{Clock, Instant, bounds};
-use crate::chain::{Asker, Carrier, Memory, Query, Turn};
+use crate::chain::{Asker, Carrier, Memory, Query};
 use crate::dns::{Flags, Message, Name, Question, RecordType};
 use crate::edge::mailbox::Reply;
 use crate::edge::seed;
@@ -49,18 +49,6 @@ pub fn explain(
     let tally = Arc::new(Tally::default());
     let begun = surroundings.clock.now();
 
-    // What each link says, in order, as the chain would ask them.
-    let mut links = Vec::new();
-    for link in house.chain.links() {
-        let mut turn = Turn { now: begun, dice: &mut dice, tally: &tally, aside: None };
-        let verdict = link.handle(&query, &mut turn);
-        let is_last = !matches!(verdict, crate::chain::Verdict::Pass);
-        links.push(json!({ "link": link.name(), "verdict": describe(&verdict) }));
-        if is_last {
-            break;
-        }
-    }
-
     let known = known(&*house.memory, name, rtype, begun);
     let mut station = Station::new(surroundings.clone(), (0, 1), Vec::new(), dice, tally)?;
     station.worker().explain();
@@ -88,6 +76,12 @@ pub fn explain(
             }
         }
     }
+    let links: Vec<Value> = station
+        .worker()
+        .said()
+        .iter()
+        .map(|(link, verdict)| json!({ "link": link, "verdict": describe(verdict) }))
+        .collect();
     let steps: Vec<Value> =
         station.worker().resolver().trace().steps().iter().map(|step| step_json(step, begun)).collect();
     let response = Message::parse(&out).ok();

@@ -2,10 +2,12 @@
 
 pub mod control;
 pub mod current;
+pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod log;
 pub mod station;
+pub mod zones;
 
 use std::io;
 use std::net::IpAddr;
@@ -22,12 +24,16 @@ use tracing::{error, info, warn};
 
 use self::control::Control;
 use self::current::Current;
+use self::desk::{Clerks, Refuse};
 use self::station::{Station, Surroundings};
+use self::zones::Keeper;
 use super::build::{self, Kept};
 use super::config::Config;
+use super::zone_files::{Library, Reading};
+use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, Rcode, RecordType};
 use crate::edge::admin::{self, Gauge, Metrics};
 use crate::edge::clock::MachineClock;
 use crate::edge::listen::{self, Bound};
@@ -41,11 +47,11 @@ const SWEEP_STEP: usize = 2_000;
 /// What POSIX systems commonly allow; below it the start is warned of.
 const FILES_AT_LEAST: u64 = 1_024;
 
-/// Serves `config`, which came from `path` or is built in, until TERM or INT.
+/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: &Config, path: Option<&Path>) -> Result<(), String> {
+pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
     log::begin(&config.log);
     let descriptors = raise_descriptors();
     if descriptors < FILES_AT_LEAST {
@@ -66,11 +72,27 @@ pub fn serve(config: &Config, path: Option<&Path>) -> Result<(), String> {
         files::load_snapshot(state, cache, now);
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
-    let surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
+    let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
+    control::tell(&zones.fresh);
+    keeper.configure(&config.zones, &config.keys, zones.fresh);
+    let (slot, errands) = desk::desk();
+    let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
+    surroundings.desk = Some(slot);
     let crew = man_stations(config, bound, descriptors, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
-    let control =
-        Arc::new(Control::new(config.clone(), path, built, kept, watched, current, surroundings, crew.tallies.clone()));
+    let control = Arc::new(Control::new(
+        config.clone(),
+        path,
+        built,
+        kept,
+        watched,
+        (keeper, zones.library),
+        surroundings,
+        crew.tallies.clone(),
+    ));
+    // Who answers transfers and updates; both change zones through the keeper.
+    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
+    runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(config, &control, crew))?;
     rest(&control, clock, runtime);
     Ok(())
@@ -179,11 +201,13 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(),
     }
     let watch = tokio::spawn(Arc::clone(control).watch_hosts());
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
+    let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
     watch.abort();
     sweeper.abort();
+    looker.abort();
     stop.send(true).ok();
     // Connections first: their last queries need the stations.
     let streams_end = async { while streams.join_next().await.is_some() {} };
@@ -240,6 +264,15 @@ async fn sweep(control: Arc<Control>) {
     }
 }
 
+/// Notices changed zone files, for ever.
+async fn look_at_zones(control: Arc<Control>) {
+    loop {
+        tokio::time::sleep(crate::base::bounds::FILE_POLL).await;
+        let control = Arc::clone(&control);
+        tokio::task::spawn_blocking(move || control.look_at_zones()).await.ok();
+    }
+}
+
 fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
     let (entries, bytes, places, clock) =
@@ -284,8 +317,14 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let runtime = start_runtime(1)?;
     let files = files::read(config)?.files;
     let mut kept = Kept::nothing(&mut dice);
+    let zones = Library::new(keyed(&mut dice)).read(config);
+    if zones.has_faults() {
+        return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
     let built = runtime.block_on(async { build::build(config, files, &mut kept, |_, _| {}, &mut dice) });
-    let surroundings = surround(clock, &runtime, Arc::new(Current::new(built.house, built.forwarders)), &mut dice);
+    let current = Arc::new(Current::new(built.house, built.forwarders));
+    Keeper::new(kept.authority, Arc::clone(&current)).configure(&config.zones, &config.keys, zones.fresh);
+    let surroundings = surround(clock, &runtime, current, &mut dice);
     explain::explain(&surroundings, name, rtype, client).map_err(|fault| fault.to_string())
 }
 
@@ -298,5 +337,5 @@ fn start_runtime(threads: usize) -> Result<Runtime, String> {
 fn surround(clock: MachineClock, runtime: &Runtime, current: Arc<Current>, dice: &mut Dice) -> Surroundings {
     let tcp_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
     let tcp = UpstreamTcp::new(runtime.handle().clone(), tcp_dice);
-    Surroundings { clock, runtime: runtime.handle().clone(), tcp, current }
+    Surroundings { clock, runtime: runtime.handle().clone(), tcp, current, desk: None }
 }

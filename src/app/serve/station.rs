@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use tokio::runtime::Handle;
 
 use crate::app::build::Forwarders;
-use crate::app::worker::{Late, Next, Worker};
+use crate::app::worker::{self, Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
@@ -25,6 +25,7 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
 use super::current::Current;
+use super::desk::{DeskReply, DeskSlot, Errand};
 use super::log;
 
 const WAKE: Token = Token(0);
@@ -51,6 +52,8 @@ pub struct Surroundings {
     pub tcp: UpstreamTcp,
     /// The running house; looked at between events.
     pub current: Arc<Current>,
+    /// Where messages go that no worker answers; none where nobody attends to them, as in `explain`.
+    pub desk: Option<DeskSlot>,
 }
 
 /// One worker with its sockets.
@@ -234,6 +237,11 @@ impl Station {
                         out.clear();
                         hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally);
                     }
+                    Next::Elsewhere(kind) => {
+                        out.clear();
+                        let desk = self.surroundings.desk.as_ref();
+                        hand_on(desk, &self.mailbox, kind, bytes, asker, reply, &self.tally);
+                    }
                 }
             }
             if let Some(listener) = self.listeners.get(at) {
@@ -277,6 +285,7 @@ impl Station {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
+                Letter::Send { reply, bytes } => self.send(Late { reply, bytes }),
                 Letter::Stop => self.is_stopping = true,
             }
         }
@@ -298,6 +307,10 @@ impl Station {
         match (next, reply) {
             (Next::Respond, Some(reply)) => self.send(Late { reply, bytes: out }),
             (Next::HandOver(home), reply) => hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally),
+            (Next::Elsewhere(kind), reply) => {
+                let desk = self.surroundings.desk.as_ref();
+                hand_on(desk, &self.mailbox, kind, bytes, asker, reply, &self.tally);
+            }
             _ => {}
         }
     }
@@ -369,5 +382,28 @@ fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, re
     };
     if !posted {
         tally.count(Event::SilenceOverload);
+    }
+}
+
+/// Hands a message to the desk; a full one is a counted silence.
+fn hand_on(
+    desk: Option<&DeskSlot>,
+    station: &Mailbox,
+    kind: worker::Errand,
+    bytes: &[u8],
+    asker: Asker,
+    reply: Option<Reply>,
+    tally: &Tally,
+) {
+    let errand = reply.map(|reply| {
+        let reply = DeskReply::new(reply, station.clone());
+        Errand { kind, bytes: bytes.to_vec(), asker, reply }
+    });
+    let is_taken = match (desk, errand) {
+        (Some(desk), Some(errand)) => desk.try_send(errand).is_ok(),
+        _ => false,
+    };
+    if !is_taken {
+        tally.count(Event::SilenceDesk);
     }
 }

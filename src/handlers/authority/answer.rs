@@ -212,7 +212,8 @@ impl Step {
         }
         // The delegation itself is never signed by the parent (RFC 4035 §2.2).
         self.answer.authority.push(Aged { set: servers.to_rrset(cut.clone(), false), ttl: servers.ttl });
-        if !self.wants_dnssec {
+        // A zone that is not signed vouches for no child (RFC 4035 §3.1.4 speaks of signed zones).
+        if !self.wants_dnssec || !zone.is_signed() {
             return;
         }
         match node.set(RecordType::DS) {

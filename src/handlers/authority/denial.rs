@@ -54,7 +54,10 @@ impl<'p, 'z> Proof<'p, 'z> {
             // RFC 5155 §7.2.5.
             (Chain::Nsec3 { parameters, ranks }, Some(encloser)) => {
                 let encloser = self.closest_encloser(parameters, ranks, encloser);
-                self.matching(parameters, ranks, &wildcard(self.path, encloser));
+                let wildcard = wildcard(self.path, encloser);
+                if !self.matching(parameters, ranks, &wildcard) {
+                    self.covering(parameters, ranks, &wildcard); // an opt-out span hides it
+                }
             }
         }
     }

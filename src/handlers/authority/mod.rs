@@ -100,7 +100,7 @@ impl Handler for Authority {
     }
 
     fn handle(&self, query: &Query, _turn: &mut Turn<'_>) -> Verdict {
-        let Some(Decision { answer, leads_outside }) = self.decide(query) else { return Verdict::Pass };
+        let Some(Decision { mut answer, leads_outside }) = self.decide(query) else { return Verdict::Pass };
         match leads_outside {
             // What lies outside our zones is followed for those who may have recursion, and for nobody else.
             Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
@@ -110,7 +110,15 @@ impl Handler for Authority {
                 prefix: answer.answer,
                 stale: None,
             }),
-            _ => Verdict::Answer(answer),
+            _ => {
+                // The same to everybody until the zones change, which makes the workers forget; save that letters of
+                // the question reach the target of an alias made from a DNAME.
+                if answer.answer.iter().all(|aged| aged.set.rtype != RecordType::DNAME) {
+                    answer.recallable_until = Some(u64::from(u32::MAX));
+                    answer.is_ageless = true;
+                }
+                Verdict::Answer(answer)
+            }
         }
     }
 }

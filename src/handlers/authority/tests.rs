@@ -362,3 +362,103 @@ fn a_record_takes_less_than_a_hundred_octets() {
     let zone = zone("example.", &text);
     assert!(zone.size_bytes() / 20_000 < 100, "{}", zone.size_bytes() / 20_000);
 }
+
+/// The law of the memo for our own zones: what is recalled is what would be decided and sealed anew, octet for
+/// octet, at any time and in any letters.
+#[test]
+fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
+    use crate::base::tally::Tally;
+    use crate::base::{Dice, Instant};
+    use crate::chain::{Handler, Recall, Turn, Verdict, seal};
+    use crate::dns::{Edns, Message};
+    use crate::handlers::cache::finished::Finished;
+
+    let link = Authority::new(zones(&[("example.", MEMO)]));
+    let mut dice = Dice::from_number(9);
+    let mut finished = Finished::new(&mut Dice::from_number(3), 4_096, 1 << 22);
+    let mut hits = 0;
+    let names = [
+        "example.",
+        "www.example.",
+        "alias.example.",
+        "out.example.",
+        "ns.cut.example.",
+        "cut.example.",
+        "x.wild.example.",
+        "none.example.",
+        "a.b.tree.example.",
+        "b.tree.example.",
+        "x.dname.example.",
+        "mail.example.",
+    ];
+    for round in 0..4_000_u64 {
+        let wire: Vec<u8> = names[dice.index(names.len())].parse::<Name>().unwrap().wire().to_vec();
+        let turned: Vec<u8> = wire
+            .iter()
+            .map(|octet| if octet.is_ascii_alphabetic() && dice.below(2) == 0 { octet ^ 0x20 } else { *octet })
+            .collect();
+        let rtype = [RecordType::A, RecordType::NS, RecordType::MX, RecordType::TXT, RecordType::SOA][dice.index(5)];
+        let edns = (dice.below(3) > 0).then(|| Edns {
+            udp_size: 512 + 300 * dice.below(4) as u16,
+            dnssec_ok: dice.below(2) == 0,
+            ..Edns::default()
+        });
+        let query = Query {
+            id: dice.bits16(),
+            flags: Flags { recursion_desired: dice.below(2) == 0, ..Flags::default() },
+            question: Question::new(Name::from_wire(&turned).unwrap().0, rtype),
+            edns,
+            asker: Asker {
+                address: "192.0.2.1:5353".parse().unwrap(),
+                local: None,
+                carrier: Carrier::Udp,
+                may_recurse: false,
+            },
+        };
+        let now = Instant::from_seconds(round);
+        let message = Message {
+            id: query.id,
+            flags: query.flags,
+            questions: smallvec::smallvec![query.question.clone()],
+            edns: query.edns.clone(),
+            ..Message::default()
+        };
+        let (mut datagram, mut recalled, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+        message.compose(&mut datagram, 512).unwrap();
+        let recall = finished.recall(&datagram, &query.asker, now, &mut recalled);
+        let tally = Tally::default();
+        let mut turn = Turn { now, dice: &mut dice, tally: &tally, aside: None };
+        let Verdict::Answer(answer) = link.handle(&query, &mut turn) else {
+            panic!("{:?} is not answered", query.question)
+        };
+        let sealed = seal(&query, &answer, false, &mut fresh);
+        match recall {
+            Recall::Hit => {
+                hits += 1;
+                assert_eq!(recalled, fresh, "{:?} at {round}", query.question);
+            }
+            _ => finished.keep(&query, &answer, &sealed, &fresh, now),
+        }
+    }
+    assert!(hits > 2_500, "only {hits} recalled");
+}
+
+const MEMO: &str = "\
+$TTL 300
+@ SOA Ns1 hostmaster 1 3600 600 86400 60
+@ NS Ns1
+@ NS ns.Cut
+@ MX 10 Mail
+Ns1 A 192.0.2.1
+Mail A 192.0.2.2
+www A 192.0.2.3
+www TXT \"hello\"
+alias CNAME WWW
+out CNAME www.elsewhere.test.
+Cut NS ns.Cut
+ns.Cut A 192.0.2.4
+*.wild A 192.0.2.5
+*.wild MX 5 Mail
+a.b.tree A 192.0.2.6
+dname DNAME wild
+";

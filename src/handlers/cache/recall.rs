@@ -1,7 +1,7 @@
 //! The cache's fast tempo: glance, look up, patch; and what the slow tempo leaves behind for it.
 //!
 //! The law of the memo: what [`Finished::recall`] writes is, octet for octet, what [`crate::chain::seal`] would
-//! write for the same query and the same answer, aged; or it is unsure. It allocates nothing.
+//! write for the same query and the same answer, aged if it ages; or it is unsure. It allocates nothing.
 
 use super::finished::{Finished, Key};
 use crate::base::{Instant, bounds};
@@ -67,7 +67,7 @@ impl Finished {
         let prepared = PreparedAnswer::new(&Source {
             sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
             has_opt: query.edns.is_some(),
-            ttls: &sealed.ttls,
+            ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
             options: &options,
             rcode: answer.rcode,
             is_authentic: answer.authentic,
@@ -155,6 +155,7 @@ mod tests {
                 additional,
                 ede,
                 recallable_until: None,
+                is_ageless: false,
             },
         )
     }
@@ -203,6 +204,9 @@ mod tests {
 
     fn aged(answer: &Answer, seconds: u32) -> Answer {
         let mut aged = answer.clone();
+        if answer.is_ageless {
+            return aged;
+        }
         for one in [&mut aged.answer, &mut aged.authority, &mut aged.additional].into_iter().flatten() {
             one.ttl = one.ttl.saturating_sub(seconds);
         }
@@ -219,13 +223,14 @@ mod tests {
         /// The law of the memo.
         #[test]
         fn a_recall_is_what_the_seal_would_write(
-            mut answer in answer(), name in name(),
+            mut answer in answer(), is_ageless in any::<bool>(), name in name(),
             cases in any::<[u64; 2]>(), ids in any::<[u16; 2]>(),
             one in any::<[bool; 3]>(), other in prop::option::of(any::<[bool; 3]>()),
             edns in [edns(), edns()], carriers in [carrier(), carrier()],
             kept_at in 0..1_000_u64, age in 0..30_u32,
         ) {
             answer.recallable_until = Some(kept_at + 25);
+            answer.is_ageless = is_ageless;
             let [first_edns, later_edns] = edns;
             let first = query(&name, cases[0], ids[0], one, first_edns, carriers[0]);
             let later = query(&name, cases[1], ids[1], other.unwrap_or(one), later_edns, carriers[1]);
