@@ -98,6 +98,14 @@ fn wait_for(server: SocketAddr, name: &str, expected: &str) {
 }
 
 #[test]
+fn a_log_that_is_no_terminal_has_no_colours() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (server, _) = start_on_a_free_port(directory.path(), "  hosts: off\n  dnssec: {validate: false}");
+    let log = server.output();
+    assert!(log.contains("listening on") && !log.contains('\x1b'), "{log:?}");
+}
+
+#[test]
 fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let write = |file: &str, text: &str| std::fs::write(directory.path().join(file), text).expect("writable");
@@ -174,50 +182,58 @@ fn the_tree_is_resolved_as_its_zones_say() {
 
 #[test]
 fn a_stop_under_load_loses_no_admitted_query() {
-    on_the_tree("a_stop_under_load_loses_no_admitted_query", |tree| {
-        let mut meridian = resolvers::start("meridian", tree);
-        // Several sockets: answers may come in bursts when the machine is busy, and one receive buffer would lose some.
-        let sockets: [UdpSocket; 16] = std::array::from_fn(|_| ask::socket(meridian.address));
-        for socket in &sockets {
-            socket.set_nonblocking(true).expect("a socket");
-        }
-        let (interval, before) = (Duration::from_micros(200), Duration::from_secs(2));
-        let started = Instant::now();
-        let mut sent: Vec<Instant> = Vec::new();
-        let mut answered = vec![false; 16_384];
-        let mut stopped = None;
-        let mut buffer = [0; 4096];
-        // 5,000 a second, a tenth of them for names not in cache; on for a moment after the signal.
-        while stopped.is_none_or(|at: Instant| at.elapsed() < Duration::from_millis(200)) {
-            let due = started + interval * u32::try_from(sent.len()).expect("few");
-            if Instant::now() >= due && sent.len() < answered.len() {
-                let number = sent.len();
-                let name = if number.is_multiple_of(10) {
-                    format!("n{number}.wild.alpha.example.")
-                } else {
-                    format!("host{}.alpha.example.", 101 + number % 25)
-                };
-                let id = u16::try_from(number).expect("few");
-                // The port is closed once the server has gone: refused sends are not admitted queries.
-                sockets[number % sockets.len()].send(&wire::compose(id, &name, A, Some(1232))).ok();
-                sent.push(Instant::now());
-            }
-            receive(&sockets, &mut buffer, &mut answered);
-            if stopped.is_none() && started.elapsed() >= before {
-                meridian.server.signal("TERM");
-                stopped = Some(Instant::now());
-            }
-        }
-        let stopped = stopped.expect("the signal was sent");
-        let status = meridian.server.wait_for_end(Duration::from_secs(10));
-        receive(&sockets, &mut buffer, &mut answered);
-        assert!(status.success(), "ended with {status}:\n{}", meridian.server.output());
-        // What was in the server's socket before the signal is admitted.
-        let admitted = sent.iter().take_while(|at| **at < stopped).count();
-        let lost: Vec<usize> = (0..admitted).filter(|number| !answered[*number]).collect();
-        assert!(admitted > 8_000, "only {admitted} queries were sent");
-        assert!(lost.is_empty(), "{} of {admitted} admitted queries were lost: {lost:?}", lost.len());
+    on_the_tree("a_stop_under_load_loses_no_admitted_query", |tree| stop_under_load(tree, 1));
+}
+
+#[test]
+fn a_stop_loses_no_query_that_one_worker_has_handed_to_another() {
+    on_the_tree("a_stop_loses_no_query_that_one_worker_has_handed_to_another", |tree| {
+        (0..4).for_each(|_| stop_under_load(tree, 4));
     });
+}
+
+/// Stops a server of so many workers under load.
+fn stop_under_load(tree: &Tree, workers: usize) {
+    let mut meridian = resolvers::start_meridian(tree, "stopped", "", &format!("workers: {workers}"));
+    // Several sockets: answers may come in bursts when the machine is busy, and one receive buffer would lose some.
+    let sockets: [UdpSocket; 16] = std::array::from_fn(|_| ask::socket(meridian.address));
+    sockets.iter().for_each(|socket| socket.set_nonblocking(true).expect("a socket"));
+    let (interval, before) = (Duration::from_micros(200), Duration::from_secs(2));
+    let started = Instant::now();
+    let mut sent: Vec<Instant> = Vec::new();
+    let mut answered = vec![false; 16_384];
+    let mut stopped = None;
+    let mut buffer = [0; 4096];
+    // 5,000 a second, a tenth of them for names not in cache; on for a moment after the signal.
+    while stopped.is_none_or(|at: Instant| at.elapsed() < Duration::from_millis(200)) {
+        let due = started + interval * u32::try_from(sent.len()).expect("few");
+        if Instant::now() >= due && sent.len() < answered.len() {
+            let number = sent.len();
+            let name = if number.is_multiple_of(10) {
+                format!("n{number}.wild.alpha.example.")
+            } else {
+                format!("host{}.alpha.example.", 101 + number % 25)
+            };
+            let id = u16::try_from(number).expect("few");
+            // The port is closed once the server has gone: refused sends are not admitted queries.
+            sockets[number % sockets.len()].send(&wire::compose(id, &name, A, Some(1232))).ok();
+            sent.push(Instant::now());
+        }
+        receive(&sockets, &mut buffer, &mut answered);
+        if stopped.is_none() && started.elapsed() >= before {
+            meridian.server.signal("TERM");
+            stopped = Some(Instant::now());
+        }
+    }
+    let stopped = stopped.expect("the signal was sent");
+    let status = meridian.server.wait_for_end(Duration::from_secs(10));
+    receive(&sockets, &mut buffer, &mut answered);
+    assert!(status.success(), "ended with {status}:\n{}", meridian.server.output());
+    // What was in the server's socket before the signal is admitted.
+    let admitted = sent.iter().take_while(|at| **at < stopped).count();
+    let lost: Vec<usize> = (0..admitted).filter(|number| !answered[*number]).collect();
+    assert!(admitted > 8_000, "only {admitted} queries were sent");
+    assert!(lost.is_empty(), "{} of {admitted} admitted queries were lost: {lost:?}", lost.len());
 }
 
 /// Marks what has been answered, until nothing more is waiting.

@@ -263,7 +263,9 @@ fn update(id: u16, records: &[Vec<u8>]) -> Vec<u8> {
     message.extend([0, 0]);
     message.extend(compose_name("example.com."));
     message.extend([0, 6, 0, 1]);
-    records.iter().for_each(|record| message.extend(record));
+    for record in records {
+        message.extend(record);
+    }
     let algorithm = compose_name("hmac-sha256.");
     let key = compose_name("all.");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -312,7 +314,7 @@ fn numbered(number: u32) -> Vec<u8> {
 
 /// Every third update takes the one 30 before it away.
 fn gone_with(number: u32) -> Option<u32> {
-    (number % 3 == 0).then(|| number.checked_sub(30)).flatten()
+    number.is_multiple_of(3).then(|| number.checked_sub(30)).flatten()
 }
 
 /// Whether an update numbered below `end` takes this one away.

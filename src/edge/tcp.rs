@@ -133,10 +133,12 @@ impl TcpPlaces {
         Arc::new(Self { connections_max, in_flight_max: in_flight_max.max(1), idle, taken })
     }
 
-    /// Places as the bounds have them.
+    /// Places as the bounds have them, but for no more than half of the `descriptors` that the process may open:
+    /// clients who only hold connections must not keep the others' questions from going upstream.
     #[must_use]
-    pub fn by_default(dice: &mut Dice) -> Arc<Self> {
-        Self::new(bounds::TCP_CONNECTIONS_MAX, bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
+    pub fn by_default(descriptors: u64, dice: &mut Dice) -> Arc<Self> {
+        let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+        Self::new(bounds::TCP_CONNECTIONS_MAX.min(half), bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
     }
 
     /// Connections open.

@@ -223,10 +223,17 @@ fn patience_shrinks_as_places_fill() {
     drop(held);
     assert_eq!(places.taken(), 0);
 
-    let places = TcpPlaces::by_default(&mut dice);
+    let places = TcpPlaces::by_default(1 << 20, &mut dice);
     let held: Vec<_> = (0..2_000).filter_map(|_| places.take(IpAddr::from([192, 0, 2, 1]))).collect();
     assert_eq!(held.len(), bounds::TCP_CONNECTIONS_PER_NETWORK);
     assert!(places.take(IpAddr::from([198, 51, 100, 1])).is_some());
+}
+
+#[test]
+fn connections_take_half_of_the_descriptors_at_most() {
+    let places = TcpPlaces::by_default(64, &mut Dice::from_number(1));
+    let held: Vec<_> = (0..64).filter_map(|host| places.take(IpAddr::from([192, 0, host, 1]))).collect();
+    assert_eq!(held.len(), 32);
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ pub fn start_streaming(address: &str, behaviour: impl Fn(&Query) -> (Vec<Vec<u8>
     });
 }
 
-fn stream_messages(mut stream: TcpStream, behaviour: &dyn Fn(&Query) -> (Vec<Vec<u8>>, bool)) -> Option<()> {
+fn stream_messages(mut stream: TcpStream, behaviour: impl Fn(&Query) -> (Vec<Vec<u8>>, bool)) -> Option<()> {
     let mut length = [0; 2];
     stream.read_exact(&mut length).ok()?;
     let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];

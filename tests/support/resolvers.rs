@@ -81,8 +81,9 @@ fn meridian_defaults(directory: &Path, tree: &Tree, address: &str) -> Vec<String
 
 fn meridian(directory: &Path, tree: &Tree, address: &str, recursion: &str, more: &str) -> Vec<String> {
     let text = format!(
-        "listen:\n  - {address}:53\nadmin: off\nworkers: 1\nrecursion:\n  roots: {}\n  deny_upstreams: []\n  \
+        "listen:\n  - {address}:53\nadmin: off\n{}recursion:\n  roots: {}\n  deny_upstreams: []\n  \
          hosts: off\n  dnssec: {{validate: false}}\n{}{recursion}\n{more}\n",
+        if more.contains("workers:") { "" } else { "workers: 1\n" },
         tree.hints().display(),
         if recursion.contains("allow:") { "" } else { "  allow: [127.0.0.0/8]\n" },
     );

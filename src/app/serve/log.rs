@@ -1,6 +1,6 @@
 //! What is logged: the program's own events, and a sample of the queries where the operator wants one.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 
 use tracing::info;
@@ -12,6 +12,8 @@ use crate::dns::{Rcode, RecordType};
 /// Begins to log to standard error, as `log` says.
 pub fn begin(log: &Log) {
     let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(io::stderr).with_target(false);
+    // Colours are for people at a terminal; in a file or a journal they would be noise.
+    let builder = builder.with_ansi(io::stderr().is_terminal());
     // A second logger in one process, as in tests, is refused: then the first one serves.
     match log.format {
         LogFormat::Text => builder.try_init().ok(),

@@ -49,6 +49,8 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 
 /// Entries of the cache that one step of a sweep looks at; a step is taken ten times a second.
 const SWEEP_STEP: usize = 2_000;
+/// What POSIX systems commonly allow; below it the start is warned of.
+const FILES_AT_LEAST: u64 = 1_024;
 
 /// Serves `config`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
 ///
@@ -56,7 +58,10 @@ const SWEEP_STEP: usize = 2_000;
 /// In words, where serving cannot begin.
 pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
     log::begin(&config.log);
-    raise_descriptors();
+    let descriptors = raise_descriptors();
+    if descriptors < FILES_AT_LEAST {
+        warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
+    }
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
@@ -80,7 +85,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
-    let crew = man_stations(config, bound, &surroundings, &mut dice)
+    let crew = man_stations(config, bound, descriptors, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
         path,
@@ -119,9 +124,13 @@ struct Crew {
 }
 
 /// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
-fn raise_descriptors() {
-    if let Err(fault) = rlimit::increase_nofile_limit(u64::MAX) {
-        warn!("the number of open files stays as it is: {fault}");
+fn raise_descriptors() -> u64 {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => limit,
+        Err(fault) => {
+            warn!("the number of open files stays as it is: {fault}");
+            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_AT_LEAST)
+        }
     }
 }
 
@@ -145,7 +154,13 @@ fn bind(config: &Config) -> Result<Vec<Bound>, String> {
     if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
 }
 
-fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings, dice: &mut Dice) -> io::Result<Crew> {
+fn man_stations(
+    config: &Config,
+    bound: Vec<Bound>,
+    descriptors: u64,
+    surroundings: &Surroundings,
+    dice: &mut Dice,
+) -> io::Result<Crew> {
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
     let mut tcp = Vec::new();
     for one in bound {
@@ -163,12 +178,13 @@ fn man_stations(config: &Config, bound: Vec<Bound>, surroundings: &Surroundings,
         tallies.push(tally);
     }
     let mailboxes: Vec<Mailbox> = stations.iter().map(Station::mailbox).collect();
+    let at_rest = Arc::new(AtomicUsize::new(0));
     let mut threads = Vec::new();
     for (at, mut station) in stations.into_iter().enumerate() {
-        station.meet(mailboxes.clone());
+        station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(dice) })
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(descriptors, dice) })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
@@ -34,6 +35,9 @@ const FIRST_UPSTREAM: usize = 1 << 16;
 const BATCHES_IN_A_ROW: usize = 8;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
+/// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
+const STEP: Duration = Duration::from_secs(1);
+const STEP_AT_STOP: Duration = Duration::from_millis(5);
 /// How often idle upstream sockets are looked through.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
@@ -75,6 +79,8 @@ pub struct Station {
     buffer: Box<[u8]>,
     next_tidy: Instant,
     is_stopping: bool,
+    /// How many of the stations have come to rest after their stop.
+    at_rest: Arc<AtomicUsize>,
 }
 
 impl Station {
@@ -118,6 +124,7 @@ impl Station {
             buffer: vec![0; bounds::MESSAGE_MAX].into_boxed_slice(),
             next_tidy: Instant::ZERO,
             is_stopping: false,
+            at_rest: Arc::default(),
             surroundings,
         })
     }
@@ -128,9 +135,10 @@ impl Station {
         self.mailbox.clone()
     }
 
-    /// Makes the other stations known, in the order of their workers, this one included.
-    pub fn meet(&mut self, neighbours: Vec<Mailbox>) {
-        self.neighbours = neighbours;
+    /// Makes the other stations known, in the order of their workers, this one included, and the count of those
+    /// that have come to rest, which all share.
+    pub fn meet(&mut self, neighbours: Vec<Mailbox>, at_rest: Arc<AtomicUsize>) {
+        (self.neighbours, self.at_rest) = (neighbours, at_rest);
     }
 
     /// The worker, for `explain`.
@@ -141,16 +149,24 @@ impl Station {
     /// Serves until a [`Letter::Stop`] has come and every admitted query is answered, or [`bounds::DRAIN`] is over.
     pub fn run(&mut self) {
         let mut events = Events::with_capacity(1_024);
-        let mut drained_by = None;
+        let (mut drained_by, mut has_rested) = (None, false);
         loop {
-            self.step(&mut events, Duration::from_secs(1));
+            // Looked at before the step: what the others have handed over until they rested is taken in it.
+            let is_alone = self.at_rest.load(Ordering::Acquire) >= self.neighbours.len();
+            let was_stopping = self.is_stopping;
+            self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
             self.deliver();
-            if self.is_stopping {
-                let now = self.surroundings.clock.now();
-                let deadline = *drained_by.get_or_insert(now + bounds::DRAIN);
-                if (self.worker.waiting() == 0 && !self.is_ready.contains(&true)) || now >= deadline {
-                    return;
-                }
+            if !was_stopping {
+                continue; // of what came before the stop, the next step sees the last
+            }
+            let now = self.surroundings.clock.now();
+            let is_over = now >= *drained_by.get_or_insert(now + bounds::DRAIN);
+            let is_at_rest = self.worker.waiting() == 0 && !self.is_ready.contains(&true);
+            if (is_at_rest || is_over) && !std::mem::replace(&mut has_rested, true) {
+                self.at_rest.fetch_add(1, Ordering::Release);
+            }
+            if is_over || (is_at_rest && is_alone) {
+                return;
             }
         }
     }
