@@ -535,7 +535,9 @@ fn questions(zones: &[Zone]) -> Vec<Question> {
             }
         };
         for (owner, types) in &zone.owners {
-            types.iter().for_each(|number| ask(owner, *number, &mut chance));
+            for number in types {
+                ask(owner, *number, &mut chance);
+            }
             for name in usual {
                 if is_rich || chance.below(4) == 0 {
                     ask(owner, rtype(name).unwrap(), &mut chance);

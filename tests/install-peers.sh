@@ -13,6 +13,9 @@ needed=(
   unbound unbound
   kresd knot-resolver
   dig bind9-dnsutils
+  nsupdate bind9-dnsutils
+  kdig knot-dnsutils
+  knsupdate knot-dnsutils
   curl curl
   ip iproute2
   unshare util-linux

@@ -123,7 +123,6 @@ impl<R> Worker<R> {
     }
 
     /// What the links said, if the worker explains.
-    #[must_use]
     pub fn said(&self) -> &[(&'static str, Verdict)] {
         self.said.as_deref().unwrap_or_default()
     }

@@ -190,12 +190,74 @@ bounds! {
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;
+    /// Records that dynamic updates may make of one RRset: more would not fit a message.
+    UPDATED_RRSET_RECORDS: usize = 4_096;
+    /// Octets of one difference in a journal; the largest update is a message of 64 KiB, but what it deletes can be more.
+    JOURNAL_RECORD_MAX: usize = 64 * 1024 * 1024;
+    /// Octets of a zone's journal; past it the zone is written anew and the journal begins again.
+    JOURNAL_BYTES: u64 = 256 * 1024;
+    /// Updates of one zone that are written to the journal at once.
+    UPDATES_TOGETHER: usize = 64;
+    /// Updates of all zones that wait for their turn.
+    UPDATES_WAITING: usize = 1_024;
+    /// Messages of a signed stream in a row that carry no signature of their own (RFC 8945 §5.3.1).
+    TSIG_UNSIGNED_MAX: usize = 99;
+    /// Zones being sent to secondaries at a time.
+    TRANSFERS_OUT_MAX: usize = 32;
+    /// Zones being fetched from primaries at a time.
+    TRANSFERS_IN_MAX: usize = 16;
+    /// A primary must accept a connection within this time.
+    TRANSFER_CONNECT: Duration = Duration::from_secs(5);
+    /// Each further message of a transfer from a primary must come within this time.
+    TRANSFER_IDLE: Duration = Duration::from_secs(30);
+    /// A whole transfer, in or out, must be done within this time.
+    TRANSFER_DEADLINE: Duration = Duration::from_secs(3_600);
+    /// Octets of messages taken in one transfer from a primary.
+    TRANSFER_BYTES_MAX: usize = u32::MAX as usize;
+    /// Records taken in one transfer from a primary.
+    TRANSFER_RECORDS_MAX: usize = 50_000_000;
+    /// Records of an incremental transfer from a primary; one with more is fetched whole.
+    IXFR_RECORDS_MAX: usize = 1_000_000;
+    /// Versions back that a zone can be sent incrementally (RFC 1995).
+    HISTORY_STEPS_MAX: usize = 1_000;
+    /// Octets that a zone's differences may take, however small the zone; else they may take what it takes.
+    HISTORY_BYTES_FLOOR: usize = 64 * 1024;
+    /// The shortest time between two checks of a primary, whatever the SOA record says.
+    REFRESH_MIN: Duration = Duration::from_secs(1);
+    /// The longest time between two checks of a primary, whatever the SOA record says.
+    REFRESH_MAX: Duration = Duration::from_secs(86_400);
+    /// The first pause after no primary could give a zone that we have no data of; it doubles.
+    FIRST_RETRY_MIN: Duration = Duration::from_secs(2);
+    /// The longest such pause.
+    FIRST_RETRY_MAX: Duration = Duration::from_secs(600);
+    /// An answer to a question for a SOA record, or to a NOTIFY, is awaited this long at first; then twice as long.
+    PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+    /// Datagrams that ask one primary for its SOA record.
+    PROBE_TRIES: u32 = 3;
+    /// Datagrams that tell one secondary of one change (RFC 1996 §3.6).
+    NOTIFY_TRIES: u32 = 7;
+    /// The longest pause between them.
+    NOTIFY_PAUSE_MAX: Duration = Duration::from_secs(60);
+    /// Secondaries being told of a change at a time.
+    NOTIFIES_MAX: usize = 1_024;
+    /// Zones that one catalog may list (RFC 9432).
+    CATALOG_MEMBERS_MAX: usize = 100_000;
     /// Messages that wait for a clerk: transfers, notifications, updates.
     DESK_WAITING: usize = 1_024;
     /// Messages that clerks work on at a time.
     DESK_ERRANDS: usize = 256;
     /// Changes of zones that a listener may be behind before it is told that it missed some.
     ZONE_NEWS: usize = 4_096;
+    /// Targets of ALIAS records that are resolved.
+    ALIAS_TARGETS_MAX: usize = 10_000;
+    /// Questions for targets of ALIAS records under way.
+    ALIAS_QUESTIONS: usize = 64;
+    /// Addresses of an ALIAS are asked for again no sooner than this.
+    ALIAS_REFRESH_MIN: Duration = Duration::from_secs(5);
+    /// Addresses of an ALIAS that could not be had are asked for again after this time at the latest.
+    ALIAS_RETRY_MAX: Duration = Duration::from_secs(60);
+    /// Addresses of an ALIAS are given so long past their TTL.
+    ALIAS_STALE_MAX: Duration = Duration::from_secs(86_400);
     /// A TERM is followed by this time for queries already admitted.
     DRAIN: Duration = Duration::from_secs(5);
     /// Connections to the admin address.

@@ -61,6 +61,8 @@ pub enum Reply {
     },
     /// To a connection.
     Tcp(TcpReply),
+    /// To somebody in this process.
+    Inside(tokio::sync::oneshot::Sender<Vec<u8>>),
 }
 
 /// Why an exchange brought no response.

@@ -5,6 +5,7 @@
 //! way, octets unsent, and the time for each; a client that does not read is not read from.
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,16 +35,68 @@ const PROGRESS: usize = 4 * 1_024;
 #[derive(Debug)]
 pub struct TcpReply {
     /// Taken when the answer is sent.
-    connection: Option<mpsc::Sender<Option<Vec<u8>>>>,
+    connection: Option<mpsc::Sender<Answer>>,
+}
+
+/// What becomes of a query.
+#[derive(Debug)]
+enum Answer {
+    /// One message.
+    Whole(Vec<u8>),
+    /// Several, which come by a way of their own so that they can be held back while the client is slow.
+    Stream(mpsc::Receiver<Part>),
+    /// None: the connection is closed.
+    Nothing,
+}
+
+/// A part of an answer of several messages.
+#[derive(Debug)]
+enum Part {
+    Message(Vec<u8>),
+    /// There are no more; a stream that ends without it closes the connection.
+    End,
+}
+
+/// The connection is gone: nobody reads what is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone;
+
+/// An answer of several messages under way. Dropped before [`TcpStreamReply::end`], it closes the connection.
+#[derive(Debug)]
+pub struct TcpStreamReply {
+    connection: mpsc::Sender<Part>,
+}
+
+impl TcpStreamReply {
+    /// Sends the next message, and waits while the client leaves too much unread.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn send(&mut self, message: Vec<u8>) -> Result<(), Gone> {
+        self.connection.send(Part::Message(message)).await.map_err(|_| Gone)
+    }
+
+    /// All messages are sent.
+    pub async fn end(self) {
+        self.connection.send(Part::End).await.ok();
+    }
 }
 
 impl TcpReply {
     /// Sends the answer, a message without its length.
     pub fn send(mut self, message: Vec<u8>) {
-        self.deliver(Some(message));
+        self.deliver(Answer::Whole(message));
     }
 
-    fn deliver(&mut self, answer: Option<Vec<u8>>) {
+    /// Begins an answer of several messages.
+    #[must_use]
+    pub fn stream(mut self) -> TcpStreamReply {
+        let (connection, parts) = mpsc::channel(1);
+        self.deliver(Answer::Stream(parts));
+        TcpStreamReply { connection }
+    }
+
+    fn deliver(&mut self, answer: Answer) {
         if let Some(connection) = self.connection.take() {
             // There is a place for every query under way; it fails only where the connection is gone.
             connection.try_send(answer).ok();
@@ -53,7 +106,7 @@ impl TcpReply {
 
 impl Drop for TcpReply {
     fn drop(&mut self) {
-        self.deliver(None);
+        self.deliver(Answer::Nothing);
     }
 }
 
@@ -183,6 +236,14 @@ fn is_of_one_connection(fault: &io::Error) -> bool {
     matches!(fault.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
 }
 
+/// The next part of the stream at the front.
+async fn next_part(streams: &mut VecDeque<mpsc::Receiver<Part>>) -> Option<Part> {
+    match streams.front_mut() {
+        Some(parts) => parts.recv().await,
+        None => None,
+    }
+}
+
 /// One client's connection.
 struct Connection<S> {
     reader: OwnedReadHalf,
@@ -196,8 +257,10 @@ struct Connection<S> {
     unsent: Vec<u8>,
     written: usize,
     in_flight: usize,
-    sender: mpsc::Sender<Option<Vec<u8>>>,
-    answers: mpsc::Receiver<Option<Vec<u8>>>,
+    sender: mpsc::Sender<Answer>,
+    answers: mpsc::Receiver<Answer>,
+    /// Answers of several messages; they are taken one after the other.
+    streams: VecDeque<mpsc::Receiver<Part>>,
     /// Nothing more is read: the client is done, or broke the rules, or we stop.
     is_closing: bool,
     /// When the connection ends unless something happens.
@@ -226,6 +289,7 @@ where
             in_flight: 0,
             sender,
             answers,
+            streams: VecDeque::new(),
             is_closing: false,
             deadline: Instant::now() + bounds::TCP_FIRST_OCTET.min(place.places.patience()),
             progress: 0,
@@ -248,11 +312,18 @@ where
             tokio::select! {
                 () = stopped(&mut stop), if !self.is_closing => self.is_closing = true,
                 answer = self.answers.recv(), if self.in_flight > 0 => {
-                    self.take_answer(answer.flatten());
+                    self.take_answer(answer.unwrap_or(Answer::Nothing));
                     // Several answers make one write.
                     while let Ok(answer) = self.answers.try_recv() {
                         self.take_answer(answer);
                     }
+                    if self.write().is_err() {
+                        return;
+                    }
+                    self.take_queries();
+                }
+                part = next_part(&mut self.streams), if self.may_take_part() => {
+                    self.take_part(part);
                     if self.write().is_err() {
                         return;
                     }
@@ -341,19 +412,54 @@ where
         }
     }
 
-    fn take_answer(&mut self, answer: Option<Vec<u8>>) {
-        self.in_flight -= 1;
-        match answer.and_then(|message| Some((u16::try_from(message.len()).ok()?, message))) {
-            Some((length, message)) => {
-                if self.unsent.is_empty() {
-                    self.progress = PROGRESS;
-                    self.postpone();
-                }
-                self.unsent.extend_from_slice(&length.to_be_bytes());
-                self.unsent.extend_from_slice(&message);
+    fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Whole(message) => {
+                self.in_flight -= 1;
+                self.queue(&message);
             }
-            None => self.is_closing = true,
+            Answer::Stream(parts) => self.streams.push_back(parts),
+            Answer::Nothing => {
+                self.in_flight -= 1;
+                self.is_closing = true;
+            }
         }
+    }
+
+    /// Whether a stream may go on: parts wait where they are made until the client has read what is written.
+    fn may_take_part(&self) -> bool {
+        !self.streams.is_empty() && self.unsent.len() - self.written < bounds::TCP_UNSENT_MAX
+    }
+
+    fn take_part(&mut self, part: Option<Part>) {
+        match part {
+            Some(Part::Message(message)) => self.queue(&message),
+            Some(Part::End) => self.end_stream(),
+            // The client must not take half an answer for a whole one.
+            None => {
+                self.end_stream();
+                self.is_closing = true;
+            }
+        }
+    }
+
+    fn end_stream(&mut self) {
+        self.streams.pop_front();
+        self.in_flight -= 1;
+    }
+
+    /// Puts a message behind what is to be written.
+    fn queue(&mut self, message: &[u8]) {
+        let Ok(length) = u16::try_from(message.len()) else {
+            self.is_closing = true;
+            return;
+        };
+        if self.unsent.is_empty() {
+            self.progress = PROGRESS;
+            self.postpone();
+        }
+        self.unsent.extend_from_slice(&length.to_be_bytes());
+        self.unsent.extend_from_slice(message);
     }
 
     /// Writes as much as the socket takes.

@@ -48,7 +48,7 @@ async fn message(stream: &mut TcpStream) -> Vec<u8> {
 fn answer(reply: Reply, message: &[u8]) {
     match reply {
         Reply::Tcp(reply) => reply.send(message.to_vec()),
-        Reply::Udp { .. } => panic!("a TCP query has a TCP reply"),
+        Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
     }
 }
 
@@ -250,4 +250,78 @@ async fn a_stop_lets_the_answers_out_and_then_ends() {
     assert!(is_closed(&mut client).await);
     stage.server.await.unwrap();
     assert!(TcpStream::connect(stage.at).await.is_err());
+}
+
+fn stream_of(reply: Reply) -> TcpStreamReply {
+    match reply {
+        Reply::Tcp(reply) => reply.stream(),
+        Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_several_messages_comes_whole_and_in_order() {
+    let mut stage = stage(10, 2).await;
+    let mut client = TcpStream::connect(stage.at).await.unwrap();
+    client.write_all(&framed(&[b"transfer", b"query"])).await.unwrap();
+    let mut stream = stream_of(stage.queries.recv().await.unwrap().1);
+    let (_, other) = stage.queries.recv().await.unwrap();
+    stream.send(b"1".to_vec()).await.unwrap();
+    assert_eq!(message(&mut client).await, b"1");
+    // Another query is answered in between.
+    answer(other, b"answer");
+    assert_eq!(message(&mut client).await, b"answer");
+    stream.send(b"2".to_vec()).await.unwrap();
+    stream.end().await;
+    assert_eq!(message(&mut client).await, b"2");
+    // The place is free again, and the connection still there.
+    client.write_all(&framed(&[b"one", b"two"])).await.unwrap();
+    for text in [b"one", b"two"] {
+        let (bytes, reply) = stage.queries.recv().await.unwrap();
+        assert_eq!(bytes, text);
+        answer(reply, text);
+        assert_eq!(message(&mut client).await, text);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_waits_for_a_client_that_does_not_read() {
+    let mut stage = stage(10, 2).await;
+    let mut client = TcpStream::connect(stage.at).await.unwrap();
+    client.write_all(&framed(&[b"transfer"])).await.unwrap();
+    let mut stream = stream_of(stage.queries.recv().await.unwrap().1);
+    let large = vec![7; 60_000];
+    let mut sent = 0;
+    // What the sockets take is the system's matter, what we hold is ours.
+    while tokio::time::timeout(Duration::from_millis(200), stream.send(large.clone())).await.is_ok() {
+        sent += 1;
+        assert!(sent < 1_000);
+    }
+    for _ in 0..sent {
+        assert_eq!(message(&mut client).await.len(), large.len());
+    }
+    stream.end().await;
+}
+
+#[tokio::test]
+async fn half_a_stream_closes_the_connection() {
+    let mut stage = stage(10, 2).await;
+    let mut client = TcpStream::connect(stage.at).await.unwrap();
+    client.write_all(&framed(&[b"transfer"])).await.unwrap();
+    let mut stream = stream_of(stage.queries.recv().await.unwrap().1);
+    stream.send(b"half".to_vec()).await.unwrap();
+    drop(stream);
+    assert_eq!(message(&mut client).await, b"half");
+    assert!(is_closed(&mut client).await);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_connection() {
+    let mut stage = stage(10, 2).await;
+    let mut client = TcpStream::connect(stage.at).await.unwrap();
+    client.write_all(&framed(&[b"transfer"])).await.unwrap();
+    let mut stream = stream_of(stage.queries.recv().await.unwrap().1);
+    tokio::time::pause();
+    drop(client);
+    while stream.send(vec![7; 60_000]).await.is_ok() {}
 }

@@ -117,3 +117,36 @@ fn serve_tcp(mut stream: TcpStream, behaviour: &Behaviour) -> Option<()> {
         stream.write_all(&framed).ok()?;
     }
 }
+
+/// Starts a fake server at `address`, port 53, whose answers may be several messages (over UDP: the first) and
+/// which closes a connection after them unless the behaviour says that it falls silent.
+pub fn start_streaming(address: &str, behaviour: impl Fn(&Query) -> (Vec<Vec<u8>>, bool) + Send + Sync + 'static) {
+    let behaviour = Arc::new(behaviour);
+    let address: IpAddr = address.parse().expect("an address");
+    let socket = UdpSocket::bind((address, 53)).expect("a local address");
+    let listener = TcpListener::bind((address, 53)).expect("a local address");
+    let udp = Arc::clone(&behaviour);
+    std::thread::spawn(move || serve_udp(&socket, &move |query: &Query| udp(query).0.into_iter().next()));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let behaviour = Arc::clone(&behaviour);
+            std::thread::spawn(move || stream_messages(stream, &*behaviour));
+        }
+    });
+}
+
+fn stream_messages(mut stream: TcpStream, behaviour: &dyn Fn(&Query) -> (Vec<Vec<u8>>, bool)) -> Option<()> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).ok()?;
+    let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut bytes).ok()?;
+    let (messages, is_silent) = behaviour(&Query::read(&bytes, Transport::Tcp)?);
+    for message in messages {
+        stream.write_all(&u16::try_from(message.len()).ok()?.to_be_bytes()).ok()?;
+        stream.write_all(&message).ok()?;
+    }
+    if is_silent {
+        stream.read_exact(&mut length).ok()?; // until the other side has had enough
+    }
+    Some(())
+}

@@ -26,6 +26,12 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
             note(&["recursion", "deny_upstreams"], found, better);
         }
     }
+    if config.state.is_none()
+        && let Some(zone) = config.zones.iter().find(|zone| !zone.update.is_empty())
+    {
+        let found = format!("no folder, while {} has `update`", zone.apex);
+        note(&["state"], found, "a folder for journals; without one updates are refused, as a restart would lose them");
+    }
     if let Some(admin) = &config.admin
         && !admin.address.ip().is_loopback()
     {

@@ -34,11 +34,16 @@ struct Shelf {
     folder: Option<[Option<Fingerprint>; 2]>,
 }
 
-struct Held {
-    config: Config,
-    built: Built,
-    kept: Kept,
-    watched: Fingerprints,
+/// The configuration in force and what was built from it.
+pub struct Held {
+    /// The configuration.
+    pub config: Config,
+    /// The house and its parts.
+    pub built: Built,
+    /// What outlives a reload.
+    pub kept: Kept,
+    /// The files as they were read.
+    pub watched: Fingerprints,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
@@ -60,18 +65,15 @@ impl Control {
     /// Control over what was just built from `config` of the file `path`.
     #[must_use]
     pub fn new(
-        config: Config,
         path: Option<&Path>,
-        built: Built,
-        kept: Kept,
-        watched: Fingerprints,
+        held: Held,
         (keeper, library): (Arc<Keeper>, Library),
         surroundings: Surroundings,
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
             path: path.map(Path::to_owned),
-            held: Mutex::new(Held { config, built, kept, watched }),
+            held: Mutex::new(held),
             current: Arc::clone(&surroundings.current),
             keeper,
             library: Mutex::new(Shelf { library, folder: None }),

@@ -48,15 +48,16 @@ impl DeskReply {
     pub fn send(self, bytes: Vec<u8>) {
         match self.reply {
             Reply::Tcp(reply) => reply.send(bytes),
+            Reply::Inside(reply) => drop(reply.send(bytes)),
             // A full mailbox loses it, as the network might.
             reply @ Reply::Udp { .. } => drop(self.station.post(Letter::Send { reply, bytes })),
         }
     }
 
-    /// The bare way back, for responses of several messages.
+    /// The bare way back and the station, for responses of several messages.
     #[must_use]
-    pub fn into_reply(self) -> Reply {
-        self.reply
+    pub fn into_parts(self) -> (Reply, Mailbox) {
+        (self.reply, self.station)
     }
 }
 

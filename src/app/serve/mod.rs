@@ -1,5 +1,6 @@
 //! `meridian serve`: from a configuration to a running server, and back to rest.
 
+pub mod alias;
 pub mod control;
 pub mod current;
 pub mod desk;
@@ -7,6 +8,8 @@ pub mod explain;
 pub mod files;
 pub mod log;
 pub mod station;
+pub mod transfer;
+pub mod updates;
 pub mod zones;
 
 use std::io;
@@ -22,20 +25,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use self::control::Control;
+use self::control::{Control, Held};
 use self::current::Current;
-use self::desk::{Clerks, Refuse};
+use self::desk::Clerks;
 use self::station::{Station, Surroundings};
-use self::zones::Keeper;
+use self::transfer::Transfers;
+use self::updates::Updates;
+use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
 use super::config::Config;
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
-use crate::dns::{Name, Rcode, RecordType};
+use crate::dns::{Name, RecordType};
 use crate::edge::admin::{self, Gauge, Metrics};
-use crate::edge::clock::MachineClock;
+use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::{self, Bound};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::seed;
@@ -73,29 +78,40 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
+    let updates = start_updates(config, &keeper, &mut dice)?;
     control::tell(&zones.fresh);
     keeper.configure(&config.zones, &config.keys, zones.fresh);
     let (slot, errands) = desk::desk();
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
+    alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let crew = man_stations(config, bound, descriptors, &surroundings, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
-        config.clone(),
         path,
-        built,
-        kept,
-        watched,
+        Held { config: config.clone(), built, kept, watched },
         (keeper, zones.library),
         surroundings,
         crew.tallies.clone(),
     ));
     // Who answers transfers and updates; both change zones through the keeper.
-    let clerks = Clerks { transfers: Arc::new(Refuse(Rcode::REFUSED)), updates: Arc::new(Refuse(Rcode::REFUSED)) };
+    let transfers = {
+        let _within = runtime.enter();
+        Transfers::start(config, control.keeper(), clock, &mut dice)
+    };
+    let clerks = Clerks { transfers, updates };
     runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(config, &control, crew))?;
     rest(&control, clock, runtime);
     Ok(())
+}
+
+/// The clerk of updates, to whom the keeper hands the zones that they may change.
+fn start_updates(config: &Config, keeper: &Arc<Keeper>, dice: &mut Dice) -> Result<Arc<Updates>, String> {
+    let folder = config.state.as_ref().map(|state| state.join("updates"));
+    let updates = Arc::new(Updates::start(Arc::clone(keeper), folder, Arc::new(wall_seconds), keyed(dice))?);
+    keeper.entrust(Arc::clone(&updates) as Arc<dyn Steward>);
+    Ok(updates)
 }
 
 /// The threads at work and the ways to reach them.

@@ -369,6 +369,7 @@ impl Station {
                 }
             }
             Reply::Tcp(reply) => reply.send(late.bytes),
+            Reply::Inside(reply) => drop(reply.send(late.bytes)), // whoever asked may have given up
         }
     }
 }

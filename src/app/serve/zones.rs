@@ -46,8 +46,16 @@ pub trait Witness: Send + Sync {
     fn removed(&self, apex: &Name);
 }
 
+/// Who has the say over zones that updates change: the configuration's versions of these go there and nowhere else.
+pub trait Steward: Send + Sync {
+    /// `zones` are all those with an `update` policy, `loaded` the configuration's versions of some of them. When it
+    /// returns, each of these has a version in force.
+    fn settle(&self, zones: Vec<Name>, loaded: Vec<Arc<Zone>>);
+}
+
 #[derive(Default)]
 struct Ledger {
+    steward: Option<Arc<dyn Steward>>,
     settings: BTreeMap<Name, Arc<ZoneSettings>>,
     keys: BTreeMap<Name, Arc<Key>>,
     witnesses: Vec<Arc<dyn Witness>>,
@@ -118,6 +126,12 @@ impl Keeper {
         self.write(|ledger| ledger.witnesses.push(witness));
     }
 
+    /// Hands the zones with an `update` policy to `steward`: from now on, `configure` and `replace_all` leave the
+    /// configuration's versions of these to it.
+    pub fn entrust(&self, steward: Arc<dyn Steward>) {
+        self.write(|ledger| ledger.steward = Some(steward));
+    }
+
     /// Puts a new version in force, as one. One of a zone that is no longer ours is dropped.
     pub fn replace(&self, zone: Arc<Zone>, cause: Cause) {
         let changing = self.change();
@@ -130,11 +144,13 @@ impl Keeper {
     /// Puts new versions of several zones in force, as one.
     pub fn replace_all(&self, mut zones: Vec<Arc<Zone>>, cause: Cause) {
         let changing = self.change();
+        let entrusted = self.take_entrusted(&mut zones);
         zones.retain(|zone| self.settings(zone.apex()).is_some());
         if !zones.is_empty() {
             self.put(zones, &[], cause);
         }
         drop(changing);
+        self.settle(entrusted);
     }
 
     /// Puts `new`, which was made from `old`, in force, unless `old` no longer is.
@@ -198,7 +214,7 @@ impl Keeper {
     /// Puts a configuration in force: `settings` and `keys` in the place of the old ones, `loaded` as new
     /// versions of their zones. Zones that are not loaded keep what they have; those without anything are
     /// unavailable. Members of catalogs stay while their catalog does.
-    pub fn configure(&self, settings: &[Arc<ZoneSettings>], keys: &[Arc<Key>], loaded: Vec<Arc<Zone>>) {
+    pub fn configure(&self, settings: &[Arc<ZoneSettings>], keys: &[Arc<Key>], mut loaded: Vec<Arc<Zone>>) {
         let changing = self.change();
         let mut next: BTreeMap<Name, Arc<ZoneSettings>> =
             settings.iter().map(|one| (one.apex.clone(), Arc::clone(one))).collect();
@@ -214,8 +230,31 @@ impl Keeper {
             ledger.keys = keys.iter().map(|key| (key.name.clone(), Arc::clone(key))).collect();
             gone
         });
+        let entrusted = self.take_entrusted(&mut loaded);
         self.put(loaded, &gone, Cause::File);
         drop(changing);
+        self.settle(entrusted);
+    }
+
+    /// Takes those that are the steward's out of `zones`.
+    fn take_entrusted(&self, zones: &mut Vec<Arc<Zone>>) -> Vec<Arc<Zone>> {
+        self.read(|ledger| {
+            let is_entrusted = |zone: &mut Arc<Zone>| {
+                ledger.steward.is_some() && ledger.settings.get(zone.apex()).is_some_and(|one| !one.update.is_empty())
+            };
+            zones.extract_if(.., is_entrusted).collect()
+        })
+    }
+
+    /// Lets the steward decide. The change lock is free meanwhile, as it changes zones.
+    fn settle(&self, loaded: Vec<Arc<Zone>>) {
+        let (steward, zones) = self.read(|ledger| {
+            let changeable = ledger.settings.values().filter(|one| !one.update.is_empty());
+            (ledger.steward.clone(), changeable.map(|one| one.apex.clone()).collect())
+        });
+        if let Some(steward) = steward {
+            steward.settle(zones, loaded);
+        }
     }
 
     /// Swaps `new` in and `gone` out as one, then tells. The caller holds the change lock.

@@ -92,6 +92,12 @@ impl<'a> Composer<'a> {
         written
     }
 
+    /// From here on names are compressed against the question to the letter too: a zone transfer must keep the
+    /// letters of the zone (RFC 5936 §3.4).
+    pub fn keep_case(&mut self) {
+        self.question_end = 0;
+    }
+
     /// Writes one record.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! From a question to an answer out of our zones, step by step along the aliases (RFC 1034 §4.3.2).
 
+use super::alias::AliasTable;
 use super::build::absolute;
 use super::denial::Proof;
 use super::lookup::{Found, find, find_path};
@@ -27,6 +28,7 @@ pub fn decide(zones: &Zones, query: &Query) -> Option<Decision> {
     let question = &query.question;
     let mut name = question.name.clone();
     let mut step = Step {
+        aliases: zones.aliases(),
         rtype: question.rtype,
         wants_dnssec: query.wants_dnssec(),
         wants_all_types: query.asker.carrier == Carrier::Tcp,
@@ -72,14 +74,15 @@ enum Next {
     Alias(Name),
 }
 
-struct Step {
+struct Step<'z> {
+    aliases: &'z AliasTable,
     rtype: RecordType,
     wants_dnssec: bool,
     wants_all_types: bool,
     answer: Answer,
 }
 
-impl Step {
+impl Step<'_> {
     /// Answers for `name`, which lies within `zone`.
     fn take(&mut self, zone: &Zone, name: &Name) -> Next {
         let Some(path) = Path::of(name, zone.apex()) else { return Next::Done };
@@ -124,6 +127,8 @@ impl Step {
                 if let Some((set, target)) = alias() {
                     self.push_answer(set, name);
                     Next::Alias(target)
+                } else if self.flattened(zone, name, node) {
+                    Next::Done
                 } else {
                     self.nodata(zone, name, path, node, wildcard_of);
                     Next::Done
@@ -137,6 +142,30 @@ impl Step {
             Proof::new(zone, path, &mut self.answer.authority).wildcard_answer(encloser);
         }
         next
+    }
+
+    /// Answers with the addresses of the name that an ALIAS at the apex leads to; false where there is no such
+    /// record, or the other name has none.
+    fn flattened(&mut self, zone: &Zone, name: &Name, node: Node<'_>) -> bool {
+        if !node.name.is_empty() || !matches!(self.rtype, RecordType::A | RecordType::AAAA) {
+            return false;
+        }
+        let Some((target, ttl)) = zone.alias() else { return false };
+        match self.aliases.addresses(&target, self.rtype) {
+            // Before the first success there is nothing that could be said; a denial would be kept.
+            None => {
+                let ede = Ede::new(EdeCode::NotReady, "the target of the ALIAS record could not be resolved yet");
+                self.answer = Answer::refusal(Rcode::SERVFAIL, ede);
+                true
+            }
+            Some(found) if found.rdatas.is_empty() => false,
+            Some(found) => {
+                let ttl = ttl.min(found.ttl);
+                let set = RrSet::new(name.clone(), self.rtype, ttl, found.rdatas.iter());
+                self.answer.answer.push(Aged { set: set.into(), ttl });
+                true
+            }
+        }
     }
 
     /// RFC 8482 §4.1: over UDP one `RRset` is enough; over TCP all of them.

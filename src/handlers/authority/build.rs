@@ -146,7 +146,7 @@ impl Pile {
 
 /// A key that sorts as octets in canonical order: the labels from the right in small letters, each ended by a
 /// 0; 0 and 1 within a label become 1 1 and 1 2.
-fn canonical_key(name: &[u8], key: &mut Vec<u8>) {
+pub(super) fn canonical_key(name: &[u8], key: &mut Vec<u8>) {
     key.clear();
     for start in label_starts(name).iter().rev() {
         for octet in super::tree::label_at(name, *start) {
@@ -362,7 +362,7 @@ fn ends_on_label(name: &[u8]) -> bool {
 /// The ancestors of the node at hand while nodes come in canonical order: where empty non-terminals are found
 /// missing, and where a cut hides what is below.
 #[derive(Default)]
-struct Outline {
+pub(super) struct Outline {
     /// The key's length and the rank of each ancestor, the apex first.
     line: Vec<(usize, u32)>,
     key: Vec<u8>,
@@ -371,7 +371,7 @@ struct Outline {
 }
 
 impl Outline {
-    fn node(&mut self, tree: &mut TreeBuilder, key: &[u8], name: &[u8], flags: u8) {
+    pub(super) fn node(&mut self, tree: &mut TreeBuilder, key: &[u8], name: &[u8], flags: u8) {
         let shared = self.key.iter().zip(key).take_while(|(a, b)| a == b).count();
         self.line.retain(|(length, _)| *length <= shared);
         if self.hidden_below.is_some_and(|length| length > shared) {

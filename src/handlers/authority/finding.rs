@@ -200,6 +200,8 @@ pub enum Fault {
     },
     /// A name in which the zone's name stands twice: a dot is missing at its end.
     MissingDot(Name),
+    /// An ALIAS record below the apex, where it is not answered.
+    AliasBelowApex(Name),
     /// A DS record without NS records beside it (RFC 4035 §2.4).
     DsWithoutNs(Name),
     /// NS or DNAME at a wildcard, which has no defined meaning (RFC 4592 §4.2, §4.4).
@@ -230,6 +232,7 @@ impl Fault {
             | Self::TargetIsAlias { .. }
             | Self::TargetWithoutAddress { .. }
             | Self::MissingDot(_)
+            | Self::AliasBelowApex(_)
             | Self::DsWithoutNs(_)
             | Self::WildcardDelegation { .. }
             | Self::StrayNsec3(_) => Severity::Warning,
@@ -285,6 +288,9 @@ impl fmt::Display for Fault {
                 write!(f, "{owner} {rtype} points to {target}, which has no address in this zone")
             }
             Self::MissingDot(name) => write!(f, "{name}: is a dot missing at the end of the name?"),
+            Self::AliasBelowApex(owner) => {
+                write!(f, "{owner} has ALIAS, which counts at the apex only; CNAME does here")
+            }
             Self::DsWithoutNs(owner) => write!(f, "{owner} has DS but no NS records"),
             Self::WildcardDelegation { owner, rtype } => write!(f, "{rtype} at the wildcard {owner} means nothing"),
             Self::StrayNsec3(owner) => write!(f, "{owner} has NSEC3 records but its name is no hash at the apex"),

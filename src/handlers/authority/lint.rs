@@ -31,6 +31,7 @@ pub(super) fn record(zone: &Zone, raw: Raw<'_>, is_hashed: bool, tell: &mut dyn 
     }
     match raw.rtype {
         RecordType::SOA if !raw.name.is_empty() => tell(Fault::SoaBelowApex(owner())),
+        RecordType::ALIAS if !raw.name.is_empty() => tell(Fault::AliasBelowApex(owner())),
         RecordType::NSEC3PARAM => {
             if let [_, _, high, low, ..] = raw.rdata
                 && u16::from_be_bytes([*high, *low]) > bounds::NSEC3_ITERATIONS_MAX

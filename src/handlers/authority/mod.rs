@@ -4,17 +4,24 @@
 //! as one. A query for a name within one of them is decided here and goes no further; any other passes. Nothing
 //! here reads a file or knows how a zone got its data.
 
+pub mod alias;
 mod answer;
 mod build;
 mod denial;
+mod difference;
 mod finding;
+pub mod journal;
 mod lint;
 mod lookup;
 pub mod master_file;
 mod nsec3;
+pub mod patch;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 mod tree;
+pub mod tsig;
+pub mod update;
 mod zone;
 mod zones;
 
@@ -24,6 +31,7 @@ use arc_swap::ArcSwap;
 
 pub use answer::{Decision, decide};
 pub use build::{Builder, Entry};
+pub use difference::{Difference, Misfit};
 pub use finding::{Fault, Finding, Findings, Place, Severity};
 pub use tree::SetView;
 pub use zone::Zone;

@@ -462,3 +462,21 @@ ns.Cut A 192.0.2.4
 a.b.tree A 192.0.2.6
 dname DNAME wild
 ";
+
+#[test]
+fn an_alias_at_the_apex_has_the_addresses_of_its_target() {
+    let zones = zones(&[("example.", &format!("{SOA}@ NS ns\n@ 100 ALIAS web.example.net.\n@ MX 5 mail\n"))]);
+    let unresolved = ask(&zones, "example.", RecordType::A).answer;
+    assert_eq!((unresolved.rcode, unresolved.answer.len()), (Rcode::SERVFAIL, 0));
+    let key = |rtype| ("web.example.net.".parse().unwrap(), rtype);
+    let found = |addresses: &[[u8; 4]], ttl| alias::Addresses { rdatas: addresses.iter().collect(), ttl };
+    let known =
+        [(key(RecordType::A), found(&[[192, 0, 2, 1], [192, 0, 2, 2]], 700)), (key(RecordType::AAAA), found(&[], 60))];
+    zones.aliases().put(known.into());
+    let answer = ask(&zones, "Example.", RecordType::A).answer;
+    assert_eq!(shown(&answer.answer), ["Example. 100 A"]);
+    assert_eq!(answer.answer[0].set.rdatas.len(), 2);
+    let none = ask(&zones, "example.", RecordType::AAAA).answer;
+    assert_eq!((none.rcode, shown(&none.authority)), (Rcode::NOERROR, vec!["example. 300 SOA".to_owned()]));
+    assert_eq!(shown(&ask(&zones, "example.", RecordType::MX).answer.answer), ["example. 3600 MX"]);
+}

@@ -69,12 +69,12 @@ pub struct SetView<'t> {
 
 impl<'t> SetView<'t> {
     /// The RDATA, in the order of the zone.
-    pub fn rdatas(&self) -> impl Iterator<Item = &'t [u8]> + Clone {
+    pub fn rdatas(&self) -> impl Iterator<Item = &'t [u8]> + Clone + use<'t> {
         rrset::unpack(self.rdatas)
     }
 
     /// The RDATA of the RRSIG records that cover the set.
-    pub fn signatures(&self) -> impl Iterator<Item = &'t [u8]> + Clone {
+    pub fn signatures(&self) -> impl Iterator<Item = &'t [u8]> + Clone + use<'t> {
         rrset::unpack(self.signatures)
     }
 
@@ -129,6 +129,11 @@ fn split_set(bytes: &[u8]) -> Option<(SetView<'_>, &[u8])> {
 impl Tree {
     pub(super) const fn len(&self) -> usize {
         self.starts.len()
+    }
+
+    /// Octets of the nodes.
+    pub(super) const fn arena_bytes(&self) -> usize {
+        self.arena.len()
     }
 
     /// Octets held.
@@ -230,6 +235,15 @@ impl TreeBuilder {
         self.pack(signatures, lengths_at + 4);
         if let Some(count) = self.arena.get_mut(self.count_at..).and_then(|rest| rest.first_chunk_mut::<2>()) {
             *count = u16::from_be_bytes(*count).saturating_add(1).to_be_bytes();
+        }
+    }
+
+    /// Gives the last node, new and empty, the `RRsets` of another tree's node.
+    pub(super) fn copy_sets(&mut self, node: &Node<'_>) {
+        let length: usize = node.sets().map(|set| SET_HEADER + set.rdatas.len() + set.signatures.len()).sum();
+        self.arena.extend_from_slice(node.sets.get(..length).unwrap_or_default());
+        if let Some(count) = self.arena.get_mut(self.count_at..).and_then(|rest| rest.first_chunk_mut::<2>()) {
+            *count = node.set_count.to_be_bytes();
         }
     }
 

@@ -92,6 +92,14 @@ impl Zone {
         number().map_or(0, u32::from_be_bytes)
     }
 
+    /// The name whose addresses are the apex's too, and the TTL of the ALIAS record that says so.
+    #[must_use]
+    pub fn alias(&self) -> Option<(Name, u32)> {
+        let set = self.apex_set(RecordType::ALIAS)?;
+        let (target, _) = Name::from_wire(set.rdatas().next()?).ok()?;
+        Some((target, set.ttl))
+    }
+
     /// Whether the zone can prove what is not there.
     #[must_use]
     pub const fn is_signed(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alias::AliasTable;
 use super::zone::Zone;
 use crate::base::collections::{Keyed, Map};
 use crate::dns::{Name, RecordType};
@@ -21,13 +22,21 @@ pub struct Zones {
     by_apex: Map<Name, Hosted>,
     /// The label counts of the apexes, the greatest first: a search tries only these.
     depths: Vec<usize>,
+    /// The addresses that ALIAS records lead to; shared by every set of zones made from this one.
+    aliases: Arc<AliasTable>,
 }
 
 impl Zones {
     /// No zones.
     #[must_use]
     pub fn new(keyed: Keyed) -> Self {
-        Self { by_apex: Map::with_hasher(keyed), depths: Vec::new() }
+        Self { by_apex: Map::with_hasher(keyed), depths: Vec::new(), aliases: Arc::default() }
+    }
+
+    /// The addresses that ALIAS records lead to.
+    #[must_use]
+    pub const fn aliases(&self) -> &Arc<AliasTable> {
+        &self.aliases
     }
 
     /// Adds a zone, or replaces the one of the same name.

@@ -157,8 +157,9 @@ fn policy(field: &Field<'_>, zone: &ZoneSettings, keys: &[Arc<Key>]) -> Option<U
         None => vec![NamePattern::Within(zone.apex.clone())],
     };
     let rtype = |field: &Field<'_>| {
-        let read = |text: &str| text.parse().ok().filter(|rtype: &RecordType| !rtype.is_meta());
-        field.scalar("a record type such as A", read)
+        // ANY stands for all types, SOA and NS too, which none at all does not.
+        let is_usable = |rtype: &RecordType| !rtype.is_meta() || *rtype == RecordType::ANY;
+        field.scalar("a record type such as A, or ANY", |text: &str| text.parse().ok().filter(is_usable))
     };
     let types = section.take("types").map(|field| each(&field).iter().filter_map(rtype).collect());
     section.close();

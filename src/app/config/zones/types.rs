@@ -126,7 +126,7 @@ pub struct UpdatePolicy {
     pub key: Name,
     /// The names that may be changed.
     pub names: Vec<NamePattern>,
-    /// The types that may be changed; empty for all.
+    /// The types that may be changed; empty for all but SOA and NS, ANY for all.
     pub types: Vec<RecordType>,
 }
 

@@ -17,6 +17,7 @@ mod write;
 
 pub(super) use encoding::base32_label;
 pub(crate) use encoding::decode_base64;
+pub(super) use read::is_lawful;
 pub(super) use schema::{lowered, target};
 pub use write::rdata as write_rdata;
 

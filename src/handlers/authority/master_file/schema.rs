@@ -77,6 +77,7 @@ pub(crate) const fn fields(rtype: RecordType) -> Option<&'static [Field]> {
         | RecordType::CNAME
         | RecordType::DNAME
         | RecordType::PTR
+        | RecordType::ALIAS
         | RecordType::MB
         | RecordType::MD
         | RecordType::MF
