@@ -197,7 +197,9 @@ fn stop_under_load(tree: &Tree, workers: usize) {
     let mut meridian = resolvers::start_meridian(tree, "stopped", "", &format!("workers: {workers}"));
     // Several sockets: answers may come in bursts when the machine is busy, and one receive buffer would lose some.
     let sockets: [UdpSocket; 16] = std::array::from_fn(|_| ask::socket(meridian.address));
-    sockets.iter().for_each(|socket| socket.set_nonblocking(true).expect("a socket"));
+    for socket in &sockets {
+        socket.set_nonblocking(true).expect("a socket");
+    }
     let (interval, before) = (Duration::from_micros(200), Duration::from_secs(2));
     let started = Instant::now();
     let mut sent: Vec<Instant> = Vec::new();

@@ -100,7 +100,7 @@ impl Transfers {
             let Some(soa) = self.keeper.zone(&settings.apex).and_then(|zone| soa_of_zone(&zone)) else { return Ok(()) };
             let mut notify = compose_notify(self.new_id(), &soa);
             let verifier = key.as_ref().map(|key| sign_request(key, &mut notify, wall_seconds()));
-            let began = tokio::time::Instant::now();
+            let rest = tokio::time::sleep(pause);
             match exchange(server.address, &self.own, &notify, pause).await {
                 Ok(response) => {
                     let verified = verifier.map_or(Ok(()), |mut one| one.verify(&response, wall_seconds()));
@@ -112,7 +112,7 @@ impl Transfers {
                 Err(fault) => last = fault.to_string(),
             }
             // A secondary that refuses at once may be starting.
-            tokio::time::sleep_until(began + pause).await;
+            rest.await;
         }
         Err(last)
     }
