@@ -268,4 +268,24 @@ bounds! {
     ADMIN_BODY_MAX: usize = 1024 * 1024;
     /// An admin request must be done within this time.
     ADMIN_DEADLINE: Duration = Duration::from_secs(5);
+    /// Members of a pool.
+    POOL_MEMBERS_MAX: usize = 10_000;
+    /// Points on a hash ring, all members of a pool together.
+    RING_POINTS_MAX: usize = 1_000_000;
+    /// Entries of a Maglev table; a prime (R14 of the steering rules).
+    MAGLEV_ENTRIES: u32 = 65_537;
+    /// Keys for which a scoring stage remembers who answers them now.
+    INCUMBENTS_MAX: usize = 1_024;
+    /// Health overrides in force.
+    OVERRIDES_MAX: usize = 1_000;
+    /// Octets of the reason or actor of a health override.
+    OVERRIDE_TEXT_MAX: usize = 256;
+    /// Health checks of one server.
+    CHECKS_MAX: usize = 100_000;
+    /// Health checks under way at a time.
+    CHECKS_IN_FLIGHT: usize = 256;
+    /// Metrics of a pool.
+    METRICS_MAX: usize = 64;
+    /// Health that was saved longer ago than this is not believed any more.
+    SAVED_HEALTH_AGE_MAX: Duration = Duration::from_secs(600);
 }

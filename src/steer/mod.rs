@@ -1,0 +1,38 @@
+//! Who answers, for whom: pools of members, and policies that choose among them.
+//!
+//! An [`Asker`] comes in (whom the answer is for, where that is, when). The name's [`Steering`] takes its [`Pool`]'s
+//! members through the stages of its policy: filters, rankers, pickers, each handing [`Candidates`] to the next and
+//! saying how much of the asker's address it looked at. A [`Selection`] leaves: members in order, TTL, and the scope,
+//! that is the longest prefix looked at. It is rendered as whatever type was asked for.
+//!
+//! How members stand is read from a [`health::Board`], what is measured of them from [`Feeds`]; where an address is,
+//! a [`Locator`] tells. Nothing here probes, fetches, reads a clock or a file.
+#![forbid(unsafe_code)]
+
+pub mod asker;
+pub mod candidates;
+pub mod feeds;
+pub mod hashing;
+pub mod health;
+pub mod learner;
+pub mod place;
+pub mod policy;
+pub mod pool;
+pub mod prefixes;
+pub mod render;
+pub mod selection;
+pub mod stages;
+pub mod trace;
+
+#[cfg(test)]
+mod testing;
+
+pub use asker::{Asker, Key, Scope};
+pub use candidates::Candidates;
+pub use feeds::{Feeds, PoolFeeds};
+pub use place::{Code, Locator, Place, Point};
+pub use policy::{PolicyFault, StageSpec};
+pub use pool::{Member, Pool, PoolFault, PoolId, Weight};
+pub use render::Rendered;
+pub use selection::{Agree, Family, Outcome, Selection, Steering, Terms, WhenAllDown};
+pub use trace::{Step, Trace};

@@ -1,0 +1,142 @@
+//! From chosen members to records: the member is chosen first and once, then shown as whatever type was asked for, so
+//! that a client's A, AAAA, HTTPS and SRV lead to the same place (R11, R12).
+
+use smallvec::SmallVec;
+
+use super::pool::{Member, Pool, Service};
+use super::selection::{Family, Outcome, Selection, Steering};
+use crate::base::bounds;
+use crate::dns::{Name, RecordType, RrSet};
+
+/// What a selection answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rendered {
+    /// Records of the type asked for.
+    Records(RrSet),
+    /// A CNAME that stands alone: its target is not followed here (R2.8).
+    Alias(RrSet),
+    /// The name is there, the type is not.
+    NoData,
+    /// Nothing can be said.
+    ServFail,
+}
+
+impl Steering {
+    /// Shows a selection of this name as the records of `rtype` at `owner`, and remembers until when they are believed.
+    #[must_use]
+    pub fn render(&self, selection: &Selection, owner: &Name, rtype: RecordType) -> Rendered {
+        match selection.outcome {
+            Outcome::Members => {}
+            Outcome::NoData => return Rendered::NoData,
+            Outcome::ServFail => return Rendered::ServFail,
+        }
+        let source = self.source(selection);
+        let pool = source.pool();
+        let mut shown: SmallVec<[u16; 8]> = SmallVec::new();
+        let first = selection.chosen().first().and_then(|&index| Some((index, pool.member(index)?)));
+        if let Some((index, target)) = first.and_then(|(index, member)| Some((index, member.cname.as_ref()?))) {
+            source.note_answer(index, selection);
+            return Rendered::Alias(RrSet::new(owner.clone(), RecordType::CNAME, selection.ttl, [target.wire()]));
+        }
+        shown.extend(selection.chosen().iter().copied().filter(|&index| has(pool, index, rtype)));
+        if shown.is_empty() && self.terms().family == Family::NearestWith {
+            shown.extend(selection.order.iter().copied().find(|&index| has(pool, index, rtype)));
+        }
+        let mut rdatas: Vec<SmallVec<[u8; 16]>> = Vec::new();
+        for &index in &shown {
+            source.note_answer(index, selection);
+            if let Some(member) = pool.member(index) {
+                compose(member, rtype, &mut rdatas);
+            }
+        }
+        if rdatas.is_empty() {
+            return Rendered::NoData;
+        }
+        rdatas.truncate(bounds::RECORDS_PER_RRSET);
+        Rendered::Records(RrSet::new(owner.clone(), rtype, selection.ttl, rdatas))
+    }
+}
+
+impl Pool {
+    /// The records of `rtype` of all members whatever their health, as a transfer to a server that cannot steer has
+    /// them; none where there are none. An alias among several members cannot be shown so.
+    #[must_use]
+    pub fn all_records(&self, owner: &Name, rtype: RecordType, ttl: u32) -> Option<RrSet> {
+        if let [Member { cname: Some(target), .. }] = self.members() {
+            return (rtype == RecordType::CNAME).then(|| RrSet::new(owner.clone(), rtype, ttl, [target.wire()]));
+        }
+        let mut rdatas = Vec::new();
+        self.members().iter().for_each(|member| compose(member, rtype, &mut rdatas));
+        rdatas.truncate(bounds::RECORDS_PER_RRSET);
+        (!rdatas.is_empty()).then(|| RrSet::new(owner.clone(), rtype, ttl, rdatas))
+    }
+}
+
+fn has(pool: &Pool, index: u16, rtype: RecordType) -> bool {
+    rtype != RecordType::CNAME && pool.member(index).is_some_and(|member| member.has(rtype))
+}
+
+/// Adds a member's RDATA of `rtype`; no record stands twice in a set (RFC 2181 §5).
+fn compose(member: &Member, rtype: RecordType, into: &mut Vec<SmallVec<[u8; 16]>>) {
+    let mut add = |rdata: &[u8]| {
+        if !into.iter().any(|known| known.as_slice() == rdata) {
+            into.push(SmallVec::from_slice(rdata));
+        }
+    };
+    match rtype {
+        RecordType::A => member.a.iter().for_each(|address| add(&address.octets())),
+        RecordType::AAAA => member.aaaa.iter().for_each(|address| add(&address.octets())),
+        RecordType::SRV => {
+            if let Some(srv) = &member.srv {
+                let mut rdata = [srv.priority, srv.weight, srv.port].map(u16::to_be_bytes).concat();
+                rdata.extend_from_slice(srv.target.wire());
+                add(&rdata);
+            }
+        }
+        RecordType::HTTPS | RecordType::SVCB => {
+            if let Some(service) = &member.service {
+                add(&compose_service(service, member));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// RFC 9460 §2.2: priority, target, parameters in ascending order of their keys.
+fn compose_service(service: &Service, member: &Member) -> Vec<u8> {
+    let mut rdata = service.priority.to_be_bytes().to_vec();
+    rdata.extend_from_slice(service.target.as_ref().map_or(&[0], |target| target.wire()));
+    if service.priority == 0 {
+        return rdata; // an alias has no parameters (§2.4.2)
+    }
+    let mut add = |key: u16, value: &[u8]| {
+        if let (false, Ok(length)) = (value.is_empty(), u16::try_from(value.len())) {
+            rdata.extend_from_slice(&key.to_be_bytes());
+            rdata.extend_from_slice(&length.to_be_bytes());
+            rdata.extend_from_slice(value);
+        }
+    };
+    let mut alpn = Vec::new();
+    for protocol in &service.alpn {
+        if let Ok(length) = u8::try_from(protocol.len()) {
+            alpn.push(length);
+            alpn.extend_from_slice(protocol.as_bytes());
+        }
+    }
+    add(1, &alpn);
+    add(3, &service.port.map_or(Vec::new(), |port| port.to_be_bytes().to_vec()));
+    // Where the target is the owner itself, its own addresses are at hand and hints are idle (§7.3).
+    let has_hints = service.has_hints && service.target.is_some();
+    if has_hints {
+        add(4, &member.a.iter().flat_map(std::net::Ipv4Addr::octets).collect::<Vec<_>>());
+    }
+    add(5, service.ech.as_deref().unwrap_or_default());
+    if has_hints {
+        add(6, &member.aaaa.iter().flat_map(std::net::Ipv6Addr::octets).collect::<Vec<_>>());
+    }
+    rdata
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;
