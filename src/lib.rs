@@ -7,6 +7,7 @@
 //! | [`base`] | time, dice, bounds, counters, keyed maps |
 //! | [`dns`] | bytes into meaning and meaning into bytes |
 //! | [`chain`] | what a link of the chain is, and how the links are walked |
+//! | [`steer`] | which members of a pool answer a client: health, place, weight, feeds |
 //! | [`handlers`] | the links: gate, cache, hosts, resolve |
 //! | [`edge`] | what touches the machine: sockets, files, clocks |
 //! | [`app`] | configuration, building the house, running its turns |
@@ -18,3 +19,4 @@ pub mod chain;
 pub mod dns;
 pub mod edge;
 pub mod handlers;
+pub mod steer;
