@@ -65,8 +65,11 @@ impl ClientSubnet {
         let mut bits = [0; 16];
         bits.iter_mut().zip(octets).for_each(|(bit, octet)| *bit = *octet);
         let bits = u128::from_be_bytes(bits);
-        let address: IpAddr =
-            if family == IPV6 { Ipv6Addr::from_bits(bits).into() } else { Ipv4Addr::from_bits((bits >> 96) as u32).into() };
+        let address: IpAddr = if family == IPV6 {
+            Ipv6Addr::from_bits(bits).into()
+        } else {
+            Ipv4Addr::from_bits((bits >> 96) as u32).into()
+        };
         let network = Network::new(address, source);
         if network.address() == address { Ok(Self { family, network }) } else { Err(SubnetFault::HostBits) }
     }
@@ -158,9 +161,12 @@ mod tests {
     #[test]
     fn ipv4_hidden_in_ipv6_is_found() {
         let found = |text: &str| hidden_v4(text.parse().unwrap(), 128).map(|(v4, before)| (v4.to_string(), before));
-        for (text, before) in
-            [("::ffff:192.0.2.1", 96), ("64:ff9b::192.0.2.1", 96), ("2002:c000:201::7", 16), ("2001:0:1:2:3:4:3fff:fdfe", 96)]
-        {
+        for (text, before) in [
+            ("::ffff:192.0.2.1", 96),
+            ("64:ff9b::192.0.2.1", 96),
+            ("2002:c000:201::7", 16),
+            ("2001:0:1:2:3:4:3fff:fdfe", 96),
+        ] {
             assert_eq!(found(text), Some(("192.0.2.1".into(), before)), "{text}");
         }
         for text in ["2001:db8::1", "::1", "64:ff9b:1::192.0.2.1", "2001:1::3fff:fdfe", "::192.0.2.1"] {

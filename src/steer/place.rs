@@ -62,11 +62,8 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let codes: Vec<&str> = [&self.continent, &self.country, &self.subdivision]
-            .into_iter()
-            .flatten()
-            .map(Code::as_str)
-            .collect();
+        let codes: Vec<&str> =
+            [&self.continent, &self.country, &self.subdivision].into_iter().flatten().map(Code::as_str).collect();
         let mut parts = Vec::new();
         if !codes.is_empty() {
             parts.push(codes.join("-"));
