@@ -326,3 +326,112 @@ fn excluded_by(rule: Option<&Preference>) -> &[u16] {
 fn in_order(members: &[u16]) -> Vec<Ranked> {
     (1..).zip(members).map(|(reach, &member)| Ranked { member, reach }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(rules: Rules) -> LocationPolicy {
+        let at = |north, east| Site { point: Some(Point::new(north, east)), bias: 0 };
+        // Frankfurt, Amsterdam, Ashburn, Singapore, and one that is nowhere.
+        let sites = vec![at(50.0, 8.6), at(52.3, 4.8), at(38.9, -77.5), at(1.4, 104.0), Site::default()];
+        LocationPolicy { sites, rules, nearest: Some(Nearest::default()), depth: 8 }
+    }
+
+    fn place(text: &str) -> Place {
+        let mut levels = text.split('-');
+        let mut code = || levels.next().and_then(|level| level.parse().ok());
+        Place { continent: code(), country: code(), subdivision: code(), ..Place::default() }
+    }
+
+    fn members(policy: &LocationPolicy, address: &str, place: &Place) -> (Vec<u16>, Because) {
+        let (ranking, because) = policy.decide(address.parse().unwrap(), place);
+        (ranking.iter().map(|ranked| ranked.member).collect(), because)
+    }
+
+    #[test]
+    fn a_more_specific_rule_replaces_a_less_specific_one() {
+        let ordered = |member| Preference::Ordered(vec![member]);
+        let code = |text: &str| text.parse::<PlaceCode>().unwrap();
+        let rules = Rules {
+            cidr: vec![("192.0.2.0/24".parse().unwrap(), ordered(0)), ("192.0.2.0/25".parse().unwrap(), ordered(1))],
+            asn: vec![(64500, ordered(2))],
+            place: ["NA", "NA-US", "NA-US-HI", "NA-US-HI-Hilo"]
+                .map(code)
+                .into_iter()
+                .zip((0..4).map(ordered))
+                .collect(),
+            default: None,
+        };
+        let policy = policy(rules);
+        let mut hilo = Place { city: Some("Hilo".into()), asn: Some(64500), ..place("NA-US-HI") };
+        let mut steps = vec![members(&policy, "192.0.2.1", &hilo), members(&policy, "192.0.2.200", &hilo)];
+        steps.push(members(&policy, "203.0.113.1", &hilo));
+        hilo.asn = None;
+        steps.push(members(&policy, "203.0.113.1", &hilo));
+        for text in ["NA-US-HI", "NA-US", "NA"] {
+            steps.push(members(&policy, "203.0.113.1", &place(text)));
+        }
+        let first: Vec<u16> = steps.iter().map(|(members, _)| members[0]).collect();
+        assert_eq!(first, [1, 0, 2, 3, 2, 1, 0]);
+        assert_eq!(steps[0].1, Because::Cidr("192.0.2.0/25".parse().unwrap()));
+        assert_eq!(steps[5].1.clone(), Because::Place(code("NA-US")));
+    }
+
+    #[test]
+    fn a_level_that_the_place_does_not_tell_is_passed_over_but_the_deepest_must_be_told() {
+        let code: PlaceCode = "NA-US-HI".parse().unwrap();
+        assert!(code.covers(&Place { continent: None, ..place("NA-US-HI") }));
+        assert!(!code.covers(&place("NA-US")));
+        assert!(!code.covers(&place("NA-CA-HI")));
+        // NA is North America, not Namibia.
+        assert!("NA".parse::<PlaceCode>().unwrap().covers(&place("NA-US")));
+        assert!(!"NA".parse::<PlaceCode>().unwrap().covers(&place("AF-NA")));
+        for text in ["", "-", "US", "NA-USA", "NA-", "NA-US-", "false"] {
+            assert_eq!(text.parse::<PlaceCode>(), Err(BadPlaceCode), "{text}");
+        }
+        for text in ["EU", "NA-US", "NA-US-HI", "NA-US-HI-Hilo", "EU-DE--Baden-Baden"] {
+            assert_eq!(text.parse::<PlaceCode>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_member_without_coordinates_is_reached_by_rules_only() {
+        let rules = Rules { place: vec![("AF".parse().unwrap(), Preference::Ordered(vec![4]))], ..Rules::default() };
+        let policy = policy(rules);
+        assert_eq!(members(&policy, "192.0.2.1", &place("EU-DE")), (vec![0, 1, 2, 3], Because::Nearest));
+        assert_eq!(members(&policy, "192.0.2.1", &place("AF-ZA")).0, [4]);
+    }
+
+    #[test]
+    fn a_client_of_whom_nothing_is_known_falls_to_the_default_or_to_all_alike() {
+        let mut policy = policy(Rules::default());
+        let (ranking, because) = policy.decide("192.0.2.1".parse().unwrap(), &Place::default());
+        assert_eq!(because, Because::Nothing);
+        assert!(ranking.iter().all(|ranked| ranked.reach == 5));
+        policy.rules.default = Some(Preference::Ordered(vec![3, 2]));
+        assert_eq!(members(&policy, "192.0.2.1", &Place::default()), (vec![3, 2], Because::Default));
+    }
+
+    #[test]
+    fn a_rule_can_leave_members_out_or_lean_the_distance() {
+        let leaning = |excluded: &[u16], bias: &[(u16, i8)]| {
+            let preference = Preference::Adjusted { excluded: excluded.to_vec(), bias: bias.to_vec() };
+            policy(Rules { place: vec![("EU".parse().unwrap(), preference)], ..Rules::default() })
+        };
+        assert_eq!(members(&leaning(&[0], &[]), "192.0.2.1", &place("EU-DE")).0, [1, 2, 3]);
+        assert_eq!(members(&leaning(&[], &[(2, 99)]), "192.0.2.1", &place("EU-DE")).0[0], 2);
+        assert_eq!(members(&leaning(&[], &[(0, -90)]), "192.0.2.1", &place("EU-DE")).0[0], 1);
+    }
+
+    #[test]
+    fn members_beyond_the_depth_follow_from_the_first() {
+        let mut policy = policy(Rules::default());
+        policy.depth = 1;
+        // From the middle of the Pacific, Singapore is the first; the rest is ranked as Singapore sees it.
+        let (ranking, _) = members(&policy, "192.0.2.1", &Place::at(10.0, 170.0));
+        assert_eq!(ranking, [3, 0, 1, 2]);
+        policy.depth = 4;
+        assert_eq!(members(&policy, "192.0.2.1", &Place::at(10.0, 170.0)).0[..2], [3, 2]);
+    }
+}
