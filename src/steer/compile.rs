@@ -212,8 +212,8 @@ impl<'a> Folding<'a> {
                 }
                 return number;
             }
-            Some(Preference::Ordered(_)) => (rule, UNKNOWN), // wherever the client is
-            Some(Preference::Adjusted { .. }) => (rule, place),
+            Some(preference) if !preference.prefer.is_empty() => (rule, UNKNOWN), // wherever the client is
+            Some(_) => (rule, place),
         };
         if let Some(&number) = self.ruled.get(&key) {
             return number;
@@ -236,7 +236,7 @@ impl<'a> Folding<'a> {
         let nowhere = Place::default();
         let place = self.places.get(place as usize).unwrap_or(&nowhere);
         let preference = preference.or_else(|| self.policy.rules.of_place(place).map(|(_, preference)| preference));
-        let (ranking, _) = self.policy.rank(place, preference);
+        let ranking = self.policy.rank(place, preference);
         let next = self.rankings.len().min(NUMBERS_MAX as usize - 1) as u32;
         let number = *self.numbers.entry(ranking.clone().into_boxed_slice()).or_insert(next);
         if number == next {

@@ -4,21 +4,19 @@
 //! whoever chooses skips the members that are down, and the ranking says at every position with which others the
 //! first one left shares the clients.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
-use std::sync::Arc;
 
 use crate::base::Network;
 
 use super::centroids;
-use super::place::{Code, Place, Point};
+use super::place::{Place, Point};
+use super::place_code::PlaceCode;
 
 /// Distances closer than this are equal, kilometres.
 const TIE_KM: f64 = 1e-6;
 
 /// What one policy makes of a client's location.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct LocationPolicy {
     /// The members of the pool, by number.
     pub sites: Vec<Site>,
@@ -32,19 +30,21 @@ pub struct LocationPolicy {
 }
 
 /// Where a member is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Site {
     /// None: never chosen for being near, still reached by rules.
     pub point: Option<Point>,
     /// −99 to 99: how many per cent nearer (or, below 0, farther) the member counts than it is.
-    pub bias: i8,
+    pub bias: f64,
 }
 
 /// How the distance ranks.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Nearest {
     /// Members hardly farther than the nearest share its clients.
     pub within: Within,
+    /// Who goes first for clients whose place is unknown, in order.
+    pub fallback: Vec<u16>,
 }
 
 /// How much farther than the nearest a member may be to share its clients.
@@ -53,15 +53,15 @@ pub enum Within {
     /// Only at the same distance.
     #[default]
     Equal,
-    /// By this part of the nearest's distance: 0.1 is 10 %.
-    Part(f64),
-    /// By this distance, kilometres.
-    Km(f64),
+    /// By this share of the nearest's distance: 0.1 is 10 %.
+    Share(f64),
+    /// By this distance.
+    Kilometres(f64),
 }
 
 /// Rules by location. The most specific that matches counts, alone: cidr (the longest), then asn, city, subdivision,
-/// country, continent. Of equals the first counts.
-#[derive(Clone, Debug, Default)]
+/// country, continent, default. Of equals the first counts.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Rules {
     /// By network.
     pub cidr: Vec<(Network, Preference)>,
@@ -69,105 +69,20 @@ pub struct Rules {
     pub asn: Vec<(u32, Preference)>,
     /// By place.
     pub place: Vec<(PlaceCode, Preference)>,
-    /// For those whom neither a rule nor the distance ranks.
+    /// For everybody else.
     pub default: Option<Preference>,
 }
 
 /// What a rule wants.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Preference {
-    /// These members, in this order, and no others.
-    Ordered(Vec<u16>),
-    /// The distance decides, but without some members, and with other biases for some.
-    Adjusted {
-        /// Members left out.
-        excluded: Vec<u16>,
-        /// Biases in the place of the members' own.
-        bias: Vec<(u16, i8)>,
-    },
-}
-
-/// A place as rules write it: `EU`, `NA-US`, `NA-US-HI`, `NA-US-HI-Honolulu`. A level in front may be left empty.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PlaceCode {
-    continent: Option<Code>,
-    country: Option<Code>,
-    subdivision: Option<Code>,
-    city: Option<Arc<str>>,
-}
-
-/// The text is no place code.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BadPlaceCode;
-
-impl FromStr for PlaceCode {
-    type Err = BadPlaceCode;
-
-    fn from_str(text: &str) -> Result<Self, BadPlaceCode> {
-        let mut levels = text.splitn(4, '-');
-        let mut code = |letters: std::ops::RangeInclusive<usize>| match levels.next() {
-            None | Some("") => Ok(None),
-            Some(level) if letters.contains(&level.len()) => level.parse().map(Some).map_err(|_| BadPlaceCode),
-            Some(_) => Err(BadPlaceCode),
-        };
-        let (continent, country, subdivision) = (code(2..=2)?, code(2..=2)?, code(1..=3)?);
-        let city = levels.next().filter(|city| !city.is_empty()).map(Arc::from);
-        // A bare code is a continent: NA is no Namibia.
-        let is_known = continent.is_none_or(|code| centroids::continent(code).is_some());
-        let code = Self { continent, country, subdivision, city };
-        if is_known && code.level() > 0 && !text.ends_with('-') { Ok(code) } else { Err(BadPlaceCode) }
-    }
-}
-
-impl fmt::Display for PlaceCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |code: &Option<Code>| code.map_or_else(String::new, |code| code.to_string());
-        let levels = [
-            text(&self.continent),
-            text(&self.country),
-            text(&self.subdivision),
-            self.city.as_deref().unwrap_or_default().to_owned(),
-        ];
-        let deepest = levels.iter().rposition(|level| !level.is_empty()).map_or(0, |at| at + 1);
-        f.write_str(&levels.get(..deepest).unwrap_or_default().join("-"))
-    }
-}
-
-impl PlaceCode {
-    /// How specific the code is: 1 for a continent to 4 for a city.
-    fn level(&self) -> u8 {
-        match (&self.city, self.subdivision, self.country, self.continent) {
-            (Some(_), ..) => 4,
-            (_, Some(_), ..) => 3,
-            (_, _, Some(_), _) => 2,
-            (.., Some(_)) => 1,
-            _ => 0,
-        }
-    }
-
-    /// Whether `place` lies in it. The deepest level must be known and equal; a level above it that the place does
-    /// not tell is passed over.
-    #[must_use]
-    pub fn covers(&self, place: &Place) -> bool {
-        let agrees = |wanted: Option<Code>, found: Option<Code>| match (wanted, found) {
-            (Some(wanted), Some(found)) => wanted == found,
-            _ => true,
-        };
-        let is_told = match self.level() {
-            4 => match (&self.city, &place.city) {
-                (Some(wanted), Some(found)) => wanted.eq_ignore_ascii_case(found),
-                _ => false,
-            },
-            3 => place.subdivision.is_some(),
-            2 => place.country.is_some(),
-            1 => place.continent.is_some(),
-            _ => false,
-        };
-        is_told
-            && agrees(self.continent, place.continent)
-            && agrees(self.country, place.country)
-            && agrees(self.subdivision, place.subdivision)
-    }
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Preference {
+    /// The members that go first, in this order. The others stay behind them, for the case that these are all down,
+    /// as near as they are to the first.
+    pub prefer: Vec<u16>,
+    /// Members left out; if these are all there are, nobody is.
+    pub exclude: Vec<u16>,
+    /// Per cent, −99 to 99, by which members count as nearer, beside their own bias.
+    pub bias: Vec<(u16, f64)>,
 }
 
 /// A member at its position in a ranking.
@@ -193,7 +108,7 @@ pub enum Because {
     Default,
     /// The distance alone.
     Nearest,
-    /// Nothing: all members are alike.
+    /// Nothing: the place is unknown, or the policy does not ask for the distance.
     Nothing,
 }
 
@@ -214,117 +129,137 @@ impl LocationPolicy {
             (Some(preference), Because::Cidr(*network))
         } else if let Some((asn, preference)) = asn() {
             (Some(preference), Because::Asn(*asn))
-        } else if let Some((code, preference)) = self.rules.of_place(place) {
-            (Some(preference), Because::Place(code.clone()))
         } else {
-            (None, Because::Nearest)
+            match self.rules.of_place(place) {
+                Some((Some(code), preference)) => (Some(preference), Because::Place(code.clone())),
+                Some((None, preference)) => (Some(preference), Because::Default),
+                None if self.nearest.is_some() && centroids::point_of(place).is_some() => (None, Because::Nearest),
+                None => (None, Because::Nothing),
+            }
         };
-        let (ranking, is_by_default) = self.rank(place, rule);
-        let because = match (because, is_by_default) {
-            (_, Some(true)) => Because::Default,
-            (Because::Nearest, Some(false)) => Because::Nothing,
-            (because, _) => because,
-        };
-        (ranking, because)
+        (self.rank(place, rule), because)
     }
 
-    /// The ranking of a place under a rule, if one matched; and, where neither that nor the distance ranks, whether
-    /// the default rule does.
-    pub(super) fn rank(&self, place: &Place, rule: Option<&Preference>) -> (Vec<Ranked>, Option<bool>) {
-        match self.rank_by(place, rule) {
-            Some(ranking) => (ranking, None),
-            None => match self.rules.default.as_ref() {
-                Some(Preference::Ordered(members)) => (in_order(members), Some(true)),
-                Some(Preference::Adjusted { excluded, .. }) => (self.all_but(excluded), Some(true)),
-                None => (self.all_but(excluded_by(rule)), Some(false)),
-            },
+    /// The ranking of a place under a rule, if one matched.
+    pub(super) fn rank(&self, place: &Place, rule: Option<&Preference>) -> Vec<Ranked> {
+        let none = Preference::default();
+        let rule = rule.unwrap_or(&none);
+        let members = || (0_u16..).zip(&self.sites);
+        let is_kept = |member: u16| !rule.exclude.contains(&member);
+        let anybody = members().any(|(member, _)| is_kept(member));
+        let kept: Vec<(u16, &Site)> = members().filter(|(member, _)| is_kept(*member) || !anybody).collect();
+        if !rule.prefer.is_empty() {
+            return self.behind(&rule.prefer, &kept);
+        }
+        let client = centroids::point_of(place);
+        match (&self.nearest, client) {
+            (Some(nearest), Some(client)) => self.by_distance(nearest, &client, &kept, &rule.bias),
+            (Some(nearest), None) => in_order(&nearest.fallback, &kept),
+            (None, _) => in_order(&[], &kept),
         }
     }
 
-    fn rank_by(&self, place: &Place, rule: Option<&Preference>) -> Option<Vec<Ranked>> {
-        match rule {
-            Some(Preference::Ordered(members)) => Some(in_order(members)),
-            Some(Preference::Adjusted { excluded, bias }) => self.by_distance(place, excluded, bias),
-            None => self.by_distance(place, &[], &[]),
+    /// The preferred members in order, the others behind them, as near as they are to the first: wherever the client
+    /// is, so that it cuts no prefix.
+    fn behind(&self, prefer: &[u16], kept: &[(u16, &Site)]) -> Vec<Ranked> {
+        let mut ranking = in_order(prefer, kept);
+        let first = ranking.first().and_then(|first| self.sites.get(usize::from(first.member))?.point);
+        if let (Some(first), Some(_)) = (first, &self.nearest) {
+            let named = ranking.iter().filter(|ranked| prefer.contains(&ranked.member)).count();
+            let others = ranking.drain(named..).map(|ranked| ranked.member);
+            let others: Vec<u16> = others.collect();
+            ranking.extend(self.from(&first, named, others.into_iter()));
         }
+        ranking
     }
 
-    fn by_distance(&self, place: &Place, excluded: &[u16], bias: &[(u16, i8)]) -> Option<Vec<Ranked>> {
-        let nearest = self.nearest?;
-        let client = centroids::point_of(place)?;
-        let bias_of = |member: u16, own: i8| bias.iter().find(|(at, _)| *at == member).map_or(own, |&(_, bias)| bias);
-        let mut ranked: Vec<(f64, u16, Point)> = (0_u16..)
-            .zip(&self.sites)
-            .filter(|(member, _)| !excluded.contains(member))
-            .filter_map(|(member, site)| {
-                let point = site.point?;
-                Some((biased(client.distance_km(&point), bias_of(member, site.bias)), member, point))
+    /// Members with coordinates by their distance from `first`, at positions from `at` on.
+    fn from(&self, first: &Point, at: usize, members: impl Iterator<Item = u16>) -> impl Iterator<Item = Ranked> {
+        let mut ordered: Vec<(f64, u16)> = members
+            .filter_map(|member| {
+                let point = self.sites.get(usize::from(member))?.point?;
+                Some((first.distance_km(&point), member))
             })
             .collect();
-        let by_distance =
-            |one: &(f64, u16, Point), two: &(f64, u16, Point)| one.0.total_cmp(&two.0).then(one.1.cmp(&two.1));
+        ordered.sort_unstable_by(|one, two| one.0.total_cmp(&two.0).then(one.1.cmp(&two.1)));
+        (at..).zip(ordered).map(|(at, (_, member))| Ranked { member, reach: at as u16 + 1 })
+    }
+
+    fn by_distance(
+        &self,
+        nearest: &Nearest,
+        client: &Point,
+        kept: &[(u16, &Site)],
+        leaning: &[(u16, f64)],
+    ) -> Vec<Ranked> {
+        let lean = |member: u16| leaning.iter().find(|(at, _)| *at == member).map_or(0.0, |&(_, bias)| bias);
+        let mut ranked: Vec<(f64, u16)> = kept
+            .iter()
+            .filter_map(|&(member, site)| {
+                Some((biased(client.distance_km(&site.point?), site.bias + lean(member)), member))
+            })
+            .collect();
+        ranked.sort_unstable_by(|one, two| one.0.total_cmp(&two.0).then(one.1.cmp(&two.1)));
         let bound = |distance: f64| match nearest.within {
             Within::Equal => distance + TIE_KM,
-            Within::Part(part) => distance.mul_add(part, distance + TIE_KM),
-            Within::Km(km) => distance + km + TIE_KM,
+            Within::Share(share) => distance.mul_add(share, distance + TIE_KM),
+            Within::Kilometres(km) => distance + km + TIE_KM,
         };
-        // The head is ranked exactly, and is as long as the groups of its first members are.
-        ranked.sort_unstable_by(by_distance);
-        let depth = self.depth.clamp(1, ranked.len().max(1));
         let reach_of = |at: usize| {
-            ranked.get(at).map_or(at, |&(distance, ..)| {
+            ranked.get(at).map_or(at, |&(distance, _)| {
                 let bound = bound(distance);
-                at + ranked.get(at..).unwrap_or_default().partition_point(|&(other, ..)| other <= bound)
+                at + ranked.get(at..).unwrap_or_default().partition_point(|&(other, _)| other <= bound)
             })
         };
+        // The head is ranked exactly, and is as long as the groups of its first members are.
+        let depth = self.depth.clamp(1, ranked.len().max(1));
         let head = (0..depth).map(reach_of).max().unwrap_or(0).max(depth).min(ranked.len());
         let mut ranking: Vec<Ranked> = (0..head)
             .filter_map(|at| Some(Ranked { member: ranked.get(at)?.1, reach: reach_of(at).min(head) as u16 }))
             .collect();
         // What is left is ranked from the first member: a function of the head, so it cuts no prefix.
-        let (_, _, first) = *ranked.first()?;
-        let mut tail: Vec<(f64, u16, Point)> = ranked
-            .get(head..)
-            .unwrap_or_default()
-            .iter()
-            .map(|&(_, member, point)| (first.distance_km(&point), member, point))
-            .collect();
-        tail.sort_unstable_by(by_distance);
-        ranking.extend((head..).zip(tail).map(|(at, (_, member, _))| Ranked { member, reach: at as u16 + 1 }));
-        Some(ranking)
-    }
-
-    /// All members alike, but those left out.
-    fn all_but(&self, excluded: &[u16]) -> Vec<Ranked> {
-        let members: Vec<u16> =
-            (0_u16..).zip(&self.sites).map(|(member, _)| member).filter(|member| !excluded.contains(member)).collect();
-        let reach = members.len() as u16;
-        members.into_iter().map(|member| Ranked { member, reach }).collect()
+        let first = ranking.first().and_then(|first| self.sites.get(usize::from(first.member))?.point);
+        if let Some(first) = first {
+            let others = ranked.get(head..).unwrap_or_default().iter().map(|&(_, member)| member);
+            ranking.extend(self.from(&first, head, others));
+        }
+        ranking
     }
 }
 
 impl Rules {
-    /// The most specific rule that covers `place`.
-    pub(super) fn of_place(&self, place: &Place) -> Option<&(PlaceCode, Preference)> {
-        self.place.iter().rev().filter(|(code, _)| code.covers(place)).max_by_key(|(code, _)| code.level())
+    /// The most specific rule that covers `place`, and the code that it is for; none for the default rule.
+    pub(super) fn of_place(&self, place: &Place) -> Option<(Option<&PlaceCode>, &Preference)> {
+        let covering = self.place.iter().rev().filter(|(code, _)| code.covers(place));
+        let covering = covering.max_by_key(|(code, _)| code.level()); // of equals the last, which is the first written
+        covering
+            .map(|(code, preference)| (Some(code), preference))
+            .or_else(|| self.default.as_ref().map(|preference| (None, preference)))
     }
 }
 
 /// AWS's published form of a bias: a positive one draws clients from farther away, a negative one keeps them off.
-fn biased(distance: f64, bias: i8) -> f64 {
-    let part = f64::from(bias.clamp(-99, 99)) / 100.0;
+fn biased(distance: f64, bias: f64) -> f64 {
+    let part = bias.clamp(-99.0, 99.0) / 100.0;
     if part >= 0.0 { distance * (1.0 - part) } else { distance / (1.0 + part) }
 }
 
-fn excluded_by(rule: Option<&Preference>) -> &[u16] {
-    match rule {
-        Some(Preference::Adjusted { excluded, .. }) => excluded,
-        _ => &[],
+/// Those of `first` that are kept, in order, and behind them all others alike.
+fn in_order(first: &[u16], kept: &[(u16, &Site)]) -> Vec<Ranked> {
+    let mut members: Vec<u16> = Vec::with_capacity(kept.len());
+    for &member in first {
+        if !members.contains(&member) && kept.iter().any(|(at, _)| *at == member) {
+            members.push(member);
+        }
     }
-}
-
-fn in_order(members: &[u16]) -> Vec<Ranked> {
-    (1..).zip(members).map(|(reach, &member)| Ranked { member, reach }).collect()
+    let named = members.len();
+    members.extend(kept.iter().map(|(member, _)| *member).filter(|member| !first.contains(member)));
+    let end = members.len();
+    members
+        .into_iter()
+        .enumerate()
+        .map(|(at, member)| Ranked { member, reach: if at < named { at + 1 } else { end } as u16 })
+        .collect()
 }
 
 #[cfg(test)]
@@ -332,10 +267,14 @@ mod tests {
     use super::*;
 
     fn policy(rules: Rules) -> LocationPolicy {
-        let at = |north, east| Site { point: Some(Point::new(north, east)), bias: 0 };
+        let at = |north, east| Site { point: Some(Point::new(north, east)), bias: 0.0 };
         // Frankfurt, Amsterdam, Ashburn, Singapore, and one that is nowhere.
         let sites = vec![at(50.0, 8.6), at(52.3, 4.8), at(38.9, -77.5), at(1.4, 104.0), Site::default()];
         LocationPolicy { sites, rules, nearest: Some(Nearest::default()), depth: 8 }
+    }
+
+    fn prefer(members: &[u16]) -> Preference {
+        Preference { prefer: members.to_vec(), ..Preference::default() }
     }
 
     fn place(text: &str) -> Place {
@@ -351,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_more_specific_rule_replaces_a_less_specific_one() {
-        let ordered = |member| Preference::Ordered(vec![member]);
+        let ordered = |member| Preference { prefer: vec![member], ..Preference::default() };
         let code = |text: &str| text.parse::<PlaceCode>().unwrap();
         let rules = Rules {
             cidr: vec![("192.0.2.0/24".parse().unwrap(), ordered(0)), ("192.0.2.0/25".parse().unwrap(), ordered(1))],
@@ -379,49 +318,35 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_the_place_does_not_tell_is_passed_over_but_the_deepest_must_be_told() {
-        let code: PlaceCode = "NA-US-HI".parse().unwrap();
-        assert!(code.covers(&Place { continent: None, ..place("NA-US-HI") }));
-        assert!(!code.covers(&place("NA-US")));
-        assert!(!code.covers(&place("NA-CA-HI")));
-        // NA is North America, not Namibia.
-        assert!("NA".parse::<PlaceCode>().unwrap().covers(&place("NA-US")));
-        assert!(!"NA".parse::<PlaceCode>().unwrap().covers(&place("AF-NA")));
-        for text in ["", "-", "US", "NA-USA", "NA-", "NA-US-", "false"] {
-            assert_eq!(text.parse::<PlaceCode>(), Err(BadPlaceCode), "{text}");
-        }
-        for text in ["EU", "NA-US", "NA-US-HI", "NA-US-HI-Hilo", "EU-DE--Baden-Baden"] {
-            assert_eq!(text.parse::<PlaceCode>().unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
     fn a_member_without_coordinates_is_reached_by_rules_only() {
-        let rules = Rules { place: vec![("AF".parse().unwrap(), Preference::Ordered(vec![4]))], ..Rules::default() };
+        let rules = Rules { place: vec![("AF".parse().unwrap(), prefer(&[4]))], ..Rules::default() };
         let policy = policy(rules);
         assert_eq!(members(&policy, "192.0.2.1", &place("EU-DE")), (vec![0, 1, 2, 3], Because::Nearest));
-        assert_eq!(members(&policy, "192.0.2.1", &place("AF-ZA")).0, [4]);
+        assert_eq!(members(&policy, "192.0.2.1", &place("AF-ZA")).0, [4, 0, 1, 2, 3]);
     }
 
     #[test]
-    fn a_client_of_whom_nothing_is_known_falls_to_the_default_or_to_all_alike() {
+    fn a_client_of_whom_nothing_is_known_falls_to_the_fallback_or_to_all_alike() {
         let mut policy = policy(Rules::default());
         let (ranking, because) = policy.decide("192.0.2.1".parse().unwrap(), &Place::default());
         assert_eq!(because, Because::Nothing);
         assert!(ranking.iter().all(|ranked| ranked.reach == 5));
-        policy.rules.default = Some(Preference::Ordered(vec![3, 2]));
-        assert_eq!(members(&policy, "192.0.2.1", &Place::default()), (vec![3, 2], Because::Default));
+        policy.nearest = Some(Nearest { fallback: vec![3, 2], ..Nearest::default() });
+        assert_eq!(members(&policy, "192.0.2.1", &Place::default()), (vec![3, 2, 0, 1, 4], Because::Nothing));
+        policy.rules.default = Some(prefer(&[2, 4]));
+        assert_eq!(members(&policy, "192.0.2.1", &Place::default()), (vec![2, 4, 1, 0, 3], Because::Default));
     }
 
     #[test]
     fn a_rule_can_leave_members_out_or_lean_the_distance() {
-        let leaning = |excluded: &[u16], bias: &[(u16, i8)]| {
-            let preference = Preference::Adjusted { excluded: excluded.to_vec(), bias: bias.to_vec() };
+        let leaning = |exclude: &[u16], bias: &[(u16, f64)]| {
+            let preference = Preference { prefer: vec![], exclude: exclude.to_vec(), bias: bias.to_vec() };
             policy(Rules { place: vec![("EU".parse().unwrap(), preference)], ..Rules::default() })
         };
         assert_eq!(members(&leaning(&[0], &[]), "192.0.2.1", &place("EU-DE")).0, [1, 2, 3]);
-        assert_eq!(members(&leaning(&[], &[(2, 99)]), "192.0.2.1", &place("EU-DE")).0[0], 2);
-        assert_eq!(members(&leaning(&[], &[(0, -90)]), "192.0.2.1", &place("EU-DE")).0[0], 1);
+        assert_eq!(members(&leaning(&[], &[(2, 99.0)]), "192.0.2.1", &place("EU-DE")).0[0], 2);
+        assert_eq!(members(&leaning(&[], &[(0, -90.0)]), "192.0.2.1", &place("EU-DE")).0[0], 1);
+        assert_eq!(members(&leaning(&[0, 1, 2, 3, 4], &[]), "192.0.2.1", &place("EU-DE")).0, [0, 1, 2, 3]);
     }
 
     #[test]

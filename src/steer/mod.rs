@@ -6,6 +6,7 @@ pub mod centroids;
 pub mod compile;
 pub mod location;
 pub mod place;
+pub mod place_code;
 pub mod prefix_tree;
 pub mod spans;
 pub mod subject;

@@ -44,11 +44,11 @@ fn spots(count: usize, dice: &mut Dice) -> Vec<(f64, f64)> {
 }
 
 fn policy(spots: &[(f64, f64)], within: Within) -> LocationPolicy {
-    let site = |&(north, east): &(f64, f64)| Site { point: Some(Point::new(north, east)), bias: 0 };
+    let site = |&(north, east): &(f64, f64)| Site { point: Some(Point::new(north, east)), bias: 0.0 };
     LocationPolicy {
         sites: spots.iter().map(site).collect(),
         rules: Rules::default(),
-        nearest: Some(Nearest { within }),
+        nearest: Some(Nearest { within, fallback: Vec::new() }),
         depth: 3,
     }
 }
@@ -120,22 +120,22 @@ fn a_band_and_a_bias_are_those_that_brute_force_finds() {
     let atlas = atlas(&world);
     let mut dice = Dice::from_number(14);
     let spots = spots(24, &mut dice);
-    for within in [Within::Part(0.1), Within::Km(150.0)] {
+    for within in [Within::Share(0.1), Within::Kilometres(150.0)] {
         let mut policy = policy(&spots, within);
         for site in &mut policy.sites {
-            site.bias = (dice.below(199) as i16 - 99) as i8;
+            site.bias = dice.below(199) as f64 - 99.0;
         }
         let compiled = Compiled::new(&atlas, &policy).unwrap();
         for number in 0..10_000 {
             let address = random_address(&mut dice, number % 3 == 0);
             let Some(client) = stands(&world.place(address)) else { continue };
             let distance = |member: usize| {
-                let (km, bias) = (haversine(client, spots[member]), f64::from(policy.sites[member].bias) / 100.0);
+                let (km, bias) = (haversine(client, spots[member]), policy.sites[member].bias / 100.0);
                 if bias > 0.0 { km * (1.0 - bias) } else { km / (1.0 + bias) }
             };
             let bound = |least: f64| match within {
-                Within::Part(part) => least * (1.0 + part),
-                Within::Km(km) => least + km,
+                Within::Share(share) => least * (1.0 + share),
+                Within::Kilometres(km) => least + km,
                 Within::Equal => least,
             };
             let ranking = compiled.find(address).ranking;
@@ -153,31 +153,30 @@ fn a_band_and_a_bias_are_those_that_brute_force_finds() {
 }
 
 fn ruled(spots: &[(f64, f64)]) -> LocationPolicy {
-    let (ordered, adjusted) = (
-        |members: &[u16]| Preference::Ordered(members.to_vec()),
-        |excluded: &[u16], bias: &[(u16, i8)]| Preference::Adjusted {
-            excluded: excluded.to_vec(),
-            bias: bias.to_vec(),
-        },
-    );
-    let mut policy = policy(spots, Within::Part(0.1));
+    let ordered = |members: &[u16]| Preference { prefer: members.to_vec(), ..Preference::default() };
+    let adjusted = |exclude: &[u16], bias: &[(u16, f64)]| Preference {
+        prefer: Vec::new(),
+        exclude: exclude.to_vec(),
+        bias: bias.to_vec(),
+    };
+    let mut policy = policy(spots, Within::Share(0.1));
     let network = |text: &str| text.parse::<Network>().unwrap();
     policy.rules = Rules {
         cidr: vec![
             (network("10.0.0.0/8"), ordered(&[2])),
             (network("10.1.0.0/16"), adjusted(&[0, 1], &[])),
             (network("203.0.113.64/26"), ordered(&[1, 0])),
-            (network("2a00::/12"), adjusted(&[3], &[(1, 50)])),
+            (network("2a00::/12"), adjusted(&[3], &[(1, 50.0)])),
             (network("2a00:1:2:3::/64"), ordered(&[4, 5])),
         ],
-        asn: vec![(64500, ordered(&[5])), (64501, adjusted(&[], &[(2, -40)])), (64500, ordered(&[6]))],
+        asn: vec![(64500, ordered(&[5])), (64501, adjusted(&[], &[(2, -40.0)])), (64500, ordered(&[6]))],
         place: vec![
             ("EU".parse().unwrap(), ordered(&[0, 1])),
             ("EU-FR".parse().unwrap(), adjusted(&[0], &[])),
             ("NA-US-HI".parse().unwrap(), ordered(&[4])),
             ("AS-SG--City 7".parse().unwrap(), ordered(&[6, 2])),
         ],
-        default: Some(ordered(&[7])),
+        default: None,
     };
     policy
 }
@@ -300,7 +299,7 @@ fn answers_come_from_one_build_while_databases_are_swapped() {
         let mut policy = policy(&[(0.0, 0.0); 4], Within::Equal);
         let others: Vec<u16> = (0..4).filter(|other| other % 2 != member % 2).collect();
         policy.rules.cidr = ["0.0.0.0/0", "::/0"]
-            .map(|all| (all.parse().unwrap(), Preference::Adjusted { excluded: others.clone(), bias: Vec::new() }))
+            .map(|all| (all.parse().unwrap(), Preference { exclude: others.clone(), ..Preference::default() }))
             .to_vec();
         Arc::new(Compiled::new(&atlas, &policy).unwrap())
     };
