@@ -48,6 +48,7 @@ fn policy(sites: usize) -> LocationPolicy {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "what was compiled belongs to the numbers")]
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
     let compiled = Compiled::new(&ATLAS, &policy(12)).expect("a policy of 12 sites compiles");
     println!(

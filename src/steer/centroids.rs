@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(COUNTRIES.len(), lines(include_str!("../../geoip/countries.txt")));
         assert!(COUNTRIES.len() >= 249);
         assert!(COUNTRIES.iter().all(|(_, code, _)| continent(*code).is_some()));
-        let airports = rows(AIRPORTS).filter_map(|mut row| row.next().and_then(|code| airport(code))).count();
+        let airports = rows(AIRPORTS).filter_map(|mut row| row.next().and_then(airport)).count();
         assert_eq!(airports, lines(AIRPORTS));
     }
 

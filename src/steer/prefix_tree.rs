@@ -33,7 +33,7 @@ impl<A: Bits> PrefixTree<A> {
                 // The largest aligned block that begins here and ends within the run.
                 let aligned = if first == 0 { u32::from(A::WIDTH) } else { first.trailing_zeros() };
                 let fits = match (last - first).checked_add(1) {
-                    Some(count) => 127 - count.leading_zeros(),
+                    Some(count) => count.ilog2(),
                     None => 128,
                 };
                 let host = aligned.min(fits);
@@ -42,7 +42,7 @@ impl<A: Bits> PrefixTree<A> {
                     index.push(rests.len() as u32);
                 }
                 rests.push(rest);
-                values.push(id << 8 | u32::from(A::WIDTH) - host);
+                values.push((id << 8) | (u32::from(A::WIDTH) - host));
                 match 1_u128.checked_shl(host).and_then(|size| first.checked_add(size)) {
                     Some(next) if next <= last => first = next,
                     _ => break,

@@ -55,7 +55,7 @@ impl Bits for u32 {
 
 impl Bits for u128 {
     const WIDTH: u8 = 128;
-    /// 2000::/4 by its next 16 bits, since all that is assigned lies there; a bucket for what is below it and one
+    /// `2000::/4` by its next 16 bits, since all that is assigned lies there; a bucket for what is below it and one
     /// for what is above.
     const BUCKETS: usize = (1 << 16) + 2;
     type Rest = Self;
@@ -148,6 +148,12 @@ impl<A: Bits> Spans<A> {
     /// The runs in order: first address and number.
     pub fn runs(&self) -> impl Iterator<Item = (A, u32)> {
         self.starts.iter().copied().zip(self.ids.iter().copied())
+    }
+
+    /// Whether there are no runs, not even unknown ones.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
     }
 
     /// How many runs there are.

@@ -120,7 +120,8 @@ fn two_letters(value: &Value<'_>) -> Option<Code> {
 fn system(value: &Value<'_>) -> Option<u32> {
     let number = match value {
         Value::Text(text) => text.strip_prefix("AS").unwrap_or(text).parse().ok()?,
-        Value::Number(number) if *number >= 0.0 && *number <= f64::from(u32::MAX) => *number as u32,
+        // Unsigned on the wire, and exact as a float.
+        Value::Number(number) => format!("{number}").parse().ok()?,
         _ => return None,
     };
     Some(number).filter(|&number| number != 0)

@@ -1,4 +1,4 @@
-//! Databases of places: files in the MaxMind DB format, read whole, laid over one another, and read again when one
+//! Databases of places: files in the `MaxMind` DB format, read whole, laid over one another, and read again when one
 //! of them changes.
 //!
 //! Files come in, an [`Atlas`] leaves. Nothing is looked up in a file later: whatever is wrong with one shows when it
@@ -19,7 +19,7 @@ use super::files::{self, FileWatch, Fingerprint};
 
 pub use layout::{BadFieldPath, FieldPath, Fields};
 
-/// The database that comes with the program: IPtoASN's countries, in the public domain (PDDL).
+/// The database that comes with the program: `IPtoASN`'s countries, in the public domain (PDDL).
 static BUILTIN: &[u8] = include_bytes!("../../../geoip/country.mmdb");
 
 /// A database of places.
@@ -27,7 +27,7 @@ static BUILTIN: &[u8] = include_bytes!("../../../geoip/country.mmdb");
 pub enum Database {
     /// The one that comes with the program: countries only, and a fallback that may be wrong.
     Builtin,
-    /// A file in the MaxMind DB format.
+    /// A file in the `MaxMind` DB format.
     File {
         /// Where it is.
         path: PathBuf,
@@ -64,7 +64,7 @@ impl fmt::Display for Database {
 #[derive(Debug)]
 pub struct GeoFault {
     /// Which database.
-    pub database: Database,
+    pub database: Box<Database>,
     /// What is wrong.
     pub cause: GeoCause,
 }
@@ -74,7 +74,7 @@ pub struct GeoFault {
 pub enum GeoCause {
     /// The file cannot be read.
     File(io::Error),
-    /// The file is no sound MaxMind DB; the text says why.
+    /// The file is no sound `MaxMind` DB; the text says why.
     Format(String),
     /// There are more than [`bounds::GEO_NETWORKS_MAX`] networks.
     Networks,
@@ -115,7 +115,7 @@ pub struct Loaded {
 pub fn load(databases: &[Database]) -> Result<Loaded, GeoFault> {
     let (mut sources, mut states) = (Vec::new(), Vec::new());
     for database in databases {
-        let fault = |cause| GeoFault { database: database.clone(), cause };
+        let fault = |cause| GeoFault { database: Box::new(database.clone()), cause };
         let (source, state) = load_one(database).map_err(fault)?;
         sources.push(source);
         states.push(state);

@@ -1,4 +1,4 @@
-//! Reads a MaxMind DB: every network, and of every record what a place needs.
+//! Reads a `MaxMind` DB: every network, and of every record what a place needs.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -44,18 +44,17 @@ pub(super) fn read_at_most(bytes: &[u8], fields: &Fields, most: usize) -> Result
         if matches!(network.ip(), IpAddr::V6(v6) if hidden_v4(v6, 128).is_some()) {
             continue;
         }
-        let id = match numbers.get(&offset) {
-            Some(&id) => id,
-            None => {
-                let record: Option<Value<'_>> = found.decode().map_err(format)?;
-                let place = record.map(|record| layout.place(&record)).unwrap_or_default();
-                let id = if place.is_unknown() { UNKNOWN } else { places.len() as u32 };
-                if id != UNKNOWN {
-                    places.push(place);
-                }
-                numbers.insert(offset, id);
-                id
+        let id = if let Some(&id) = numbers.get(&offset) {
+            id
+        } else {
+            let record: Option<Value<'_>> = found.decode().map_err(format)?;
+            let place = record.map(|record| layout.place(&record)).unwrap_or_default();
+            let id = if place.is_unknown() { UNKNOWN } else { places.len() as u32 };
+            if id != UNKNOWN {
+                places.push(place);
             }
+            numbers.insert(offset, id);
+            id
         };
         let is_in_order = match network.ip() {
             IpAddr::V4(address) => v4.push(address.to_bits(), network.prefix(), id),

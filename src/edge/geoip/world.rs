@@ -108,7 +108,7 @@ impl World {
             .map_or_else(Place::default, |at| self.places[*at].clone())
     }
 
-    /// The networks with records in MaxMind's layout, of one family or of both.
+    /// The networks with records in `MaxMind`'s layout, of one family or of both.
     pub(super) fn nested(&self, family: Option<u8>) -> Vec<(Network, Datum)> {
         self.records(family, nested)
     }

@@ -1,4 +1,4 @@
-//! Writes small MaxMind DBs for tests: a binary trie and the records behind it.
+//! Writes small `MaxMind` DBs for tests: a binary trie and the records behind it.
 
 use std::net::IpAddr;
 
@@ -54,7 +54,9 @@ impl Datum {
             }
             Self::List(items) => {
                 control(out, 11, items.len());
-                items.iter().for_each(|item| item.write(out));
+                for item in items {
+                    item.write(out);
+                }
             }
         }
     }
@@ -81,7 +83,7 @@ enum Child {
 /// A database that holds `networks` with their records, longer networks over shorter ones.
 ///
 /// `ip_version` is 4 or 6, `record_size` 24, 28 or 32 bits. A database of version 6 has IPv4 at `::/96`, and says it
-/// again at `::ffff:0:0/96` and `2002::/16`, as those of MaxMind do.
+/// again at `::ffff:0:0/96` and `2002::/16`, as those of `MaxMind` do.
 pub(super) fn write(networks: &[(Network, Datum)], ip_version: u16, record_size: u16) -> Vec<u8> {
     let (mut records, mut offsets, mut data): (Vec<&Datum>, Vec<usize>, Vec<u8>) = Default::default();
     let mut nodes = vec![[Child::Nothing; 2]];
