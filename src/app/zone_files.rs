@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::{At, Config, Fault, InlineRecord, Severity, ZoneSettings};
+use crate::base::bounds;
 use crate::base::collections::Keyed;
 use crate::dns::Name;
 use crate::edge::clock::wall_seconds;
@@ -145,7 +146,7 @@ impl Library {
         };
         let mut is_readable = true;
         if let Some(path) = &settings.file {
-            match read_octets(path) {
+            match read_octets(path, bounds::ZONE_FILE_MAX) {
                 Ok((text, fingerprint)) => {
                     files.push((path.clone(), Some(fingerprint)));
                     digest.write(&text);
@@ -218,7 +219,7 @@ fn includer<'i>(
 ) -> impl FnMut(&str, &str) -> Result<(String, Vec<u8>), String> + 'i {
     move |including, name| {
         let path = folder_of(including).join(name);
-        match read_octets(&path) {
+        match read_octets(&path, bounds::ZONE_FILE_MAX) {
             Ok((text, fingerprint)) => {
                 files.push((path.clone(), Some(fingerprint)));
                 digest.write(&text);

@@ -170,6 +170,10 @@ bounds! {
     FORWARD_TRIES: u8 = 3;
     /// Octets of a configuration, hosts or hints file.
     TEXT_FILE_MAX: u64 = 64 * 1024 * 1024;
+    /// Octets of a database of places.
+    GEO_FILE_MAX: u64 = 2 * 1024 * 1024 * 1024;
+    /// Networks of a database of places, empty and repeated ones included.
+    GEO_NETWORKS_MAX: usize = 64 * 1024 * 1024;
     /// Octets of a cache snapshot.
     SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
     /// Age past which a cache snapshot is not loaded.

@@ -8,6 +8,7 @@ pub mod prepared;
 pub mod rcode;
 pub mod rrset;
 pub mod rtype;
+pub mod subnet;
 pub mod wire;
 
 pub use edns::Edns;
@@ -17,3 +18,4 @@ pub use prepared::PreparedAnswer;
 pub use rcode::{Ede, EdeCode, Rcode};
 pub use rrset::{Rdatas, RrSet};
 pub use rtype::{Class, RecordType};
+pub use subnet::ClientSubnet;

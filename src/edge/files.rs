@@ -54,27 +54,24 @@ pub fn read_text(path: &Path) -> io::Result<(String, Fingerprint)> {
     read_at_most(path, bounds::TEXT_FILE_MAX)
 }
 
-/// The octets of the file at `path`, and the state of the file that was read.
-///
-/// # Errors
-/// As [`read_text`], past [`bounds::ZONE_FILE_MAX`].
-pub fn read_octets(path: &Path) -> io::Result<(Vec<u8>, Fingerprint)> {
-    read_octets_at_most(path, bounds::ZONE_FILE_MAX)
-}
-
 fn read_at_most(path: &Path, limit: u64) -> io::Result<(String, Fingerprint)> {
-    let (bytes, fingerprint) = read_octets_at_most(path, limit)?;
+    let (bytes, fingerprint) = read_octets(path, limit)?;
     let text = String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned());
     Ok((text, fingerprint))
 }
 
-fn read_octets_at_most(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)> {
+/// The octets of the file at `path`, at most `limit` of them, and the state of the file that was read.
+///
+/// # Errors
+/// As [`read_text`], past `limit`.
+pub fn read_octets(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")); // a pipe would never end
     }
     let file = File::open(path)?;
-    let fingerprint = Fingerprint::from(&file.metadata()?);
-    let mut bytes = Vec::new();
+    let metadata = file.metadata()?;
+    let fingerprint = Fingerprint::from(&metadata);
+    let mut bytes = Vec::with_capacity(metadata.len().min(limit) as usize + 1);
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {limit} octets")));

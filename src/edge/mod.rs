@@ -9,6 +9,7 @@ pub mod batch;
 pub mod clock;
 pub mod files;
 pub mod forward;
+pub mod geoip;
 pub mod journal;
 pub mod listen;
 pub mod mailbox;

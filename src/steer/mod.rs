@@ -10,29 +10,41 @@
 #![forbid(unsafe_code)]
 
 pub mod asker;
+pub mod atlas;
 pub mod candidates;
+pub mod centroids;
+pub mod compile;
 pub mod feeds;
 pub mod hashing;
 pub mod health;
 pub mod learner;
+pub mod location;
 pub mod place;
+pub mod place_code;
 pub mod policy;
 pub mod pool;
+pub mod prefix_tree;
 pub mod prefixes;
 pub mod render;
 pub mod selection;
+pub mod spans;
 pub mod stages;
+pub mod subject;
 pub mod trace;
 
 #[cfg(test)]
 mod testing;
 
 pub use asker::{Asker, Key, Scope};
+pub use atlas::{Atlas, Source};
 pub use candidates::Candidates;
+pub use compile::{Compiled, Found};
 pub use feeds::{Feeds, PoolFeeds};
+pub use location::{LocationPolicy, Ranked};
 pub use place::{Code, Locator, Place, Point};
 pub use policy::{PolicyFault, StageSpec};
 pub use pool::{Member, Pool, PoolFault, PoolId, Weight};
 pub use render::Rendered;
 pub use selection::{Agree, Family, Outcome, Selection, Steering, Terms, WhenAllDown};
+pub use subject::{ScopeCap, Subject};
 pub use trace::{Step, Trace};

@@ -1,0 +1,176 @@
+//! Databases of places: files in the `MaxMind` DB format, read whole, laid over one another, and read again when one
+//! of them changes.
+//!
+//! Files come in, an [`Atlas`] leaves. Nothing is looked up in a file later: whatever is wrong with one shows when it
+//! is loaded, and a file that is rewritten in place harms nobody.
+
+mod layout;
+mod read;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::bounds;
+use crate::steer::{Atlas, Source};
+
+use super::files::{self, FileWatch, Fingerprint};
+
+pub use layout::{BadFieldPath, FieldPath, Fields};
+
+/// The database that comes with the program: `IPtoASN`'s countries, in the public domain (PDDL).
+static BUILTIN: &[u8] = include_bytes!("../../../geoip/country.mmdb");
+
+/// A database of places.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Database {
+    /// The one that comes with the program: countries only, and a fallback that may be wrong.
+    Builtin,
+    /// A file in the `MaxMind` DB format.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Where its records keep what, as far as they do it in an unusual way.
+        fields: Fields,
+    },
+}
+
+impl Database {
+    /// The file at `path`, in one of the usual layouts.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::File { path: path.into(), fields: Fields::default() }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Builtin => None,
+            Self::File { path, .. } => Some(path),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin => f.write_str("the bundled country database (a fallback that may be wrong)"),
+            Self::File { path, .. } => path.display().fmt(f),
+        }
+    }
+}
+
+/// Why a database cannot be used.
+#[derive(Debug)]
+pub struct GeoFault {
+    /// Which database.
+    pub database: Box<Database>,
+    /// What is wrong.
+    pub cause: GeoCause,
+}
+
+/// What is wrong with a database.
+#[derive(Debug)]
+pub enum GeoCause {
+    /// The file cannot be read.
+    File(io::Error),
+    /// The file is no sound `MaxMind` DB; the text says why.
+    Format(String),
+    /// There are more than [`bounds::GEO_NETWORKS_MAX`] networks.
+    Networks,
+    /// No record has a country, coordinates or a system where they are looked for.
+    Fields,
+}
+
+impl fmt::Display for GeoFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.database)?;
+        match &self.cause {
+            GeoCause::File(fault) => fault.fmt(f),
+            GeoCause::Format(fault) => fault.fmt(f),
+            GeoCause::Networks => write!(f, "more than {} networks", bounds::GEO_NETWORKS_MAX),
+            GeoCause::Fields => {
+                f.write_str("no record tells a country, coordinates or a system; `fields` can say where")
+            }
+        }
+    }
+}
+
+impl std::error::Error for GeoFault {}
+
+/// What was loaded, and the state of each file that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The places.
+    pub atlas: Atlas,
+    states: Vec<Option<Fingerprint>>,
+}
+
+/// Reads `databases`, the most trusted first, and lays them over one another.
+///
+/// Takes some seconds for a large one, and while it runs a few times the memory that the result takes.
+///
+/// # Errors
+/// [`GeoFault`] of the first database that cannot be used.
+pub fn load(databases: &[Database]) -> Result<Loaded, GeoFault> {
+    let (mut sources, mut states) = (Vec::new(), Vec::new());
+    for database in databases {
+        let fault = |cause| GeoFault { database: Box::new(database.clone()), cause };
+        let (source, state) = load_one(database).map_err(fault)?;
+        sources.push(source);
+        states.push(state);
+    }
+    Ok(Loaded { atlas: Atlas::of(sources), states })
+}
+
+fn load_one(database: &Database) -> Result<(Source, Option<Fingerprint>), GeoCause> {
+    match database {
+        Database::Builtin => Ok((read::read(BUILTIN, &Fields::default())?, None)),
+        Database::File { path, fields } => {
+            let (bytes, state) = files::read_octets(path, bounds::GEO_FILE_MAX).map_err(GeoCause::File)?;
+            Ok((read::read(&bytes, fields)?, Some(state)))
+        }
+    }
+}
+
+/// Watches the files of some databases until it is dropped.
+#[derive(Debug)]
+pub struct GeoWatch {
+    _files: Vec<FileWatch>,
+}
+
+impl GeoWatch {
+    /// Whenever one of the files is no longer as `loaded` saw it, reads all of them anew and hands `changed` the new
+    /// atlas, or the fault for which the old one is to stay in force. Never calls `changed` twice at a time.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use = "the watch ends when it is dropped"]
+    pub fn start(
+        databases: &[Database],
+        loaded: &Loaded,
+        changed: impl FnMut(Result<Atlas, GeoFault>) + Send + 'static,
+    ) -> Self {
+        let all: Arc<[Database]> = databases.into();
+        let changed = Arc::new(Mutex::new(changed));
+        let watch = |(database, state): (&Database, &Option<Fingerprint>)| {
+            let (all, changed) = (Arc::clone(&all), Arc::clone(&changed));
+            let reload = move || {
+                // A load that panicked has changed nothing, so the lock is as good as ever.
+                let mut changed = changed.lock().unwrap_or_else(PoisonError::into_inner);
+                changed(load(&all).map(|loaded| loaded.atlas));
+            };
+            Some(FileWatch::start(database.path()?.to_owned(), *state, reload))
+        };
+        Self { _files: databases.iter().zip(&loaded.states).filter_map(watch).collect() }
+    }
+}
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+#[cfg(test)]
+mod writer;
