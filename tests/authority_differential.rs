@@ -449,7 +449,8 @@ fn make_zone(directory: &Path, apex: &str, text: &str, signing: Signing) -> Zone
     let (keys, plain) = (keys.to_str().unwrap(), file.to_str().unwrap());
     let signed = format!("{plain}.signed");
     run(&["dnssec-keygen", "-q", "-K", keys, "-a", "ECDSAP256SHA256", apex]);
-    let mut command = vec!["dnssec-signzone", "-q", "-S", "-z", "-P", "-K", keys, "-o", apex, "-f", &signed];
+    let mut command =
+        vec!["dnssec-signzone", "-q", "-S", "-z", "-P", "-K", keys, "-d", keys, "-o", apex, "-f", &signed];
     match signing {
         Signing::Nsec3 => command.extend(["-3", "abcd", "-H", "2"]),
         Signing::OptOut => command.extend(["-3", "-", "-H", "0", "-A"]),

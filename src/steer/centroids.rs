@@ -103,7 +103,7 @@ mod tests {
         assert!(near("iad", 38.94, -77.46) < 5.0);
         assert!(near("SIN", 1.36, 103.99) < 5.0);
         assert!(near("LON", 51.5, -0.1) < 40.0);
-        assert_eq!(airport("XXX"), None);
+        assert_eq!(airport("QQQ"), None);
         let (europe, germany) = country("DE".parse().unwrap()).unwrap();
         assert_eq!(europe.as_str(), "EU");
         assert!(germany.distance_km(&Point::new(51.0, 10.0)) < 100.0);

@@ -169,8 +169,8 @@ impl GeoWatch {
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
-mod tests;
+mod testing;
 #[cfg(test)]
-mod world;
+mod tests;
 #[cfg(test)]
 mod writer;

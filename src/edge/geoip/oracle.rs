@@ -12,7 +12,7 @@ use crate::steer::{Atlas, Compiled, Locator, Place, Point, ScopeCap, Subject};
 
 use super::layout::Fields;
 use super::read::read;
-use super::world::{World, random_address};
+use super::testing::{World, random_address};
 use super::writer::write;
 
 const METRE: f64 = 0.001;

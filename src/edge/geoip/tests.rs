@@ -1,6 +1,6 @@
 use super::layout::Fields;
 use super::read::{read, read_at_most};
-use super::world::{World, flat, nested, random_address};
+use super::testing::{World, flat, nested, random_address};
 use super::writer::{Datum, write};
 use super::*;
 use crate::base::{Dice, Network};
