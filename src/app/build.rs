@@ -86,6 +86,7 @@ pub fn build(
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
     let recursion = config.recursion.as_ref();
     let special = Special::new(&recursion.map_or_else(Vec::new, |recursion| zones(recursion).cloned().collect()));
+    let local = special.apexes().cloned().collect();
     if let Some(cache) = &cache {
         let (hosts, special) = (hosts.clone(), special.clone());
         // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name.
@@ -122,7 +123,7 @@ pub fn build(
     let house = House {
         chain: Chain::new(links),
         memory,
-        resolution: Arc::new(resolution(config, files.roots)),
+        resolution: Arc::new(resolution(config, files.roots, local)),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
@@ -164,8 +165,8 @@ fn cache_settings(config: &Config) -> Option<cache::Settings> {
     })
 }
 
-fn resolution(config: &Config, roots: Option<Delegation>) -> resolve::Settings {
-    let mut settings = resolve::Settings::default();
+fn resolution(config: &Config, roots: Option<Delegation>, local: Vec<Name>) -> resolve::Settings {
+    let mut settings = resolve::Settings { local, ..resolve::Settings::default() };
     if let Some(roots) = roots {
         settings.roots = Arc::new(roots);
     }

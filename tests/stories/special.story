@@ -56,3 +56,11 @@ story: an alias to a special-use name does not teach that the name does not exis
   expect answer a.localhost. A 127.0.0.1
   ask localhost. A
   expect answer localhost. A 127.0.0.1
+
+story: an alias to a special-use name tells nobody outside of it
+  server 192.0.2.2 zone example.
+    hidden.example. CNAME secret.onion.
+  ask hidden.example. A
+  expect NXDOMAIN
+  expect answer hidden.example. CNAME secret.onion.
+  expect sent 2

@@ -121,6 +121,7 @@ impl World {
             settings.forward.iter().cloned().chain(settings.stubs.iter().map(|stub| stub.zone.clone())).collect();
         exempted.push("test.".parse().unwrap()); // the stories' second top-level domain
         let special = Special::new(&exempted);
+        settings.local = special.apexes().cloned().collect();
         let (listed, local) = (Arc::clone(&hosts), special.clone());
         cache.defer(move |name| listed.lists(name) || local.owns(name));
         let chain = Chain::new(vec![

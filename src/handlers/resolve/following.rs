@@ -27,6 +27,11 @@ impl Resolver {
             if let Some(ended) = recall(walk, around) {
                 return self.end(at, ended, around);
             }
+            // An alias, or a name server's name, may lead to a special-use name: nobody outside is told of it.
+            if walk.question.rtype != RecordType::DS && self.settings.is_local(&walk.name) {
+                let denial = Denial { is_nxdomain: true, soa: None, proofs: Vec::new(), ttl: 0 };
+                return self.end(at, Ended::Denied(denial), around);
+            }
             let settings = Arc::clone(&self.settings);
             // A zone's DS records stand in its parent (RFC 4035 §3.1.4.1).
             let from = match walk.question.rtype {

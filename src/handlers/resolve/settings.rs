@@ -68,6 +68,8 @@ pub struct Settings {
     pub forward: Vec<Name>,
     /// Zones with named servers.
     pub stubs: Vec<Stub>,
+    /// Zones that are answered here and never asked for upstream, wherever aliases and delegations lead.
+    pub local: Vec<Name>,
     /// Which families are asked.
     pub families: Families,
     /// Addresses never asked, save where the operator names them.
@@ -90,6 +92,7 @@ impl Default for Settings {
             randomises_case: true,
             forward: Vec::new(),
             stubs: Vec::new(),
+            local: Vec::new(),
             families: Families::default(),
             denied: NetworkSet::never_upstream(),
             port: 53,
@@ -109,6 +112,15 @@ pub enum Route<'s> {
     Stub(&'s Stub),
 }
 
+impl Route<'_> {
+    fn is_of_the_root(&self) -> bool {
+        match self {
+            Self::Forward(_, zone) => zone.is_root(),
+            Self::Stub(stub) => stub.zone.is_root(),
+        }
+    }
+}
+
 impl Settings {
     /// The closest forward or stub zone around `name`; none where the tree is walked from the root.
     #[must_use]
@@ -120,6 +132,13 @@ impl Settings {
             .filter(|(zone, _)| name.is_within(zone))
             .max_by_key(|(zone, _)| zone.wire().len())
             .map(|(_, route)| route)
+    }
+
+    /// Whether `name` must not be asked for upstream.
+    #[must_use]
+    pub fn is_local(&self, name: &Name) -> bool {
+        self.local.iter().any(|zone| name.is_within(zone))
+            && !matches!(self.route(name), Some(route) if !route.is_of_the_root())
     }
 
     /// Whether an address learned from the network may be asked.

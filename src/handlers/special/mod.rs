@@ -43,6 +43,11 @@ impl Special {
         Self { zones, open }
     }
 
+    /// The zones answered here.
+    pub fn apexes(&self) -> impl Iterator<Item = &Name> {
+        self.zones.keys()
+    }
+
     /// The special-use zone in which `name` lies.
     fn zone_of(&self, name: &Name) -> Option<&Zone> {
         // In canonical order a zone's names follow its apex, and no zone lies within another.
