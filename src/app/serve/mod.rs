@@ -47,8 +47,13 @@ use crate::edge::seed;
 use crate::edge::tcp::{self, TcpPlaces};
 use crate::edge::upstream_tcp::UpstreamTcp;
 
-/// Entries of the cache that one step of a sweep looks at; a step is taken ten times a second.
-const SWEEP_STEP: usize = 2_000;
+/// Entries of the cache that one step of a sweep looks at. Steps are small and frequent, so that none of them keeps
+/// a query waiting where there is one core only.
+const SWEEP_STEP: usize = 200;
+/// How often a step is taken during a sweep.
+const SWEEP_TICK: std::time::Duration = std::time::Duration::from_millis(10);
+/// The pause between two sweeps.
+const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
 /// What POSIX systems commonly allow; below it the start is warned of.
 const FILES_AT_LEAST: u64 = 1_024;
 
@@ -263,20 +268,17 @@ async fn await_signals(control: &Arc<Control>) -> Result<(), String> {
 
 /// Removes from the cache, bit by bit and for ever, what nobody will ask for again.
 async fn sweep(control: Arc<Control>) {
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+    let mut tick = tokio::time::interval(SWEEP_TICK);
+    // Ticks missed while resting must not be made up for: that would be the whole cache in one go.
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let Some(cache) = control.cache() else {
-            tick.tick().await;
-            continue;
-        };
-        let mut sweep = cache.sweep();
-        loop {
-            tick.tick().await;
-            if sweep.step(control.now(), SWEEP_STEP).is_done {
-                break;
+        if let Some(cache) = control.cache() {
+            let mut sweep = cache.sweep();
+            while !sweep.step(control.now(), SWEEP_STEP).is_done {
+                tick.tick().await;
             }
         }
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        tokio::time::sleep(SWEEP_REST).await;
     }
 }
 
