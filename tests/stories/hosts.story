@@ -65,3 +65,9 @@ story: the root's word about a top-level domain does not hide a listed name belo
   expect NXDOMAIN
   ask printer.lan. A
   expect answer printer.lan. A 192.0.2.9
+
+story: localhost has both families although the file lists one
+  hosts 127.0.0.1 localhost.
+  ask localhost. AAAA
+  expect answer localhost. AAAA ::1
+  expect sent 0

@@ -78,6 +78,10 @@ impl Handler for HostsHandler {
                     RecordType::AAAA => found.v6.iter().map(<[u8; 16]>::as_slice).collect(),
                     _ => Vec::new(),
                 };
+                // localhost has both families whatever the file lists (RFC 6761 §6.3); the link behind knows it.
+                if rdatas.is_empty() && parse::is_localhost(&question.name) {
+                    return Verdict::Pass;
+                }
                 (!rdatas.is_empty()).then(|| set(&rdatas))
             }
             RecordType::PTR => {

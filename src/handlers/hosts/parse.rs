@@ -106,7 +106,8 @@ fn host_name(word: &str) -> Result<Name, String> {
     }
 }
 
-fn is_localhost(name: &Name) -> bool {
+/// Whether `name` is `localhost.` or lies below it.
+pub(super) fn is_localhost(name: &Name) -> bool {
     name.labels().last().is_some_and(|label| label.eq_ignore_ascii_case(b"localhost"))
 }
 
