@@ -267,7 +267,7 @@ bounds! {
     /// Connections to the admin address.
     ADMIN_CONNECTIONS: usize = 64;
     /// An admin connection without a request is closed after this time.
-    ADMIN_IDLE: Duration = Duration::from_secs(5);
+    ADMIN_IDLE: Duration = Duration::from_secs(10);
     /// Body of an admin request.
     ADMIN_BODY_MAX: usize = 1024 * 1024;
     /// An admin request must be done within this time.
