@@ -5,20 +5,24 @@
 //! later datagram. Every attempt stays open until the ask ends, so an answer that comes after its timeout is
 //! still an answer.
 
+mod check;
+mod compose;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use self::check::Checked;
+use self::compose::{compose, random_case};
 use super::classify::{Finding, classify};
 use super::ledger::{Exhausted, Ledger};
 use super::scoreboard::Scoreboard;
 use super::trace::{Trace, What};
 use super::{ExchangeId, Settings, Surroundings, Transmit, Transport};
 use crate::base::tally::Event;
-use crate::base::{Dice, Instant, bounds};
-use crate::dns::edns::option;
+use crate::base::{Instant, bounds};
 use crate::dns::{Message, Name, Question, Rcode};
 
 /// Why no server helped; the last thing seen counts.
@@ -375,77 +379,6 @@ impl Ask {
         None
     }
 
-    fn check(&self, at: usize, bytes: &[u8], bench: &mut Bench<'_, '_>) -> Checked {
-        let Some(attempt) = self.attempts.get(at) else { return Checked::Junk };
-        let Some((id, rest)) = bytes.split_first_chunk::<2>() else { return Checked::Junk };
-        if rest.first().is_none_or(|flags| flags & 0xF8 != 0x80) {
-            return Checked::Junk; // QR=0, or another opcode
-        }
-        if u16::from_be_bytes(*id) != attempt.id {
-            return Checked::NearMiss;
-        }
-        if attempt.near_misses > NEAR_MISSES_MAX && attempt.transport == Transport::Udp {
-            return Checked::Junk;
-        }
-        let Ok(message) = Message::parse(bytes) else {
-            // A truncated response may end anywhere (RFC 2181 §9).
-            return match bytes.get(2) {
-                Some(flags) if flags & 0x02 != 0 => Checked::Genuine(Box::new(Message {
-                    flags: crate::dns::Flags { response: true, truncated: true, ..Default::default() },
-                    ..Message::default()
-                })),
-                _ => Checked::Junk,
-            };
-        };
-        match message.questions.as_slice() {
-            // Servers that do not understand a query may send back a bare header.
-            [] if !matches!(message.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) || message.flags.truncated => {}
-            [asked]
-                if asked.name == attempt.name
-                    && asked.rtype == self.question.rtype
-                    && asked.class == self.question.class =>
-            {
-                if !asked.name.is_same_case(&attempt.name) && attempt.transport == Transport::Udp {
-                    return Checked::NearMiss;
-                }
-                if attempt.transport == Transport::Tcp
-                    && let Some(target) = self.targets.get(attempt.target)
-                    && !asked.name.is_same_case(&attempt.name)
-                {
-                    bench.scoreboard.note_letter_case(target.address, false, bench.around.now);
-                }
-            }
-            _ => return Checked::NearMiss,
-        }
-        if !self.check_cookie(attempt, &message, bench) {
-            return Checked::NearMiss;
-        }
-        Checked::Genuine(Box::new(message))
-    }
-
-    /// Whether the response's cookie is ours, where the server is known to send one (RFC 7873 §5.3).
-    fn check_cookie(&self, attempt: &Attempt, message: &Message, bench: &mut Bench<'_, '_>) -> bool {
-        let (Some(ours), Some(target)) = (attempt.cookie, self.targets.get(attempt.target)) else { return true };
-        let now = bench.around.now;
-        match message.edns.as_ref().and_then(|edns| edns.cookie().ok().flatten()) {
-            Some(cookie) if cookie.client != ours => false,
-            Some(cookie) if cookie.server.is_empty() => true,
-            Some(cookie) => {
-                bench.scoreboard.note_cookie(target.address, Some(cookie.server), now);
-                true
-            }
-            None => {
-                let is_known =
-                    bench.scoreboard.score(target.address).is_some_and(super::scoreboard::Score::is_known_for_cookies);
-                if is_known && attempt.transport == Transport::Udp && !message.flags.truncated {
-                    return false;
-                }
-                bench.scoreboard.note_cookie(target.address, None, now);
-                true
-            }
-        }
-    }
-
     /// Somebody may be guessing: the same server is asked over TCP, which cannot be forged from aside.
     fn suspect(&mut self, at: usize, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
         let attempt = self.attempts.get_mut(at)?;
@@ -532,12 +465,6 @@ impl Ask {
     }
 }
 
-enum Checked {
-    Junk,
-    NearMiss,
-    Genuine(Box<Message>),
-}
-
 fn describe(finding: &Finding, rcode: Rcode) -> String {
     match finding {
         Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
@@ -562,47 +489,4 @@ pub const fn key(exchange: ExchangeId) -> u32 {
 
 const fn sequence(exchange: ExchangeId) -> u32 {
     exchange.0 as u32
-}
-
-/// The name with letters of random case (0x20): what comes back must be the same to the letter.
-fn random_case(name: &Name, dice: &mut Dice) -> Name {
-    let mut wire: SmallVec<[u8; 64]> = SmallVec::from_slice(name.wire());
-    let (mut bits, mut left) = (0u64, 0);
-    for octet in &mut wire {
-        if octet.is_ascii_alphabetic() {
-            if left == 0 {
-                (bits, left) = (dice.bits(), 64);
-            }
-            *octet = (*octet & !0x20) | if bits & 1 == 0 { 0x20 } else { 0 };
-            (bits, left) = (bits >> 1, left - 1);
-        }
-    }
-    Name::from_checked_wire(&wire)
-}
-
-/// The query's bytes. DO is always set: signatures are kept with their RRset for clients that want them.
-fn compose(attempt: &Attempt, question: &Question, server_cookie: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64 + attempt.name.wire().len());
-    bytes.extend_from_slice(&attempt.id.to_be_bytes());
-    bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(attempt.with_edns)]);
-    bytes.extend_from_slice(attempt.name.wire());
-    bytes.extend_from_slice(&question.rtype.0.to_be_bytes());
-    bytes.extend_from_slice(&question.class.0.to_be_bytes());
-    if attempt.with_edns {
-        bytes.extend_from_slice(&[0, 0, 41]);
-        bytes.extend_from_slice(&bounds::UPSTREAM_UDP_SIZE.to_be_bytes());
-        bytes.extend_from_slice(&[0, 0, 0x80, 0]);
-        match attempt.cookie {
-            Some(cookie) => {
-                let length = (cookie.len() + server_cookie.len()) as u16;
-                bytes.extend_from_slice(&(length + 4).to_be_bytes());
-                bytes.extend_from_slice(&option::COOKIE.to_be_bytes());
-                bytes.extend_from_slice(&length.to_be_bytes());
-                bytes.extend_from_slice(&cookie);
-                bytes.extend_from_slice(server_cookie);
-            }
-            None => bytes.extend_from_slice(&[0, 0]),
-        }
-    }
-    bytes
 }
