@@ -32,6 +32,7 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         zones: hosted.zones,
         zones_folder: hosted.folder,
         keys,
+        steering: super::Steering::default(),
         listen,
     };
     top.close();

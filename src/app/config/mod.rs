@@ -17,6 +17,7 @@ mod later;
 mod raw;
 mod recursion;
 mod scalars;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -28,6 +29,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 pub use fault::{At, Fault, Severity};
+pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
     Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Listen, Log, LogFormat, Prefetch, QnameMinimisation,
     Recursion, Roots, Stale, StubZone, Upstream,

@@ -37,10 +37,10 @@ fn the_built_in_configuration_is_the_defaults() {
     assert_eq!(builtin.lints, []);
     assert_eq!(builtin.config, config(""));
     assert_eq!(builtin.config, config("{recursion: {}, cache: , log: {}, limits: off, zones: {}}"));
-    let Config { listen, admin, workers, state, log, recursion, cache, zones, keys, zones_folder, identity } =
+    let Config { listen, admin, workers, state, log, recursion, cache, zones, keys, zones_folder, identity, steering } =
         builtin.config;
     assert_eq!((zones_folder, identity), (None, Identity::default()));
-    assert!(zones.is_empty() && keys.is_empty());
+    assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
     assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap() }));
     assert_eq!((workers, state), (4, None));

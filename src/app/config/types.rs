@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::NetworkSet;
 use crate::dns::name::Name;
@@ -34,6 +35,8 @@ pub struct Config {
     pub identity: Identity,
     /// The TSIG keys.
     pub keys: Vec<Arc<Key>>,
+    /// Which names answer from pools, and how.
+    pub steering: Steering,
 }
 
 /// What we say of ourselves to those who ask; what is none is not said. Texts of 1 to 255 octets.
