@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_room_of_a_large_message_is_given_back() {
         let mut frames = Frames::default();
-        frames.push(&[0xFF; 2 + 0xFFFF]);
+        frames.push(&vec![0xFF; 2 + 0xFFFF]);
         assert_eq!(all(&mut frames), [vec![0xFF; 0xFFFF]]);
         assert!(frames.is_empty() && frames.octets.capacity() <= KEPT_ROOM);
     }
