@@ -5,6 +5,7 @@
     unreachable_pub,
     clippy::pedantic,
     clippy::panic,
+    clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test may fail"
 )]

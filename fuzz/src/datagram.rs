@@ -40,6 +40,7 @@ pub fn run(data: &[u8]) {
     match worker.turn(datagram, asker, &mut Some(()), NOW, &mut response) {
         Next::Respond => {
             let said = is_lawful_response(datagram, carrier, &response);
+            assert!(hickory_proto::op::Message::from_vec(&response).is_ok(), "others cannot parse {said:?}");
             if is_stranger {
                 is_ours(&said);
             }

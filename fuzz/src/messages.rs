@@ -33,7 +33,6 @@ pub(crate) fn octets(message: &Message) -> Option<Vec<u8>> {
 pub(crate) fn is_lawful_response(query: &[u8], carrier: Carrier, response: &[u8]) -> Message {
     let asked = Message::parse(query);
     let said = Message::parse(response).expect("a response can be parsed");
-    assert!(hickory_proto::op::Message::from_vec(response).is_ok(), "others can parse it too: {said:?}");
     assert!(said.flags.response, "QR is not set");
     assert!(query[2] & 0x80 == 0, "a response is answered");
     assert_eq!(response[..2], query[..2], "the id is another");

@@ -87,7 +87,7 @@ fn subnet(data: &[u8]) {
 fn lawful(data: &[u8]) -> Option<(IpAddr, u8)> {
     let (&[0, family @ 0..=2, source, 0], octets) = data.split_first_chunk::<4>()? else { return None };
     let width = [0, 32, 128][usize::from(family)];
-    if source > width || octets.len() != (usize::from(source) + 7) / 8 {
+    if source > width || octets.len() != usize::from(source).div_ceil(8) {
         return None;
     }
     for bit in usize::from(source)..octets.len() * 8 {

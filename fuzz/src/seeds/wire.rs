@@ -24,7 +24,7 @@ fn query(owner: &str, rtype: u16) -> Message {
 }
 
 fn with_options(owner: &str, rtype: u16, options: Vec<(u16, Vec<u8>)>) -> Message {
-    let edns = Edns { udp_size: 1_232, dnssec_ok: rtype % 2 == 0, options, ..Edns::default() };
+    let edns = Edns { udp_size: 1_232, dnssec_ok: rtype & 1 == 0, options, ..Edns::default() };
     Message { edns: Some(edns), ..query(owner, rtype) }
 }
 
