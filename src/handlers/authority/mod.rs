@@ -18,6 +18,8 @@ mod nsec3;
 pub mod patch;
 mod steered;
 #[cfg(test)]
+mod steered_tests;
+#[cfg(test)]
 mod tests;
 pub mod transfer;
 mod tree;
