@@ -31,7 +31,7 @@ fn atlas() -> Arc<Atlas> {
         let IpAddr::V4(v4) = network.address() else { panic!("an IPv4 network") };
         (v4.to_bits(), network.prefix_length(), place)
     });
-    let v4 = crate::steer::spans::Spans::of_networks(networks.into_iter());
+    let v4 = crate::steer::spans::Spans::of_networks(networks);
     let v6 = crate::steer::spans::Spans::unknown();
     Arc::new(Atlas::of([Source { places: vec![berlin, sydney], v4, v6 }]))
 }
