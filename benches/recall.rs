@@ -104,7 +104,7 @@ fn patch_an_answer(bencher: Bencher<'_, '_>) {
     let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
     let Some(prepared) = world.finished.find(&glanced, &datagram, key, 7).cloned() else { return };
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
-    bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, 7, &mut out));
+    bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, None, 7, &mut out));
 }
 
 #[divan::bench(args = NAMES, sample_size = 10_000)]
@@ -114,7 +114,7 @@ fn recall(bencher: Bencher<'_, '_>, names: usize) {
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
     bencher.bench_local(|| {
         let Some(datagram) = queries.next() else { return false };
-        finished.recall(datagram, &asker, Instant::from_seconds(7), &mut out) == Recall::Hit
+        finished.recall(datagram, &asker, Instant::from_seconds(7), &mut out) == Recall::Hit(0)
     });
 }
 
@@ -135,7 +135,7 @@ fn recall_a_foreseen_batch(bencher: Bencher<'_, '_>, names: usize) {
         black_box(batch.iter().fold(0, |all, (glanced, _)| all ^ finished.foresee(glanced)));
         let now = Instant::from_seconds(7);
         let hits = batch.iter().filter(|(glanced, datagram)| {
-            finished.recall_glanced(glanced, *datagram, &asker, now, &mut out) == Recall::Hit
+            finished.recall_glanced(glanced, *datagram, &asker, None, now, &mut out) == Recall::Hit(0)
         });
         hits.count()
     });

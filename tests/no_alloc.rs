@@ -73,7 +73,7 @@ fn a_recall_that_hits_allocates_nothing() {
     let before = ALLOCATIONS.with(Cell::get);
     for second in 0..300 {
         let recalled = finished.recall(black_box(&datagram), &query.asker, Instant::from_seconds(second), &mut out);
-        assert_eq!(recalled, Recall::Hit);
+        assert_eq!(recalled, Recall::Hit(0));
     }
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert!(ALLOCATIONS.with(Cell::get) > 0, "the allocator does count");

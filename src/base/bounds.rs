@@ -110,6 +110,12 @@ bounds! {
     POINTER_HOPS_MAX: u8 = 126;
     /// Names that a composed message remembers for compression.
     COMPRESSION_NAMES_MAX: usize = 120;
+    /// Slots of a table of limits: client networks, or networks and what they are told, that are followed at a time.
+    LIMIT_SLOTS: usize = 131_072;
+    /// Limits of queries that hold at once.
+    LIMIT_TIERS: usize = 8;
+    /// Times that a sliding window log keeps of each client; of a larger limit each stands for a group.
+    LIMIT_LOG: usize = 32;
     /// TCP connections of clients.
     TCP_CONNECTIONS_MAX: usize = 10_000;
     /// TCP connections of one client network (/24 or /56).

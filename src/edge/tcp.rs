@@ -133,12 +133,18 @@ impl TcpPlaces {
         Arc::new(Self { connections_max, in_flight_max: in_flight_max.max(1), idle, taken })
     }
 
-    /// Places as the bounds have them, but for no more than half of the `descriptors` that the process may open:
-    /// clients who only hold connections must not keep the others' questions from going upstream.
+    /// The same, but for no more than half of the `descriptors` that the process may open: clients who only hold
+    /// connections must not keep the others' questions from going upstream.
     #[must_use]
-    pub fn by_default(descriptors: u64, dice: &mut Dice) -> Arc<Self> {
+    pub fn within(
+        descriptors: u64,
+        connections_max: usize,
+        in_flight_max: usize,
+        idle: Duration,
+        dice: &mut Dice,
+    ) -> Arc<Self> {
         let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
-        Self::new(bounds::TCP_CONNECTIONS_MAX.min(half), bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
+        Self::new(connections_max.min(half), in_flight_max, idle, dice)
     }
 
     /// Connections open.

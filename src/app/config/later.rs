@@ -26,11 +26,6 @@ const LATER: &[Later] = &[
         feature: "DNSSEC validation",
         accepted: "{validate: false, anchors: builtin, negative: []}",
     },
-    Later {
-        key: "limits",
-        feature: "configuring limits",
-        accepted: "{queries: off, responses: off, tcp: {connections: 10000, in_flight: 32, idle: 10s}}",
-    },
     Later { key: "geo", feature: "geolocation", accepted: "{city: geoip/city.mmdb, country: builtin, asn: off}" },
     Later { key: "ecs", feature: "EDNS Client Subnet", accepted: "{accept: true, max: 24/56}" },
     Later { key: "checks", feature: "health checking", accepted: "{}" },

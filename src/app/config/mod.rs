@@ -14,6 +14,7 @@ mod crosswise;
 mod cursor;
 mod fault;
 mod later;
+mod limits;
 mod raw;
 mod recursion;
 mod scalars;
@@ -29,8 +30,8 @@ use std::path::Path;
 
 pub use fault::{At, Fault, Severity};
 pub use types::{
-    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Listen, Log, LogFormat, Prefetch, QnameMinimisation,
-    Recursion, Roots, Stale, StubZone, Upstream,
+    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Limits, Listen, Log, LogFormat, Prefetch,
+    QnameMinimisation, Recursion, Roots, Stale, StubZone, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

@@ -22,6 +22,7 @@ use crate::chain::{Asker, Carrier, Chain};
 use crate::dns::{Edns, Flags, Message, Name, Question};
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
 use crate::handlers::authority::alias::Watch;
+use crate::handlers::gate::Cookies;
 use crate::handlers::authority::{Authority, Hosted};
 use crate::handlers::resolve::Resolve;
 
@@ -57,6 +58,8 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         nsid: Box::default(),
         has_desk: false,
         homes: house.homes.clone(),
+        limits: Arc::default(),
+        cookies: Cookies::default(),
     }
 }
 

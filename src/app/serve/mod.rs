@@ -189,7 +189,10 @@ fn man_stations(
         station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(descriptors, dice) })
+    let tcp_limits = config.limits.tcp;
+    let tcp_places =
+        TcpPlaces::within(descriptors, tcp_limits.connections, tcp_limits.in_flight, tcp_limits.idle, dice);
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.

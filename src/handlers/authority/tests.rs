@@ -433,7 +433,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
         };
         let sealed = seal(&query, &answer, false, &mut fresh);
         match recall {
-            Recall::Hit => {
+            Recall::Hit(_) => {
                 hits += 1;
                 assert_eq!(recalled, fresh, "{:?} at {round}", query.question);
             }

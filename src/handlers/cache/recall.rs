@@ -7,6 +7,7 @@ use super::finished::{Finished, Key};
 use crate::base::{Instant, bounds};
 use crate::chain::seal::response_limit;
 use crate::chain::{Answer, Asker, Query, Recall, Sealed};
+use crate::dns::cookie::WholeCookie;
 use crate::dns::prepared::Source;
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
@@ -16,19 +17,20 @@ impl Finished {
     /// Answers `datagram` into `out` if a finished answer is at hand.
     pub fn recall(&mut self, datagram: &[u8], asker: &Asker, now: Instant, out: &mut Vec<u8>) -> Recall {
         match glance(datagram, self.keyed()) {
-            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, now, out),
+            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, None, now, out),
             Glance::Unsure => Recall::Unsure,
             Glance::Silence(why) => Recall::Silence(why),
         }
     }
 
     /// As [`Finished::recall`], of a datagram that was glanced at already: a batch is glanced at and foreseen
-    /// before the first of it is answered.
+    /// before the first of it is answered. `cookie` goes along for a client that sent one.
     pub fn recall_glanced(
         &mut self,
         glanced: &Glanced,
         datagram: &[u8],
         asker: &Asker,
+        cookie: Option<&WholeCookie>,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Recall {
@@ -39,7 +41,9 @@ impl Finished {
         };
         let limit = response_limit(asker.carrier, glanced.udp_size);
         match self.find(glanced, datagram, key, now.seconds()) {
-            Some(prepared) if prepared.patch(glanced, datagram, limit, now.seconds(), out) => Recall::Hit,
+            Some(prepared) if prepared.patch(glanced, datagram, limit, cookie, now.seconds(), out) => {
+                Recall::Hit(prepared.account())
+            }
             _ => Recall::Unsure,
         }
     }
@@ -73,6 +77,7 @@ impl Finished {
             is_authentic: answer.authentic,
             prepared_at: now.seconds(),
             until,
+            account: sealed.account,
         });
         let question_end = 12 + query.question.name.wire().len() + 4;
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
@@ -156,6 +161,7 @@ mod tests {
                 ede,
                 recallable_until: None,
                 is_ageless: false,
+                wildcard_zone: None,
             },
         )
     }
@@ -244,7 +250,7 @@ mod tests {
             let again = seal(&later, &aged(&answer, age), true, &mut expected);
             let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
             match recalled {
-                Recall::Hit => {
+                Recall::Hit(_) => {
                     prop_assert!(same_key && age < 25);
                     prop_assert_eq!(out, expected);
                     prop_assert!(again.is_whole);
@@ -297,6 +303,7 @@ mod tests {
             is_authentic: false,
             prepared_at: 0,
             until: 1,
+            account: 0,
         })
         .unwrap();
         assert!(answer.is_for(&one_glanced, &one_bytes));
@@ -312,7 +319,7 @@ mod tests {
         let sealed = seal(&query, &answer, true, &mut bytes);
         finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
-        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit);
+        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit(0));
         query.asker.may_recurse = false;
         assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Unsure);
     }
