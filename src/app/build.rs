@@ -158,12 +158,7 @@ fn cookies(config: &Config, read: Option<CookieSecrets>, kept: &mut Kept, dice: 
     if config.limits.cookies.is_none() {
         return Cookies(None);
     }
-    let own = || {
-        let mut octets = [0; 16];
-        dice.fill(&mut octets);
-        CookieSecret(octets)
-    };
-    let first = *kept.cookie_secret.get_or_insert_with(own);
+    let first = *kept.cookie_secret.get_or_insert_with(|| CookieSecret::drawn(dice));
     Cookies(Some(read.unwrap_or(CookieSecrets { first, second: None })))
 }
 

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
+use crate::base::Dice;
+
 /// Octets of a client's cookie.
 pub const CLIENT_COOKIE: usize = 8;
 /// Octets of a server's cookie.
@@ -62,6 +64,20 @@ struct Recognised {
 }
 
 impl CookieSecret {
+    /// A secret of our own.
+    #[must_use]
+    pub fn drawn(dice: &mut Dice) -> Self {
+        let mut octets = [0; 16];
+        dice.fill(&mut octets);
+        Self(octets)
+    }
+
+    /// The cookie that we, as a client, send to `server`: to each another one (RFC 7873 §4.1).
+    #[must_use]
+    pub fn client_cookie(self, server: IpAddr) -> [u8; CLIENT_COOKIE] {
+        self.hash([0; CLIENT_COOKIE], [0; 8], server)
+    }
+
     fn hash(self, client: [u8; CLIENT_COOKIE], front: [u8; 8], address: IpAddr) -> [u8; 8] {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(&client);

@@ -81,7 +81,7 @@ fn query_limit(section: &mut Section<'_>) -> QueryLimit {
         burst: section.number("burst", burst_default, 1..=COUNT_MAX),
         prefix: prefix(section),
         algorithm,
-        slip: section.number("slip", 10, 0..=1_000),
+        slip: section.number("slip", 2, 0..=1_000),
         exempt: exempt(section),
         is_dry_run: section.flag("dry_run", false),
     }

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::base::Dice;
     use crate::base::tally::Event;
-    use crate::chain::{Aged, Carrier, seal};
+    use crate::chain::{Aged, Carrier, Extras, seal, seal_as};
     use crate::dns::edns::option;
     use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, Question, Rcode, RecordType, RrSet};
 
@@ -260,6 +260,30 @@ mod tests {
                     prop_assert!(!(same_key && age < 25 && sealed.is_whole && is_short && again.is_whole));
                 }
                 other => prop_assert!(false, "{:?}", other),
+            }
+        }
+
+        /// The law of the memo holds for cookies too: what is kept of a query with one, or without, serves both.
+        #[test]
+        fn a_cookie_goes_along_as_the_seal_would_write_it(
+            mut answer in answer(), name in name(), edns in edns(), cookies in any::<[Option<[u8; 24]>; 2]>(),
+            carrier in carrier(),
+        ) {
+            answer.recallable_until = Some(100);
+            let first = query(&name, 0, 1, [true, false, false], edns, carrier);
+            let mut finished = Finished::new(&mut Dice::from_number(1), 8, 1 << 20);
+            let extras = |cookie| Extras { nsid: &[], cookie };
+            let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+            let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
+            finished.keep(&first, &answer, &sealed, &bytes, Instant::ZERO);
+            let datagram = datagram(&first);
+            let Glance::Plain(glanced) = glance(&datagram, finished.keyed()) else { panic!("not plain") };
+            let cookie = cookies[1].as_ref().filter(|_| first.edns.is_some());
+            let recalled = finished.recall_glanced(&glanced, &datagram, &first.asker, cookie, Instant::ZERO, &mut out);
+            let again = seal_as(&first, &answer, true, extras(cookie), &mut expected);
+            match recalled {
+                Recall::Hit(_) => prop_assert_eq!(out, expected),
+                _ => prop_assert!(!(sealed.is_whole && again.is_whole) || sealed.sections_end > bounds::UDP_RESPONSE_MAX),
             }
         }
 
