@@ -74,9 +74,10 @@ fn compare() {
     let directory = tempfile::tempdir().unwrap();
     let zone = format!(
         "$TTL 300\n@ SOA ns hostmaster 1 7200 3600 1209600 300\n@ NS ns\nns A 192.0.2.1\n{}honest A 192.0.2.2\n",
-        (0..5).map(|_| format!("big TXT \"{}\"\n", "x".repeat(200))).enumerate().fold(String::new(), |all, (at, line)| {
-            all + &line.replacen('x', &at.to_string(), 1)
-        })
+        (0..5)
+            .map(|_| format!("big TXT \"{}\"\n", "x".repeat(200)))
+            .enumerate()
+            .fold(String::new(), |all, (at, line)| { all + &line.replacen('x', &at.to_string(), 1) })
     );
     std::fs::write(directory.path().join("flood.zone"), zone).unwrap();
     let mut outcomes = Vec::new();
@@ -153,7 +154,9 @@ fn flood(server: SocketAddr) -> Outcome {
     };
     let (plain, with_cookie) = (honest(77, false), honest(78, true));
     let sockets: Vec<UdpSocket> = (1..=8).map(|host| client(host, server)).collect();
-    sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
+    for socket in &sockets {
+        socket.set_nonblocking(true).unwrap();
+    }
     let query = wire::compose(1, "big.flood.test.", TXT, Some(1232));
     let (mut queries, mut responses, mut octets_out) = (0_u64, 0_u64, 0_u64);
     let mut buffer = [0; 2_048];

@@ -197,8 +197,7 @@ impl<R> Worker<R> {
         match glance {
             Glance::Plain(glanced) => {
                 let cookie = standing.reply_cookie();
-                if let Recall::Hit(account) =
-                    self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, out)
+                if let Recall::Hit(account) = self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, out)
                 {
                     self.tally.count(Event::Recalled);
                     let rcode = Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF));

@@ -36,7 +36,7 @@ pub struct Answer {
     /// Whether the TTLs stay as they are when it is recalled: our own zones' data do not grow old.
     pub is_ageless: bool,
     /// The zone whose wildcard made up what is said of the question; none where the name itself is known.
-    pub wildcard_zone: Option<Name>,
+    pub wildcard_zone: Option<Box<Name>>,
 }
 
 impl Answer {

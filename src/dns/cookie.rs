@@ -125,7 +125,7 @@ impl CookieSecrets {
         if !(-i64::from(AHEAD_MAX)..=i64::from(VALID_FOR)).contains(&age) {
             return None;
         }
-        let is_by = |secret: CookieSecret| is_same(&secret.hash(client, *front, address), hash);
+        let is_by = |secret: CookieSecret| is_same(secret.hash(client, *front, address), hash);
         if is_by(self.first) {
             return Some(Recognised { is_fresh: (0..=i64::from(RENEWED_AFTER)).contains(&age) });
         }
@@ -135,7 +135,7 @@ impl CookieSecrets {
 }
 
 /// Compares in the same time wherever the difference is (RFC 9018 §4.3).
-fn is_same(one: &[u8; 8], other: &[u8]) -> bool {
+fn is_same(one: [u8; 8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |all, (one, other)| all | (one ^ other)) == 0
 }
 
@@ -250,7 +250,8 @@ mod tests {
 
     #[test]
     fn secrets_are_read_from_lines() {
-        let text = "# the old one stays for an hour\n\n e5e973e5a6b2a43f48e7dc849e37bfcf \n445536BCD2513298075a5d379663c962\n";
+        let text =
+            "# the old one stays for an hour\n\n e5e973e5a6b2a43f48e7dc849e37bfcf \n445536BCD2513298075a5d379663c962\n";
         assert!(parse_secrets(text).unwrap().second.is_some());
         let one = "e5e973e5a6b2a43f48e7dc849e37bfcf\n";
         for (text, fault) in [

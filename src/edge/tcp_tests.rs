@@ -37,7 +37,8 @@ async fn stage(connections_max: usize, in_flight_max: usize) -> Stage {
 
 /// Places as the bounds have them.
 fn by_default(descriptors: u64, dice: &mut Dice) -> Arc<TcpPlaces> {
-    TcpPlaces::within(descriptors, bounds::TCP_CONNECTIONS_MAX, bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
+    let connections = connections_within(descriptors, bounds::TCP_CONNECTIONS_MAX);
+    TcpPlaces::new(connections, bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
 }
 
 fn framed(messages: &[&[u8]]) -> Vec<u8> {

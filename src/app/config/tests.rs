@@ -65,7 +65,8 @@ fn the_built_in_configuration_is_the_defaults() {
 
 #[test]
 fn several_limits_of_queries_hold_at_once() {
-    let text = "limits: {queries: [{rate: 10/s}, {rate: 100/min, algorithm: sliding_window_log}, {rate: 1000/h, slip: 0}]}";
+    let text =
+        "limits: {queries: [{rate: 10/s}, {rate: 100/min, algorithm: sliding_window_log}, {rate: 1000/h, slip: 0}]}";
     let limits = config(text).limits.rates.queries;
     let figures: Vec<_> = limits.iter().map(|limit| (limit.rate.count, limit.rate.per.as_secs(), limit.slip)).collect();
     assert_eq!(figures, [(10, 1, 2), (100, 60, 2), (1_000, 3_600, 0)]);
@@ -78,7 +79,8 @@ fn any_block_of_limits_can_be_off() {
     assert_eq!((off.rates, off.cookies), (LimitSettings::default(), None));
     let each = config("limits: {queries: off, responses: off, cookies: off, tcp: off}").limits;
     assert_eq!(each, config("limits: off").limits);
-    let classes = config("limits: {responses: {rate: 5/s, nxdomain: 1/m, errors: off}}").limits.rates.responses.unwrap();
+    let classes =
+        config("limits: {responses: {rate: 5/s, nxdomain: 1/m, errors: off}}").limits.rates.responses.unwrap();
     assert_eq!(classes.nodata, classes.answers);
     assert_eq!((classes.errors, classes.nxdomain.unwrap().per.as_secs()), (None, 60));
 }

@@ -22,8 +22,8 @@ use crate::chain::{Asker, Carrier, Chain};
 use crate::dns::{Edns, Flags, Message, Name, Question};
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
 use crate::handlers::authority::alias::Watch;
-use crate::handlers::gate::Cookies;
 use crate::handlers::authority::{Authority, Hosted};
+use crate::handlers::gate::Cookies;
 use crate::handlers::resolve::Resolve;
 
 /// The least time between two looks at what has changed.

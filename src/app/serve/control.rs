@@ -211,7 +211,8 @@ impl Control {
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
-            let text = "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
+            let text =
+                "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it

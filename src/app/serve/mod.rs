@@ -33,7 +33,7 @@ use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
-use super::config::Config;
+use super::config::{Config, TcpLimits};
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
@@ -189,9 +189,9 @@ fn man_stations(
         station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    let tcp_limits = config.limits.tcp;
-    let tcp_places =
-        TcpPlaces::within(descriptors, tcp_limits.connections, tcp_limits.in_flight, tcp_limits.idle, dice);
+    let TcpLimits { connections, in_flight, idle } = config.limits.tcp;
+    let connections = tcp::connections_within(descriptors, connections);
+    let tcp_places = TcpPlaces::new(connections, in_flight, idle, dice);
     Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
 }
 

@@ -141,9 +141,12 @@ pub(super) fn name_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// UDP size and DO of the OPT record that fills `bytes` to the end: version 0, harmless options only. Of its first
-/// cookie, the octets from there to the end and those of its data.
-fn opt(bytes: &[u8]) -> Option<(u16, bool, Option<(usize, usize)>)> {
+/// Where a cookie's data lie: the octets from there to the datagram's end, and those of the data.
+type CookieAt = (usize, usize);
+
+/// UDP size and DO of the OPT record that fills `bytes` to the end, and its first cookie: version 0, harmless options
+/// only.
+fn opt(bytes: &[u8]) -> Option<(u16, bool, Option<CookieAt>)> {
     let (&[0, 0, 41, s0, s1, 0, 0, flags, _, l0, l1], mut options) = bytes.split_first_chunk::<OPT_SIZE>()? else {
         return None;
     };

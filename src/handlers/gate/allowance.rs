@@ -138,9 +138,7 @@ impl Allowance {
                 let admitted = slot.read();
                 let group = admitted / size;
                 // A group that is open has room; the next one takes the place of the oldest.
-                !admitted.is_multiple_of(size)
-                    || group < groups
-                    || age(slot.log, group % groups, now) >= window_millis
+                !admitted.is_multiple_of(size) || group < groups || age(slot.log, group % groups, now) >= window_millis
             }
         }
     }
@@ -152,12 +150,12 @@ impl Allowance {
                 slot.change(|full| (full.max(now) + interval).min(now + ceiling));
             }
             Self::FixedWindow { window, .. } => {
-                let number = now / window & u64::from(u32::MAX);
+                let number = (now / window) & u64::from(u32::MAX);
                 slot.change(|state| number << 32 | (counted(state, number) + 1).min(u64::from(u32::MAX)));
             }
             Self::SlidingWindowCounter { window, .. } => slot.change(|state| {
                 let (before, this) = windows(state, now / window);
-                (now / window & NUMBER_MASK) << (2 * COUNT_BITS) | before << COUNT_BITS | (this + 1).min(COUNT_MASK)
+                ((now / window) & NUMBER_MASK) << (2 * COUNT_BITS) | before << COUNT_BITS | (this + 1).min(COUNT_MASK)
             }),
             Self::SlidingWindowLog { groups, size, .. } => {
                 let admitted = slot.state.fetch_add(1, Ordering::Relaxed);
@@ -221,12 +219,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Algorithm; 4] = [
-        Algorithm::TokenBucket,
-        Algorithm::FixedWindow,
-        Algorithm::SlidingWindowLog,
-        Algorithm::SlidingWindowCounter,
-    ];
+    const ALL: [Algorithm; 4] =
+        [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindowLog, Algorithm::SlidingWindowCounter];
     /// No edge of a window.
     const BEGIN: u64 = 1_000_000_300_000_000;
 

@@ -81,9 +81,7 @@ fn steered_variants_of_a_name_share_an_account() {
 #[test]
 fn names_that_do_not_exist_share_their_zones_account() {
     let limits = limits(limit());
-    let account = |qname: &str, zone| {
-        limits.account(&query(qname, RecordType::A), &denial(zone, Rcode::NXDOMAIN))
-    };
+    let account = |qname: &str, zone| limits.account(&query(qname, RecordType::A), &denial(zone, Rcode::NXDOMAIN));
     assert_eq!(account("a.example.", "example."), account("b.c.example.", "example."));
     assert_ne!(account("a.example.", "example."), account("a.test.", "test."));
 }
@@ -92,13 +90,13 @@ fn names_that_do_not_exist_share_their_zones_account() {
 fn what_a_wildcard_makes_up_shares_its_zones_account() {
     let limits = limits(limit());
     let made_up = |qname: &str| {
-        let answer = Answer { wildcard_zone: Some(name("example.")), ..positive(qname, 1) };
+        let answer = Answer { wildcard_zone: Some(Box::new(name("example."))), ..positive(qname, 1) };
         limits.account(&query(qname, RecordType::A), &answer)
     };
     assert_eq!(made_up("a.example."), made_up("b.example."));
     assert_ne!(made_up("a.example."), limits.account(&query("a.example.", RecordType::A), &positive("a.example.", 1)));
     let nodata = |qname: &str| {
-        let answer = Answer { wildcard_zone: Some(name("example.")), ..denial("example.", Rcode::NOERROR) };
+        let answer = Answer { wildcard_zone: Some(Box::new(name("example."))), ..denial("example.", Rcode::NOERROR) };
         limits.account(&query(qname, RecordType::A), &answer)
     };
     assert_eq!(nodata("a.example."), nodata("b.example."));

@@ -95,13 +95,13 @@ impl Responses {
             Rcode::NOERROR => match (answer.answer.first(), answer.authority.first()) {
                 (Some(first), _) => {
                     // What a DNAME makes up is of the DNAME.
-                    let owner = answer.wildcard_zone.as_ref().unwrap_or(&first.set.owner);
+                    let owner = answer.wildcard_zone.as_deref().unwrap_or(&first.set.owner);
                     (ResponseClass::Answer, Some(owner), first.set.rtype)
                 }
                 (None, Some(cut)) if cut.set.rtype == RecordType::NS && !answer.authoritative => {
                     (ResponseClass::Referral, Some(&cut.set.owner), RecordType::NS)
                 }
-                _ => (ResponseClass::Nodata, answer.wildcard_zone.as_ref().or(Some(asked)), RecordType::SOA),
+                _ => (ResponseClass::Nodata, answer.wildcard_zone.as_deref().or(Some(asked)), RecordType::SOA),
             },
             _ => (ResponseClass::Error, None, RecordType::SOA),
         };

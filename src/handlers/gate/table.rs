@@ -102,12 +102,8 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
-    const ALGORITHMS: [Algorithm; 4] = [
-        Algorithm::TokenBucket,
-        Algorithm::FixedWindow,
-        Algorithm::SlidingWindowLog,
-        Algorithm::SlidingWindowCounter,
-    ];
+    const ALGORITHMS: [Algorithm; 4] =
+        [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindowLog, Algorithm::SlidingWindowCounter];
 
     fn take(table: &Table, allowance: &Allowance, hash: u64, now: u64) -> bool {
         table.take(table.place(hash, allowance, now), allowance, now)
@@ -131,6 +127,21 @@ mod tests {
             }
             assert!(!take(&table, &allowance, heavy, now), "{algorithm:?}");
         }
+    }
+
+    #[test]
+    fn workers_who_share_a_table_share_its_rate() {
+        const WORKERS: usize = 4;
+        let rate = Rate { count: 1_000, per: Duration::from_secs(1) };
+        let allowance = Allowance::new(Algorithm::TokenBucket, rate, 1_000);
+        let table = Table::new(64, &allowance);
+        let admitted = |_| (0..5_000).filter(|_| take(&table, &allowance, 7, 5)).count();
+        let all: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..WORKERS).map(|worker| scope.spawn(move || admitted(worker))).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
+        // At the edge each may decide before it sees what another has taken.
+        assert!((1_000..=1_000 + WORKERS).contains(&all), "{all}");
     }
 
     #[test]
