@@ -18,6 +18,7 @@ mod limits;
 mod raw;
 mod recursion;
 mod scalars;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -29,6 +30,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 pub use fault::{At, Fault, Severity};
+pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
     Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Limits, Listen, Log, LogFormat, Prefetch,
     QnameMinimisation, Recursion, Roots, Stale, StubZone, TcpLimits, Upstream,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};
 use crate::dns::name::Name;
@@ -35,6 +36,8 @@ pub struct Config {
     pub identity: Identity,
     /// The TSIG keys.
     pub keys: Vec<Arc<Key>>,
+    /// Which names answer from pools, and how.
+    pub steering: Steering,
     /// How much anybody gets.
     pub limits: Limits,
 }

@@ -5,6 +5,7 @@
 //! Nothing here probes anything: the edge does, and tells what it saw.
 
 pub mod board;
+pub mod check;
 pub mod combine;
 pub mod overrides;
 pub mod saved;
@@ -12,6 +13,7 @@ pub mod tracker;
 pub mod watch;
 
 pub use board::{Bar, Board, Standing};
+pub use check::{Check, HttpProbe, Probe};
 pub use combine::{Need, Peer};
 pub use overrides::{Action, Override, Overrides, Refusal, Roster};
 pub use tracker::{Sighting, State, Timing, Tracker};
