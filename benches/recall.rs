@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use meridian::base::{Dice, Instant, bounds};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
+use meridian::dns::cookie::{CookieSecret, CookieSecrets};
 use meridian::dns::wire::{Glance, glance};
 use meridian::dns::{Edns, Flags, Message, Question, RecordType, RrSet};
 use meridian::handlers::cache::finished::{Finished, Key};
+use meridian::handlers::gate::{Algorithm, LimitSettings, Limits, Prefix, QueryLimit, Rate, ResponseLimit};
 
 fn main() {
     divan::main();
@@ -139,6 +141,70 @@ fn recall_a_foreseen_batch(bencher: Bencher<'_, '_>, names: usize) {
         });
         hits.count()
     });
+}
+
+/// Limits on, nobody over them: what every query and every response of a stranger costs.
+fn limits() -> (Limits, Vec<Asker>) {
+    let rate = |count| Rate { count, per: std::time::Duration::from_secs(1) };
+    let (prefix, exempt) = (Prefix { v4: 24, v6: 56 }, NetworkSet::loopback());
+    let queries = QueryLimit {
+        rate: rate(1_000_000),
+        burst: 1_000_000,
+        prefix,
+        algorithm: Algorithm::TokenBucket,
+        slip: 2,
+        exempt: exempt.clone(),
+        is_dry_run: false,
+    };
+    let responses = ResponseLimit {
+        answers: Some(rate(1_000_000)),
+        referrals: None,
+        nodata: None,
+        nxdomain: None,
+        errors: None,
+        all: None,
+        window: std::time::Duration::from_secs(15),
+        prefix,
+        slip: 2,
+        exempt,
+        exempts_clients: true,
+        is_dry_run: false,
+    };
+    let settings = LimitSettings { deny: NetworkSet::default(), queries: vec![queries], responses: Some(responses) };
+    let asker = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let address = std::net::SocketAddr::from(([198, high, low, 1], 5353));
+        Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false }
+    };
+    (Limits::new(settings, &mut Dice::from_number(1)), (0..1_000).map(asker).collect())
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn admit_a_query(bencher: Bencher<'_, '_>) {
+    let (limits, askers) = limits();
+    let (mut askers, mut now) = (askers.iter().cycle(), 1_000_000_000_000);
+    bencher.bench_local(|| {
+        now += 1_000;
+        askers.next().map(|asker| limits.admit(asker.address.ip(), false, Instant::from_nanos(now)))
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn release_a_response(bencher: Bencher<'_, '_>) {
+    let (limits, askers) = limits();
+    let (mut askers, mut now) = (askers.iter().cycle(), 1_000_000_000_000);
+    bencher.bench_local(|| {
+        now += 1_000;
+        askers.next().map(|asker| limits.release(asker, false, 9, Instant::from_nanos(now)))
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn examine_a_cookie(bencher: Bencher<'_, '_>) {
+    let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: None };
+    let address = std::net::IpAddr::from([192, 0, 2, 1]);
+    let Some(first) = secrets.examine(&[7; 8], address, 1_000) else { return };
+    bencher.bench_local(|| secrets.examine(black_box(&first.reply), address, 1_001));
 }
 
 #[divan::bench(sample_size = 10_000)]

@@ -159,6 +159,7 @@ mod tests {
                 authority,
                 additional,
                 ede,
+                scope: None,
                 recallable_until: None,
                 is_ageless: false,
                 wildcard_zone: None,
