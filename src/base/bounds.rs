@@ -288,6 +288,14 @@ bounds! {
     CHECKS_MAX: usize = 100_000;
     /// Health checks under way at a time.
     CHECKS_IN_FLIGHT: usize = 256;
+    /// Octets read of what a probed target sends.
+    CHECK_BODY_MAX: usize = 64 * 1024;
+    /// Octets kept of what a check's program prints.
+    CHECK_OUTPUT_MAX: u64 = 4 * 1024;
+    /// Octets of the text that says what a probe found.
+    CHECK_WHY_MAX: usize = 200;
+    /// Addresses tried of a host that is probed by its name.
+    CHECK_ADDRESSES_MAX: usize = 4;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
     /// Health that was saved longer ago than this is not believed any more.

@@ -104,9 +104,13 @@ impl Watch {
             self.is_mass(self.troubles_within(known.timing().detection_max(), now) + was_healthy)
         };
         let was_healthy = known.state() == State::Healthy;
-        let change = self.end_probe(key, |tracker| {
-            if is_doubtful { tracker.doubt(now) } else { tracker.observe(sighting, now, dice) }
-        });
+        let change =
+            self.end_probe(
+                key,
+                |tracker| {
+                    if is_doubtful { tracker.doubt(now) } else { tracker.observe(sighting, now, dice) }
+                },
+            );
         if was_healthy && change.is_some() {
             if self.troubles.len() >= self.trackers.len() {
                 self.troubles.pop_front();
