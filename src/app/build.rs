@@ -17,6 +17,7 @@ use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
 use crate::handlers::special::Special;
+use crate::steer::Scene;
 
 /// The forward zones' upstreams, in the order of [`resolve::Settings::forward`].
 pub type Forwarders = Vec<Forwarder>;
@@ -38,6 +39,8 @@ pub struct Kept {
     pub homes: Keyed,
     /// The link that answers for our zones; their keeper fills it.
     pub authority: Arc<Authority>,
+    /// What steering knows; a reload has one of its own, since pools have other places in it.
+    pub scene: Arc<Scene>,
 }
 
 impl Kept {
@@ -45,7 +48,8 @@ impl Kept {
     #[must_use]
     pub fn nothing(dice: &mut Dice) -> Self {
         let authority = Arc::new(Authority::new(Zones::new(keyed(dice))));
-        Self { cache: None, homes: keyed(dice), authority }
+        let scene = Arc::new(Scene::new(Arc::default()));
+        Self { cache: None, homes: keyed(dice), authority, scene }
     }
 }
 

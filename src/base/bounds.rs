@@ -296,6 +296,22 @@ bounds! {
     CHECK_WHY_MAX: usize = 200;
     /// Addresses tried of a host that is probed by its name.
     CHECK_ADDRESSES_MAX: usize = 4;
+    /// Numbers of feeds being fetched at a time.
+    FEEDS_IN_FLIGHT: usize = 64;
+    /// A number of a feed must be fetched within this time.
+    FEED_DEADLINE: Duration = Duration::from_secs(5);
+    /// The least time between two boards: so long may a changed health wait for the answers.
+    BOARD_EVERY: Duration = Duration::from_millis(200);
+    /// The least time between two publications of feeds.
+    FEEDS_EVERY: Duration = Duration::from_millis(500);
+    /// The least time between two savings of health and overrides.
+    HEALTH_SAVED_EVERY: Duration = Duration::from_secs(2);
+    /// Health and overrides are saved this often even if nothing changes.
+    HEALTH_SAVED_ANYWAY: Duration = Duration::from_secs(300);
+    /// A drained member is waited for so long past the end of its last answer, for slow clocks.
+    DRAIN_SLACK: Duration = Duration::from_secs(2);
+    /// Octets of the saved health and overrides.
+    SAVED_HEALTH_MAX: u64 = 64 * 1024 * 1024;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
     /// Health that was saved longer ago than this is not believed any more.

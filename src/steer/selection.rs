@@ -12,7 +12,7 @@ use super::feeds::Feeds;
 use super::hashing::hash_words;
 use super::health::{Board, Standing};
 use super::policy::{Plan, PolicyFault, StageSpec, plan};
-use super::pool::Pool;
+use super::pool::{Pool, PoolId};
 use super::trace::{Step, Trace};
 use crate::base::Dice;
 
@@ -207,6 +207,14 @@ impl Steering {
     #[must_use]
     pub fn empties_at(&self, member: u16) -> u64 {
         self.handed_out.get(usize::from(member)).map_or(0, |until| until.load(Ordering::Relaxed))
+    }
+
+    /// When the last answer that holds that member of `pool`, the name's own or its fallback, expires, seconds of the
+    /// calendar; 0 if there was none.
+    #[must_use]
+    pub fn leaves_at(&self, pool: PoolId, member: u16) -> u64 {
+        let own = if self.pool.id() == pool { self.empties_at(member) } else { 0 };
+        own.max(self.fallback.as_ref().map_or(0, |fallback| fallback.leaves_at(pool, member)))
     }
 
     /// The steering that a selection was made by: this one, or the fallback's.

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::current::Current;
 use super::files::Fingerprints;
+use super::lookout::Lookout;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
 use super::{explain, files, total};
@@ -20,12 +21,13 @@ use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{AdminHouse, Task};
+use crate::edge::admin::{AdminHouse, PoolHouse, Task};
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::Hosts;
+use crate::steer::Scene;
 
 /// The library and the folder that it came from.
 struct Shelf {
@@ -55,6 +57,7 @@ pub struct Control {
     /// What the zones' files last said; held while they are read, so that one reading follows another.
     library: Mutex<Shelf>,
     surroundings: Surroundings,
+    lookout: Arc<Lookout>,
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
@@ -68,7 +71,7 @@ impl Control {
         path: Option<&Path>,
         held: Held,
         (keeper, library): (Arc<Keeper>, Library),
-        surroundings: Surroundings,
+        (surroundings, lookout): (Surroundings, Arc<Lookout>),
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
@@ -78,6 +81,7 @@ impl Control {
             keeper,
             library: Mutex::new(Shelf { library, folder: None }),
             surroundings,
+            lookout,
             tallies,
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
@@ -123,6 +127,12 @@ impl Control {
             let _watch = files::watch_hosts(&config, watched, move |hosts| own.change_hosts(hosts));
             self.reloaded.notified().await;
         }
+    }
+
+    /// Who watches the members of pools.
+    #[must_use]
+    pub const fn lookout(&self) -> &Arc<Lookout> {
+        &self.lookout
     }
 
     /// The keeper of the zones.
@@ -215,6 +225,9 @@ impl Control {
             return Err(format!("{text}; restart for that"));
         }
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
+        // The board is up before anybody answers by it.
+        held.kept.scene = Arc::new(Scene::new(held.kept.scene.atlas()));
+        self.lookout.configure(&checked.config.steering, Arc::clone(&held.kept.scene));
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
         tell(&reading.fresh);
@@ -244,6 +257,10 @@ pub fn tell(zones: &[Arc<Zone>]) {
 }
 
 impl AdminHouse for Control {
+    fn pools(&self) -> Option<&dyn PoolHouse> {
+        Some(&*self.lookout)
+    }
+
     fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Relaxed)
     }

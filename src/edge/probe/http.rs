@@ -75,6 +75,57 @@ pub(super) async fn ask(
     }
 }
 
+/// What a URL says.
+struct Place<'u> {
+    is_tls: bool,
+    host: &'u str,
+    port: u16,
+    path: &'u str,
+}
+
+fn parse_url(url: &str) -> Option<Place<'_>> {
+    let (is_tls, rest) = match url.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, url.strip_prefix("http://")?),
+    };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let behind = host.get(host.rfind(']').map_or(0, |bracket| bracket + 1)..)?;
+    let port = match behind.rsplit_once(':') {
+        Some((_, port)) => port.parse().ok()?,
+        None if is_tls => 443,
+        None => 80,
+    };
+    let path = if path.is_empty() { "/" } else { path };
+    (!without_port(host).is_empty()).then_some(Place { is_tls, host, port, path })
+}
+
+/// Fetches a number: the whole body, or what stands in a JSON body at the end of the way `field`.
+pub(super) async fn fetch(url: &str, field: &[Box<str>], trust: &tls::Trust) -> Probed<f64> {
+    let place = parse_url(url).ok_or_else(|| Finding::untold(format_args!("{url:?} is no URL")))?;
+    let host = without_port(place.host);
+    let target = host.parse().map_or_else(|_| Target::Host(host.into()), Target::Address);
+    let Place { is_tls, port, path, .. } = place;
+    let host = Some(place.host);
+    let asking = Asking { is_tls, verifies: true, roots: None, port, method: "GET", path, host };
+    let answer = ask(&asking, &target, trust, |_| false).await?;
+    if !(200..300).contains(&answer.status) {
+        return Err(Finding::bad(format_args!("status {}", answer.status)));
+    }
+    number(&answer.body, field).ok_or_else(|| Finding::bad("there is no number where one is expected"))
+}
+
+fn number(body: &[u8], field: &[Box<str>]) -> Option<f64> {
+    if field.is_empty() {
+        return std::str::from_utf8(body).ok()?.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    }
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let value = field.iter().try_fold(&body, |value, key| match value {
+        serde_json::Value::Array(list) => list.get(key.parse::<usize>().ok()?),
+        other => other.get(&**key),
+    })?;
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|number| number.is_finite())
+}
+
 fn compose(asking: &Asking<'_>, target: &Target) -> Probed<Request<Empty<Bytes>>> {
     let usual = if asking.is_tls { 443 } else { 80 };
     let host = asking.host.map_or_else(
@@ -158,6 +209,33 @@ fn in_words(fault: &hyper::Error) -> String {
 #[cfg(test)]
 mod unit_tests {
     use super::*;
+
+    #[test]
+    fn a_url_names_its_place() {
+        let parsed = |url| parse_url(url).map(|place| (place.is_tls, place.host, place.port, place.path));
+        assert_eq!(parsed("http://192.0.2.1/load"), Some((false, "192.0.2.1", 80, "/load")));
+        assert_eq!(parsed("https://www.example:8443"), Some((true, "www.example:8443", 8443, "/")));
+        assert_eq!(parsed("http://[2001:db8::1]:9/x?y"), Some((false, "[2001:db8::1]:9", 9, "/x?y")));
+        assert_eq!(parsed("http://[2001:db8::1]/"), Some((false, "[2001:db8::1]", 80, "/")));
+        for bad in ["ftp://x/", "http:///path", "http://x:99999/", "www.example", "http://x:port/"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_the_body_or_stands_in_it() {
+        let at = |body: &str, field: &[&str]| {
+            number(body.as_bytes(), &field.iter().map(|key| (*key).into()).collect::<Vec<Box<str>>>())
+        };
+        assert_eq!(at(" 0.75\n", &[]), Some(0.75));
+        assert_eq!(at("{\"cpu\": 12}", &["cpu"]), Some(12.0));
+        assert_eq!(at("{\"a\": [{\"b\": \"3.5\"}]}", &["a", "0", "b"]), Some(3.5));
+        for (body, field) in [("busy", &[][..]), ("NaN", &[]), ("{\"cpu\": null}", &["cpu"]), ("{}", &["cpu"])] {
+            assert_eq!(at(body, field), None, "{body}");
+        }
+        let deep = "[".repeat(60_000);
+        assert_eq!(at(&deep, &["0"]), None, "nesting is bounded");
+    }
 
     #[test]
     fn a_host_may_have_a_port() {

@@ -8,7 +8,7 @@
 mod command;
 mod dns;
 mod file;
-pub mod http;
+mod http;
 mod icmp;
 mod tcp;
 mod tls;
@@ -153,6 +153,18 @@ impl Prober {
         match timeout(within, self.run(probe, subject)).await {
             Ok(Ok(finding) | Err(finding)) => finding,
             Err(_) => Finding::bad(format_args!("not done within {within:?}")),
+        }
+    }
+
+    /// Fetches a number from `url` (http or https); done within `within`. With a `field` the body is JSON, and the
+    /// number stands at the end of that way through it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn fetch(&self, url: &str, field: &[Box<str>], within: Duration) -> Result<f64, String> {
+        match timeout(within, http::fetch(url, field, &self.trust)).await {
+            Ok(fetched) => fetched.map_err(|finding| finding.why().to_owned()),
+            Err(_) => Err(format!("not done within {within:?}")),
         }
     }
 

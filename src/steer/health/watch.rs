@@ -151,8 +151,13 @@ impl Watch {
 
     /// A sign of trouble from elsewhere: makes a healthy check suspect.
     pub fn suspect(&mut self, key: &str, now: Instant) -> Option<State> {
-        let change = self.trackers.get_mut(key)?.suspect(now);
-        self.rebuild_queue();
+        let (key, tracker) = self.trackers.get_key_value(key).map(|(key, tracker)| (key.clone(), tracker))?;
+        let is_queued = tracker.poll_probe().is_some_and(|due| self.queue.remove(&(due, key.clone())));
+        let tracker = self.trackers.get_mut(&key)?;
+        let change = tracker.suspect(now);
+        if let Some(due) = tracker.poll_probe().filter(|_| is_queued) {
+            self.queue.insert((due, key));
+        }
         change
     }
 
