@@ -20,8 +20,6 @@ const FAILURES: &str = "failures";
 const EPOCH_MIN: Duration = Duration::from_secs(10);
 /// Shares are believed for so many epochs when none follows.
 const EPOCHS_BELIEVED: u32 = 3;
-/// The bounds of a member's share.
-const SHARES: (f64, f64) = (0.05, 0.90);
 
 /// A number to fetch.
 #[derive(Clone, PartialEq, Debug)]
@@ -195,10 +193,12 @@ impl Feeding {
         }
     }
 
+    /// What is learned of a pool; none where no policy would use it.
     fn learning(&mut self, plan: &Plan, pool: PoolId, now: Instant) -> Option<&mut Learning> {
         let members = plan.settings(pool)?.pool.members().len();
+        let (min, max) = plan.shares(pool)?;
         Some(self.learning.entry(pool).or_insert_with(|| Learning {
-            learner: Learner::new(members, SHARES.0, SHARES.1),
+            learner: Learner::new(members, min, max),
             epoch_ends: now + epoch(plan, pool),
             counters: BTreeMap::new(),
         }))

@@ -9,7 +9,7 @@ use crate::app::config::{PoolSettings, SteeredName, Steering};
 use crate::edge::probe::{Subject, Target};
 use crate::steer::health::watch::CheckKey;
 use crate::steer::health::{Check, HttpProbe, Need, Probe, Timing};
-use crate::steer::{Member, Pool, PoolId};
+use crate::steer::{Member, Pool, PoolId, StageSpec};
 
 /// One check of one target.
 #[derive(Clone, PartialEq, Debug)]
@@ -76,12 +76,12 @@ impl Plan {
     }
 
     fn add(&mut self, check: &Arc<Check>, subject: Subject) -> CheckKey {
-        let mut text = describe(check, &subject);
+        let text = describe(check, &subject);
         // Equal but for their timing: the first has the plain key, so that its state survives another timing.
-        if self.tasks.get(text.as_str()).is_some_and(|known| known.timing != check.timing) {
-            text += &format!(" {:?}", check.timing);
-        }
-        let key = CheckKey::from(text);
+        let key = match self.tasks.get(text.as_str()) {
+            Some(known) if known.timing != check.timing => CheckKey::from(format!("{text} {:?}", check.timing)),
+            _ => CheckKey::from(text),
+        };
         let task = || Task { check: Arc::clone(check), subject, timing: check.timing };
         self.tasks.entry(Arc::clone(&key)).or_insert_with(task);
         key
@@ -109,6 +109,16 @@ impl Plan {
     pub fn ttl_max(&self, pool: PoolId) -> Option<u32> {
         let names = self.names.iter().filter(|name| name.pool == pool || name.fallback == Some(pool));
         names.map(|name| name.terms.ttl_max).max()
+    }
+
+    /// The bounds of the shares that `bandit` may give members of `pool`: those of the first policy that has it.
+    #[must_use]
+    pub fn shares(&self, pool: PoolId) -> Option<(f64, f64)> {
+        let names = self.names.iter().filter(|name| name.pool == pool);
+        names.flat_map(|name| &name.policy.stages).find_map(|stage| match stage {
+            StageSpec::Bandit { min, max } => Some((*min, *max)),
+            _ => None,
+        })
     }
 
     /// The settings of a pool by its place.
