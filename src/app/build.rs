@@ -17,7 +17,7 @@ use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
 use crate::handlers::special::Special;
-use crate::steer::Scene;
+use crate::steer::{Helm, Scene};
 
 /// The forward zones' upstreams, in the order of [`resolve::Settings::forward`].
 pub type Forwarders = Vec<Forwarder>;
@@ -39,17 +39,16 @@ pub struct Kept {
     pub homes: Keyed,
     /// The link that answers for our zones; their keeper fills it.
     pub authority: Arc<Authority>,
-    /// What steering knows; a reload has one of its own, since pools have other places in it.
-    pub scene: Arc<Scene>,
 }
 
 impl Kept {
     /// Nothing yet.
     #[must_use]
     pub fn nothing(dice: &mut Dice) -> Self {
-        let authority = Arc::new(Authority::new(Zones::new(keyed(dice))));
-        let scene = Arc::new(Scene::new(Arc::default()));
-        Self { cache: None, homes: keyed(dice), authority, scene }
+        // Nothing is known of places until a steered name asks for them.
+        let helm = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
+        let authority = Arc::new(Authority::new(Zones::new(keyed(dice)), helm));
+        Self { cache: None, homes: keyed(dice), authority }
     }
 }
 

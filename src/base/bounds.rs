@@ -312,6 +312,9 @@ bounds! {
     DRAIN_SLACK: Duration = Duration::from_secs(2);
     /// Octets of the saved health and overrides.
     SAVED_HEALTH_MAX: u64 = 64 * 1024 * 1024;
+    /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
+    /// steering rules), and another member may have what this one lacks.
+    STEERED_DENIAL_TTL: u32 = 10;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
     /// Health that was saved longer ago than this is not believed any more.

@@ -11,12 +11,14 @@ use tracing::{error, info, warn};
 use super::current::Current;
 use super::files::Fingerprints;
 use super::lookout::Lookout;
+use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
 use super::{explain, files, total};
 use crate::app::build::{self, Built, Kept};
 use crate::app::config::{self, Config, Severity};
 use crate::app::machine;
+use crate::app::steered;
 use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
@@ -27,7 +29,6 @@ use crate::edge::seed;
 use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::Hosts;
-use crate::steer::Scene;
 
 /// The library and the folder that it came from.
 struct Shelf {
@@ -46,6 +47,8 @@ pub struct Held {
     pub kept: Kept,
     /// The files as they were read.
     pub watched: Fingerprints,
+    /// The databases of places.
+    pub places: Places,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
@@ -224,10 +227,17 @@ impl Control {
             let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
+        let authority = Arc::clone(&held.kept.authority);
+        let helm = steered::helm(&checked.config.steering, &authority.helm())?;
+        let places = held.places.read(&checked.config.steering, &helm)?;
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
-        // The board is up before anybody answers by it.
-        held.kept.scene = Arc::new(Scene::new(held.kept.scene.atlas()));
-        self.lookout.configure(&checked.config.steering, Arc::clone(&held.kept.scene));
+        let scene = Arc::clone(helm.scene());
+        held.places.settle(places, &scene, || {});
+        // The board first, or nobody would know how new members stand.
+        self.lookout.configure(&checked.config.steering);
+        self.lookout.follow(helm.names().cloned().collect());
+        // Before the zones: what stands in them for pools is not to be answered as it stands.
+        authority.take_helm(helm);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
         tell(&reading.fresh);

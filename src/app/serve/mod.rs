@@ -8,6 +8,7 @@ pub mod explain;
 pub mod files;
 pub mod log;
 pub mod lookout;
+pub mod places;
 pub mod station;
 pub mod transfer;
 pub mod updates;
@@ -30,12 +31,14 @@ use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::Clerks;
 use self::lookout::Lookout;
+use self::places::Places;
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
 use super::config::Config;
+use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
@@ -75,6 +78,17 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let files = files::read(config)?;
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
+    let now = clock.now();
+    let scene = Arc::clone(kept.authority.helm().scene());
+    scene.set_calendar(wall_seconds(), now);
+    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let mut places = Places::default();
+    let found = places.read(&config.steering, &helm)?;
+    kept.authority.take_helm(helm);
+    {
+        let _within = runtime.enter();
+        places.settle(found, &scene, || {});
+    }
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
     let bound = bind(config)?;
     let now = clock.now();
@@ -97,7 +111,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
         path,
-        Held { config: config.clone(), built, kept, watched },
+        Held { config: config.clone(), built, kept, watched, places },
         (keeper, zones.library),
         (surroundings, lookout),
         crew.tallies.clone(),
@@ -117,8 +131,10 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
 /// Begins to watch the members of pools, and waits for the first round: nobody is to be led to the dead, so nothing
 /// listens before.
 fn look_around(config: &Config, kept: &Kept, runtime: &Runtime, clock: MachineClock, dice: &mut Dice) -> Arc<Lookout> {
-    let scene = Arc::clone(&kept.scene);
-    let lookout = Arc::new(Lookout::new(&config.steering, scene, config.state.as_deref(), clock, dice));
+    let helm = kept.authority.helm();
+    let (scene, state) = (Arc::clone(helm.scene()), config.state.as_deref());
+    let lookout = Arc::new(Lookout::new(&config.steering, scene, state, clock, dice));
+    lookout.follow(helm.names().cloned().collect());
     runtime.spawn(Arc::clone(&lookout).keep_watch());
     runtime.block_on(lookout.first_round(config.steering.startup_timeout));
     lookout
@@ -349,6 +365,15 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let runtime = start_runtime(1)?;
     let files = files::read(config)?.files;
     let mut kept = Kept::nothing(&mut dice);
+    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let mut places = Places::default();
+    let found = places.read(&config.steering, &helm)?;
+    {
+        let _within = runtime.enter();
+        places.settle(found, helm.scene(), || {});
+    }
+    helm.scene().set_calendar(wall_seconds(), clock.now());
+    kept.authority.take_helm(helm);
     let zones = Library::new(keyed(&mut dice)).read(config);
     if zones.has_faults() {
         return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

@@ -13,7 +13,6 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,9 +29,10 @@ use crate::edge::admin::pools::{Order, PoolHouse, PoolView, Refused};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::files::{read_octets, write_aside};
 use crate::edge::probe::{Finding, Prober};
+use crate::steer::Scene;
 use crate::steer::health::watch::CheckKey;
 use crate::steer::health::{Action, saved};
-use crate::steer::{Scene, Steering};
+use crate::steer::helm::Steered;
 
 /// The file's name in the `state` directory.
 const SAVED: &str = "health";
@@ -45,6 +45,7 @@ const NAMED_MAX: usize = 20;
 pub struct Lookout {
     clock: MachineClock,
     prober: Prober,
+    scene: Arc<Scene>,
     held: Mutex<Held>,
     /// Something has changed that the task should look at now.
     nudge: Notify,
@@ -55,11 +56,8 @@ pub struct Lookout {
 /// What changes.
 struct Held {
     tower: Tower,
-    scene: Arc<Scene>,
-    /// The steered names, which know until when their answers are held; none where nobody has told of them.
-    names: Option<Vec<Arc<Steering>>>,
-    /// The same of names that were replaced: pool and member, and until when.
-    owed: BTreeMap<(String, String), u64>,
+    /// The steered names, which know until when their answers are held.
+    names: Vec<Arc<Steered>>,
 }
 
 /// When the task did something last.
@@ -93,12 +91,13 @@ impl Lookout {
         let lookout = Self {
             clock,
             prober: Prober::new(own_dice()),
-            held: Mutex::new(Held { tower, scene, names: None, owed: BTreeMap::new() }),
+            held: Mutex::new(Held { tower, names: Vec::new() }),
+            scene,
             nudge: Notify::new(),
             first_round: watch::Sender::new(false),
             state: state.map(Path::to_owned),
         };
-        lookout.held().post(at.wall);
+        lookout.post(&mut lookout.held(), at.wall);
         lookout
     }
 
@@ -110,26 +109,31 @@ impl Lookout {
         Moment { now: self.clock.now(), wall: wall_seconds() }
     }
 
-    /// Watches what `settings` say from now on, and posts to `scene`, which has the board when this returns. Checks
-    /// and members that were known go on.
-    pub fn configure(&self, settings: &config::Steering, scene: Arc<Scene>) {
+    /// Watches what `settings` say from now on; the board says so when this returns. Checks and members that were
+    /// known go on.
+    pub fn configure(&self, settings: &config::Steering) {
         let at = self.moment();
         self.prober.forget_trust();
-        scene.set_calendar(at.wall, at.now);
         let mut held = self.held();
-        held.remember_answers(at.wall);
-        (held.scene, held.names) = (scene, None);
         held.tower.replace(Plan::new(settings), at);
-        held.post(at.wall);
+        self.post(&mut held, at.wall);
         drop(held);
         self.nudge.notify_one();
     }
 
     /// Takes the steered names that are in force, in order to know when a drained member's last answer expires.
-    pub fn follow(&self, names: Vec<Arc<Steering>>) {
-        let mut held = self.held();
-        held.remember_answers(wall_seconds());
-        held.names = Some(names);
+    pub fn follow(&self, names: Vec<Arc<Steered>>) {
+        self.held().names = names;
+    }
+
+    /// Posts the board if it has changed.
+    fn post(&self, held: &mut Held, wall: u64) -> bool {
+        let board = held.tower.poll_board(wall);
+        let is_new = board.is_some();
+        if let Some(board) = board {
+            self.scene.post(board);
+        }
+        is_new
     }
 
     /// Waits until every check was tried once, `at_most` so long; whether that was enough. Members of whom nothing
@@ -173,7 +177,7 @@ impl Lookout {
         }
         if at.now.since(done.tick) >= TICK {
             done.tick = at.now;
-            held.scene.set_calendar(at.wall, at.now);
+            self.scene.set_calendar(at.wall, at.now);
             held.tower.tick(at);
             held.follow_drains(at.wall);
         }
@@ -181,17 +185,17 @@ impl Lookout {
         if held.tower.is_board_old {
             wake = wake.min(done.board + bounds::BOARD_EVERY);
         }
-        if at.now.since(done.board) >= bounds::BOARD_EVERY && held.post(at.wall) {
+        if at.now.since(done.board) >= bounds::BOARD_EVERY && self.post(&mut held, at.wall) {
             done.board = at.now;
         }
         if at.now.since(done.feeds) >= bounds::FEEDS_EVERY
             && let Some(feeds) = held.tower.feeding.poll_feeds()
         {
             done.feeds = at.now;
-            held.scene.measure(feeds);
+            self.scene.measure(feeds);
         }
         if !*self.first_round.borrow() && held.tower.is_first_round_over() {
-            held.post(at.wall);
+            self.post(&mut held, at.wall);
             self.first_round.send_replace(true);
         }
         let unsaved_for = at.now.since(done.saved);
@@ -253,27 +257,11 @@ impl Drop for Report<'_> {
 }
 
 impl Held {
-    /// Posts the board if it has changed.
-    fn post(&mut self, wall: u64) -> bool {
-        match self.tower.poll_board(wall) {
-            Some(board) => {
-                self.scene.post(board);
-                true
-            }
-            None => false,
-        }
-    }
-
     /// When the last answer with a member that `glob` names expires, and a little later.
     fn empties_at(&self, glob: &str, wall: u64) -> u64 {
-        let until = self.tower.matching(glob).map(|(pool, index, member)| {
-            let told = match &self.names {
-                Some(names) => names.iter().map(|name| name.leaves_at(pool.id(), index)).max().unwrap_or(0),
-                // Nobody knows what was handed out: as if it were handed out now.
-                None => self.tower.plan.ttl_max(pool.id()).map_or(0, |ttl| wall + u64::from(ttl)),
-            };
-            let owed = self.owed.get(&(pool.name().to_owned(), member.name.to_string())).copied();
-            told.max(owed.unwrap_or(0))
+        let members = self.tower.matching(glob);
+        let until = members.flat_map(|(pool, index, _)| {
+            self.names.iter().map(move |name| name.steering().leaves_at(pool.id(), index))
         });
         until.max().unwrap_or(0).max(wall) + bounds::DRAIN_SLACK.as_secs()
     }
@@ -286,22 +274,6 @@ impl Held {
             drains.map(|known| (known.glob.clone(), self.empties_at(&known.glob, known.since))).collect();
         for (glob, empty_at) in ends {
             self.tower.overrides.postpone(&glob, empty_at);
-        }
-    }
-
-    /// The names in force are about to be replaced, and their memory with them.
-    fn remember_answers(&mut self, wall: u64) {
-        self.owed.retain(|_, until| *until > wall);
-        let Some(names) = &self.names else { return };
-        for settings in &self.tower.plan.pools {
-            let pool = &settings.pool;
-            for (index, member) in pool.members().iter().enumerate() {
-                let until = names.iter().map(|name| name.leaves_at(pool.id(), index as u16)).max().unwrap_or(0);
-                if until > wall {
-                    let owed = self.owed.entry((pool.name().to_owned(), member.name.to_string())).or_insert(0);
-                    *owed = until.max(*owed);
-                }
-            }
         }
     }
 }
@@ -317,7 +289,7 @@ impl PoolHouse for Lookout {
         let mut held = self.held();
         let empty_at = held.empties_at(glob, at.wall);
         held.tower.decide((glob, Action::Drain), order, empty_at, at)?;
-        held.post(at.wall);
+        self.post(&mut held, at.wall);
         let empty_at = held.empties_at(glob, at.wall);
         held.tower.overrides.postpone(glob, empty_at);
         drop(held);
@@ -330,7 +302,7 @@ impl PoolHouse for Lookout {
         let action = if is_up { Action::Up } else { Action::Down };
         let mut held = self.held();
         let count = held.tower.decide((glob, action), order, at.wall, at)?;
-        held.post(at.wall);
+        self.post(&mut held, at.wall);
         drop(held);
         self.nudge.notify_one();
         Ok(count)
@@ -339,7 +311,7 @@ impl PoolHouse for Lookout {
     fn unforce(&self, glob: &str) -> usize {
         let mut held = self.held();
         let count = held.tower.lift(glob);
-        held.post(wall_seconds());
+        self.post(&mut held, wall_seconds());
         drop(held);
         self.nudge.notify_one();
         count
