@@ -41,7 +41,7 @@ async fn says(words: Vec<u8>, hangs: bool) -> u16 {
             let words = words.clone();
             tokio::spawn(async move {
                 let mut head = [0; 4096];
-                stream.read(&mut head).await.ok();
+                let _read = stream.read(&mut head).await;
                 stream.write_all(&words).await.ok();
                 if hangs {
                     std::future::pending::<()>().await;
@@ -173,7 +173,7 @@ impl Authority {
             while let Ok((stream, _)) = listener.accept().await {
                 if let Ok(mut stream) = acceptor.accept(stream).await {
                     let mut head = [0; 4096];
-                    stream.read(&mut head).await.ok();
+                    let _read = stream.read(&mut head).await;
                     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.ok();
                     stream.flush().await.ok();
                 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::app::config::Machine;
-use crate::steer::health::Board;
+use crate::steer::health::{Board, Standing};
 use crate::steer::health::{Refusal, State};
 use crate::steer::{Feeds, PoolId};
 
@@ -57,7 +57,7 @@ impl World {
                 };
                 self.tower.handle_finding(&key, &finding, Duration::from_millis(1), self.at());
             }
-            if self.now.nanos() % 1_000_000_000 == 0 {
+            if self.now.nanos().is_multiple_of(1_000_000_000) {
                 self.tower.tick(self.at());
             }
             if let Some(board) = self.tower.poll_board(self.at().wall) {
@@ -71,7 +71,7 @@ impl World {
     }
 
     fn words(&self, pool: u32) -> Vec<&'static str> {
-        self.board.standings(PoolId(pool)).iter().map(|standing| standing.word()).collect()
+        self.board.standings(PoolId(pool)).iter().map(Standing::word).collect()
     }
 }
 
@@ -138,7 +138,7 @@ fn trouble_of_our_own_makes_nobody_down() {
     world.untold = true;
     world.pass(Duration::from_secs(60));
     assert_eq!(world.words(0), ["UNKNOWN"; 3]);
-    assert!(world.board.standings(PoolId(0)).iter().all(|standing| standing.is_usable()));
+    assert!(world.board.standings(PoolId(0)).iter().all(Standing::is_usable));
     assert_eq!(world.tower.unknown().len(), 5);
 }
 
@@ -183,7 +183,7 @@ fn what_was_saved_is_taken_over_and_needs_no_first_round() {
     fresh.tower.restore(&saved::parse(&text), Moment { now: fresh.now, wall: at.wall + 300 });
     assert!(fresh.tower.is_first_round_over());
     let board = fresh.tower.poll_board(at.wall + 300).unwrap();
-    let words: Vec<_> = board.standings(PoolId(0)).iter().map(|standing| standing.word()).collect();
+    let words: Vec<_> = board.standings(PoolId(0)).iter().map(Standing::word).collect();
     assert_eq!(words, ["DOWN", "DRAINED", "HEALTHY"]);
     let mut late = World::new(TWO_POOLS);
     late.tower.restore(&saved::parse(&text), Moment { now: late.now, wall: at.wall + 601 });
@@ -323,7 +323,7 @@ async fn serve_while(alive: Arc<std::sync::atomic::AtomicBool>) -> u16 {
         while let Ok((mut stream, _)) = listener.accept().await {
             let status = if alive.load(std::sync::atomic::Ordering::Relaxed) { "200 OK" } else { "500 Broken" };
             let mut head = [0; 2048];
-            stream.read(&mut head).await.ok();
+            let _read = stream.read(&mut head).await;
             let response = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
             stream.write_all(response.as_bytes()).await.ok();
         }
