@@ -79,9 +79,9 @@ const TWO_POOLS: &str = r#"
 checks: {web: {http: /healthz, every: 10s, timeout: 3s}, tcp: {tcp: 443, every: 5s}}
 pools:
   www:
-    checks: [web]
+    check: [web]
     members: {fra: {a: 192.0.2.1}, iad: {a: [192.0.2.2, 192.0.2.3]}, sin: {a: 192.0.2.4}}
-  api: {checks: [web], members: {one: {a: 192.0.2.1}, two: {a: 192.0.2.5}}}
+  api: {check: [web], members: {one: {a: 192.0.2.1}, two: {a: 192.0.2.5}}}
   free: {members: {any: {a: 192.0.2.9}}}
 zones:
   example.com:
@@ -166,7 +166,7 @@ fn a_reload_goes_on_with_what_is_known_and_ends_what_is_gone() {
 #[test]
 fn checks_that_differ_in_timing_alone_are_two() {
     let text = TWO_POOLS.replace("tcp: {tcp: 443", "slow: {http: /healthz, every: 60s}, tcp: {tcp: 443");
-    let world = World::new(&text.replace("api: {checks: [web]", "api: {checks: [slow]"));
+    let world = World::new(&text.replace("api: {check: [web]", "api: {check: [slow]"));
     assert_eq!(world.tower.plan.tasks.len(), 6);
 }
 
@@ -230,7 +230,7 @@ const PUSHED: &str = r#"
 checks: {told: {push: true, max_age: 60s, every: 10s}}
 feeds: {load: {push: true}, temperature: {http: "http://{address}/t", every: 10s}}
 pools:
-  www: {checks: [told], feeds: [load, temperature], members: {fra: {a: 192.0.2.1}, iad: {a: 192.0.2.2}}}
+  www: {check: [told], feeds: [load, temperature], members: {fra: {a: 192.0.2.1}, iad: {a: 192.0.2.2}}}
 policies: {learned: [bandit]}
 zones:
   example.com:
@@ -337,7 +337,7 @@ async fn the_lookout_sees_a_real_server_die_and_return_and_tells_the_scene() {
     let port = serve_while(Arc::clone(&alive)).await;
     let text = format!(
         "checks: {{web: {{http: /, port: {port}, every: 200ms, timeout: 200ms, slow_start: 0s}}}}\n\
-         pools: {{www: {{checks: [web], members: {{fra: {{a: 127.0.0.1}}, free: {{a: 127.0.0.2}}}}}}}}\n"
+         pools: {{www: {{check: [web], members: {{fra: {{a: 127.0.0.1}}, free: {{a: 127.0.0.2}}}}}}}}\n"
     );
     let folder = tempfile::tempdir().unwrap();
     let scene = Arc::new(Scene::new(Arc::default()));
