@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::hashing::hash_bytes;
+use super::hashing::{hash_bytes, hash_words};
 use super::place::{Place, Point};
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
@@ -230,6 +230,12 @@ impl Pool {
     #[must_use]
     pub const fn id(&self) -> PoolId {
         self.id
+    }
+
+    /// A number that pools with the same name and the same members' names have in common, wherever they stand.
+    #[must_use]
+    pub const fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The pool's name.

@@ -261,7 +261,7 @@ impl Steering {
     ) -> Selection {
         let mut asker = *asker;
         asker.agreed = self.agrees.then(|| self.agreed_seed(&asker));
-        let standings = board.standings(self.pool.id());
+        let standings = board.standings(&self.pool);
         let mut set = Candidates::new(&self.pool, standings, feeds.pool(self.pool.id()), &asker);
         set.trace = wants_trace.then(Trace::default);
         let mut scope = self.run(&asker, &mut set, dice);

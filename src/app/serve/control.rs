@@ -235,9 +235,10 @@ impl Control {
         held.places.settle(places, &scene, || {});
         // The board first, or nobody would know how new members stand.
         self.lookout.configure(&checked.config.steering);
-        self.lookout.follow(helm.names().cloned().collect());
+        let names = helm.names().cloned().collect();
         // Before the zones: what stands in them for pools is not to be answered as it stands.
         authority.take_helm(helm);
+        self.lookout.follow(names);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
         tell(&reading.fresh);

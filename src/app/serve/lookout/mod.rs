@@ -31,7 +31,7 @@ use crate::edge::files::{read_octets, write_aside};
 use crate::edge::probe::{Finding, Prober};
 use crate::steer::Scene;
 use crate::steer::health::watch::CheckKey;
-use crate::steer::health::{Action, saved};
+use crate::steer::health::{Action, Board, saved};
 use crate::steer::helm::Steered;
 
 /// The file's name in the `state` directory.
@@ -58,6 +58,8 @@ struct Held {
     tower: Tower,
     /// The steered names, which know until when their answers are held.
     names: Vec<Arc<Steered>>,
+    /// The board from before a reload, while there may be names that still go by it.
+    before: Option<Arc<Board>>,
 }
 
 /// When the task did something last.
@@ -91,7 +93,7 @@ impl Lookout {
         let lookout = Self {
             clock,
             prober: Prober::new(own_dice()),
-            held: Mutex::new(Held { tower, names: Vec::new() }),
+            held: Mutex::new(Held { tower, names: Vec::new(), before: None }),
             scene,
             nudge: Notify::new(),
             first_round: watch::Sender::new(false),
@@ -109,28 +111,35 @@ impl Lookout {
         Moment { now: self.clock.now(), wall: wall_seconds() }
     }
 
-    /// Watches what `settings` say from now on; the board says so when this returns. Checks and members that were
-    /// known go on.
+    /// Watches what `settings` say from now on; the board says so when this returns, and still has the pools from
+    /// before, until [`Lookout::follow`]. Checks and members that were known go on.
     pub fn configure(&self, settings: &config::Steering) {
         let at = self.moment();
         self.prober.forget_trust();
+        let plan = Plan::new(settings);
         let mut held = self.held();
-        held.tower.replace(Plan::new(settings), at);
+        held.before = Some(Arc::clone(&self.scene.board()));
+        held.tower.replace(plan, at);
         self.post(&mut held, at.wall);
         drop(held);
         self.nudge.notify_one();
     }
 
-    /// Takes the steered names that are in force, in order to know when a drained member's last answer expires.
+    /// Takes the steered names that are in force, in order to know when a drained member's last answer expires. Nobody
+    /// chooses from older ones any more.
     pub fn follow(&self, names: Vec<Arc<Steered>>) {
-        self.held().names = names;
+        let mut held = self.held();
+        (held.names, held.before) = (names, None);
     }
 
     /// Posts the board if it has changed.
     fn post(&self, held: &mut Held, wall: u64) -> bool {
         let board = held.tower.poll_board(wall);
         let is_new = board.is_some();
-        if let Some(board) = board {
+        if let Some(mut board) = board {
+            if let Some(before) = &held.before {
+                board.keep(before);
+            }
             self.scene.post(board);
         }
         is_new

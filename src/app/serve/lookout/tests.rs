@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::app::config::Machine;
-use crate::steer::health::{Board, Standing};
+use crate::steer::health::Standing;
 use crate::steer::health::{Refusal, State};
 use crate::steer::{Feeds, PoolId};
 
@@ -71,7 +71,7 @@ impl World {
     }
 
     fn words(&self, pool: u32) -> Vec<&'static str> {
-        self.board.standings(PoolId(pool)).iter().map(Standing::word).collect()
+        self.board.standings(&self.tower.plan.pools[pool as usize].pool).iter().map(Standing::word).collect()
     }
 }
 
@@ -119,7 +119,7 @@ fn a_death_is_on_the_board_in_time_and_a_return_too() {
     world.dead.clear();
     world.pass(Duration::from_secs(34));
     assert_eq!(world.words(0), ["HEALTHY"; 3]);
-    assert!(world.board.standings(PoolId(0))[1].ramp(world.now) < 1.0, "it returns slowly");
+    assert!(world.board.standings(&world.tower.plan.pools[0].pool)[1].ramp(world.now) < 1.0, "it returns slowly");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn trouble_of_our_own_makes_nobody_down() {
     world.untold = true;
     world.pass(Duration::from_secs(60));
     assert_eq!(world.words(0), ["UNKNOWN"; 3]);
-    assert!(world.board.standings(PoolId(0)).iter().all(Standing::is_usable));
+    assert!(world.board.standings(&world.tower.plan.pools[0].pool).iter().all(Standing::is_usable));
     assert_eq!(world.tower.unknown().len(), 5);
 }
 
@@ -155,7 +155,7 @@ fn a_reload_goes_on_with_what_is_known_and_ends_what_is_gone() {
         .replace(", two: {a: 192.0.2.5}", "");
     world.tower.replace(Plan::new(&settings(&text)), world.at());
     let board = world.tower.poll_board(world.at().wall).unwrap();
-    assert_eq!(board.standings(PoolId(1))[2].state, State::Down, "at once, and before any probe");
+    assert_eq!(board.standings(&world.tower.plan.pools[1].pool)[2].state, State::Down, "at once, and before any probe");
     assert_eq!(world.tower.plan.tasks.len(), 4);
     assert_eq!(world.tower.view(world.now, world.at().wall)[1].members[2].since, since);
     world.probed.clear();
@@ -183,7 +183,7 @@ fn what_was_saved_is_taken_over_and_needs_no_first_round() {
     fresh.tower.restore(&saved::parse(&text), Moment { now: fresh.now, wall: at.wall + 300 });
     assert!(fresh.tower.is_first_round_over());
     let board = fresh.tower.poll_board(at.wall + 300).unwrap();
-    let words: Vec<_> = board.standings(PoolId(0)).iter().map(Standing::word).collect();
+    let words: Vec<_> = board.standings(&fresh.tower.plan.pools[0].pool).iter().map(Standing::word).collect();
     assert_eq!(words, ["DOWN", "DRAINED", "HEALTHY"]);
     let mut late = World::new(TWO_POOLS);
     late.tower.restore(&saved::parse(&text), Moment { now: late.now, wall: at.wall + 601 });
@@ -339,6 +339,7 @@ async fn the_lookout_sees_a_real_server_die_and_return_and_tells_the_scene() {
         "checks: {{web: {{http: /, port: {port}, every: 200ms, timeout: 200ms, slow_start: 0s}}}}\n\
          pools: {{www: {{check: [web], members: {{fra: {{a: 127.0.0.1}}, free: {{a: 127.0.0.2}}}}}}}}\n"
     );
+    let pool = Arc::clone(&settings(&text).pools[0].pool);
     let folder = tempfile::tempdir().unwrap();
     let scene = Arc::new(Scene::new(Arc::default()));
     let (clock, mut dice) = (MachineClock::new(), Dice::from_number(1));
@@ -347,7 +348,7 @@ async fn the_lookout_sees_a_real_server_die_and_return_and_tells_the_scene() {
     tokio::spawn(Arc::clone(&lookout).keep_watch());
     assert!(lookout.first_round(Duration::from_secs(20)).await);
     let until = async |wanted: State| {
-        while scene.board().standings(PoolId(0))[0].state != wanted {
+        while scene.board().standings(&pool)[0].state != wanted {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -358,11 +359,11 @@ async fn the_lookout_sees_a_real_server_die_and_return_and_tells_the_scene() {
     until(State::Healthy).await;
     let eta = lookout.drain("www/fra", &order("work")).unwrap();
     assert!(eta >= wall_seconds());
-    assert!(!scene.board().standings(PoolId(0))[0].is_usable(), "at once");
+    assert!(!scene.board().standings(&pool)[0].is_usable(), "at once");
     lookout.save();
     let again = Arc::new(Scene::new(Arc::default()));
     let _restarted = Lookout::new(&settings(&text), Arc::clone(&again), Some(folder.path()), clock, &mut dice);
-    assert!(!again.board().standings(PoolId(0))[0].is_usable(), "the drain outlives a restart");
+    assert!(!again.board().standings(&pool)[0].is_usable(), "the drain outlives a restart");
     assert_eq!(lookout.unforce("*"), 1);
-    assert!(scene.board().standings(PoolId(0))[0].is_usable());
+    assert!(scene.board().standings(&pool)[0].is_usable());
 }

@@ -225,7 +225,7 @@ impl Tower {
                 }
                 standing
             });
-            board.post(pool.id(), standings.collect::<Vec<_>>());
+            board.post(pool, standings.collect::<Vec<_>>());
         }
         self.marks = marks;
         board
