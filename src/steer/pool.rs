@@ -178,6 +178,7 @@ pub struct Pool {
     marks: Vec<Mark>,
     /// The members' numbers in the order of their names: rules name thousands of them.
     by_name: Vec<u16>,
+    identity: u64,
 }
 
 impl Pool {
@@ -223,7 +224,10 @@ impl Pool {
             .collect();
         let mut by_name: Vec<u16> = (0..members.len() as u16).collect();
         by_name.sort_by_key(|&index| members.get(usize::from(index)).map(|member| &member.name));
-        Ok(Self { id, name: name.into(), members, marks, by_name })
+        let names = members.iter().map(|member| hash_bytes(2, member.name.as_bytes()));
+        let names: Vec<u64> = [hash_bytes(1, name.as_bytes())].into_iter().chain(names).collect();
+        let identity = hash_words(3, &names);
+        Ok(Self { id, name: name.into(), members, marks, by_name, identity })
     }
 
     /// The pool's place in the tables of health and feeds.

@@ -147,9 +147,9 @@ fn the_scope_is_the_longest_prefix_looked_at_and_never_more_than_is_known() {
 
 #[test]
 fn a_trace_tells_what_each_stage_did() {
+    let steering = three(Terms::default());
     let (board, feeds) = (board(steering.pool(), &[down()]), Feeds::default());
-    let selection =
-        three(Terms::default()).select(&asker("192.0.2.1"), &board, &feeds, &mut Dice::from_number(1), true);
+    let selection = steering.select(&asker("192.0.2.1"), &board, &feeds, &mut Dice::from_number(1), true);
     let trace = selection.trace.unwrap();
     let stages: Vec<&str> = trace.steps.iter().map(|step| step.stage).collect();
     assert_eq!(stages, ["healthy", "weighted", "first"]);
