@@ -21,6 +21,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("prometheus_client", &["edge/admin/"]),
     ("hickory_resolver", &["edge/forward/"]),
     ("hickory_proto", &["dns/"]),
+    ("siphasher", &["dns/cookie.rs"]),
     ("moka", &["handlers/cache/"]),
     ("getrandom", &["edge/seed.rs"]),
     ("rand_chacha", &["base/dice.rs"]),

@@ -110,15 +110,21 @@ bounds! {
     POINTER_HOPS_MAX: u8 = 126;
     /// Names that a composed message remembers for compression.
     COMPRESSION_NAMES_MAX: usize = 120;
-    /// TCP connections of clients.
+    /// Slots of a table of limits: client networks, or networks and what they are told, that are followed at a time.
+    LIMIT_SLOTS: usize = 131_072;
+    /// Limits of queries that hold at once.
+    LIMIT_TIERS: usize = 8;
+    /// Times that a sliding window log keeps of each client; of a larger limit each stands for a group.
+    LIMIT_LOG: usize = 32;
+    /// TCP connections of clients, unless `limits.tcp` says otherwise.
     TCP_CONNECTIONS_MAX: usize = 10_000;
     /// TCP connections of one client network (/24 or /56).
     TCP_CONNECTIONS_PER_NETWORK: usize = 1_000;
     /// An idle TCP connection is kept at least this long, however many there are.
     TCP_IDLE_FLOOR: Duration = Duration::from_millis(200);
-    /// Queries answered at a time on one TCP connection.
+    /// Queries answered at a time on one TCP connection, unless `limits.tcp` says otherwise.
     TCP_IN_FLIGHT: usize = 32;
-    /// A TCP connection without a query is closed after this time.
+    /// A TCP connection without a query is closed after this time, unless `limits.tcp` says otherwise.
     TCP_IDLE: Duration = Duration::from_secs(10);
     /// A new TCP connection must send its first octet within this time.
     TCP_FIRST_OCTET: Duration = Duration::from_secs(3);

@@ -224,7 +224,8 @@ impl Control {
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
-            let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
+            let text =
+                "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let authority = Arc::clone(&held.kept.authority);
@@ -252,7 +253,8 @@ impl Control {
 
 /// What was settled when the process began.
 fn fixed(config: &Config) -> impl PartialEq + use<'_> {
-    (&config.listen, &config.admin, config.workers, &config.state, config.log.level, config.log.format)
+    let log = (config.log.level, config.log.format);
+    (&config.listen, &config.admin, config.workers, &config.state, config.limits.tcp, log)
 }
 
 /// Says which zones have come.

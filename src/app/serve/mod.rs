@@ -37,7 +37,7 @@ use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
-use super::config::Config;
+use super::config::{Config, TcpLimits};
 use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
@@ -218,7 +218,10 @@ fn man_stations(
         station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(descriptors, dice) })
+    let TcpLimits { connections, in_flight, idle } = config.limits.tcp;
+    let connections = tcp::connections_within(descriptors, connections);
+    let tcp_places = TcpPlaces::new(connections, in_flight, idle, dice);
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
