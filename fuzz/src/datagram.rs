@@ -90,7 +90,7 @@ fn houses() -> &'static [Arc<House>; 2] {
 }
 
 fn house(config: String) -> Arc<House> {
-    let files = Files { hosts: Some(hosts::parse(HOSTS, 60).0), roots: None };
+    let files = Files { hosts: Some(hosts::parse(HOSTS, 60).0), ..Files::default() };
     let built = Plan::new(&config).build(files, furnish);
     let memory = &built.house.memory;
     let set = |owner: &str, rtype, rdatas: &[&[u8]]| Learned::RrSet {

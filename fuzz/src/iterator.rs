@@ -35,7 +35,7 @@ thread_local! {
         let servers = ["a.root.test.", "b.root.test."].iter().zip([1, 2]);
         let roots = servers.map(|(host, last)| NameServer { name: name(host), glue: vec![[192, 0, 2, last].into()] });
         let roots = Delegation { zone: Name::root(), servers: roots.collect(), ttl: 86_400 };
-        Plan::new(CONFIG).build(Files { hosts: None, roots: Some(roots) }, |_, _| {})
+        Plan::new(CONFIG).build(Files { roots: Some(roots), ..Files::default() }, |_, _| {})
     };
 }
 
