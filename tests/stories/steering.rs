@@ -351,3 +351,57 @@ proptest! {
         }
     }
 }
+
+/// The great-circle distance by the haversine formula, kilometres.
+fn haversine(one: (f64, f64), other: (f64, f64)) -> f64 {
+    let (lat1, lat2) = (one.0.to_radians(), other.0.to_radians());
+    let (half_lat, half_lon) = ((lat2 - lat1) / 2.0, (other.1 - one.1).to_radians() / 2.0);
+    let h = half_lat.sin().powi(2) + lat1.cos() * lat2.cos() * half_lon.sin().powi(2);
+    2.0 * h.sqrt().min(1.0).asin() * 6371.0088
+}
+
+#[test]
+fn a_hundred_thousand_clients_get_the_site_that_is_nearest_on_the_globe() {
+    let mut dice = Dice::from_number(9);
+    let angle =
+        |dice: &mut Dice, half: f64| ((dice.bits() as f64 / u64::MAX as f64 * 2.0 - 1.0) * half * 1e4).round() / 1e4;
+    for count in [3, 200] {
+        let sites: Vec<(f64, f64)> = (0..count).map(|_| (angle(&mut dice, 90.0), angle(&mut dice, 180.0))).collect();
+        let members: Vec<String> = (0_u32..)
+            .zip(&sites)
+            .map(|(at, (north, east))| format!("m{at}: {{a: 100.64.{}.{}, at: [{north}, {east}]}}", at / 256, at % 256))
+            .collect();
+        let text = format!(
+            "recursion: off\npools: {{p: {{members: {{{}}}}}}}\nzones: {{example.com: {{records: {{\"@\": {{NS: ns}}, ns: 192.0.2.53}}, \
+             steer: {{geo: {{pool: p, policy: nearest}}}}}}}}\n",
+            members.join(", ")
+        );
+        let mut town = Town::new(&text);
+        // Every /16 that a client can have is somewhere.
+        let places: Vec<(f64, f64)> = (0..65_536).map(|_| (angle(&mut dice, 90.0), angle(&mut dice, 180.0))).collect();
+        let v4 = Spans::of_networks((0..65_536_u32).map(|at| (at << 16, 16, at)));
+        let source = Source {
+            places: places.iter().map(|(north, east)| Place::at(*north, *east)).collect(),
+            v4,
+            v6: Spans::unknown(),
+        };
+        let helm = town.authority.helm();
+        helm.scene().move_to(Arc::new(Atlas::of([source])));
+        helm.compile().unwrap();
+        for _ in 0..50_000 {
+            let bits = loop {
+                let bits = dice.bits() as u32 & 0xFFFF_FF00;
+                if meridian::steer::subject::is_global_unicast(Ipv4Addr::from_bits(bits).into()) {
+                    break bits;
+                }
+            };
+            let client = format!("{}/24", Ipv4Addr::from_bits(bits));
+            let (records, ..) = town.addresses("geo", RESOLVER, Some(&client));
+            let [_, _, high, low] = records[0].octets();
+            let place = places[(bits >> 16) as usize];
+            let answered = haversine(place, sites[usize::from(high) * 256 + usize::from(low)]);
+            let nearest = sites.iter().map(|site| haversine(place, *site)).fold(f64::INFINITY, f64::min);
+            assert!(answered - nearest < 0.001, "{client} at {place:?}: {answered} km for {nearest} km");
+        }
+    }
+}

@@ -226,7 +226,9 @@ impl Control {
         let places = held.places.read(&checked.config.steering, &helm)?;
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let scene = Arc::clone(helm.scene());
-        held.places.settle(places, &scene, || {});
+        let followed = Arc::clone(&authority);
+        held.places.settle(places, &scene, move || steered::compile(&followed.helm()));
+        steered::compile(&helm);
         // Before the zones: what stands in them for pools is not to be answered as it stands.
         authority.take_helm(helm);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);

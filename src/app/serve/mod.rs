@@ -83,11 +83,13 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let helm = steered::helm(&config.steering, &kept.authority.helm())?;
     let mut places = Places::default();
     let found = places.read(&config.steering, &helm)?;
-    kept.authority.take_helm(helm);
     {
         let _within = runtime.enter();
-        places.settle(found, &scene, || {});
+        let authority = Arc::clone(&kept.authority);
+        places.settle(found, &scene, move || steered::compile(&authority.helm()));
     }
+    steered::compile(&helm);
+    kept.authority.take_helm(helm);
     // The forwarders' sockets belong to the runtime.
     let built =
         runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
@@ -355,6 +357,7 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
         let _within = runtime.enter();
         places.settle(found, helm.scene(), || {});
     }
+    steered::compile(&helm);
     helm.scene().set_calendar(wall_seconds(), clock.now());
     kept.authority.take_helm(helm);
     let zones = Library::new(keyed(&mut dice)).read(config);
