@@ -25,7 +25,9 @@ pub fn helm(config: &Steering, before: &Helm) -> Result<Helm, String> {
 /// Compiles what depends on places; where that cannot be, the log says so and places are looked up.
 pub fn compile(helm: &Helm) {
     if let Err(faults) = helm.compile() {
-        faults.iter().for_each(|(owner, fault)| tracing::warn!("{owner}: {fault}; its places are looked up"));
+        for (owner, fault) in faults {
+            tracing::warn!("{owner}: {fault}; its places are looked up");
+        }
     }
 }
 

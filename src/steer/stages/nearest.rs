@@ -48,11 +48,9 @@ impl Nearest {
             biased(here.distance_km(&there), own + candidate.bias)
         });
         set.note_keys(|km| if km.is_finite() { format!("{km:.0} km") } else { "no place".to_owned() });
-        // Who has no place is never chosen for being near; rules still reach it, since they rank before.
+        // Who has no place is never chosen for being near; a rule may still ask for it.
         let placed = set.list().iter().any(|candidate| candidate.key.is_finite() && !candidate.is_gone);
-        let lead = set.list().first().map(|candidate| candidate.rank);
-        let is_led = set.list().iter().any(|candidate| Some(candidate.rank) != lead);
-        set.retain(|candidate| candidate.key.is_finite() || !placed || (is_led && Some(candidate.rank) == lead));
+        set.retain(|candidate| candidate.key.is_finite() || candidate.is_named || !placed);
         match self.within {
             Within::Equal => set.rank(|first, other| other - first <= SAME_PLACE_KM || first.total_cmp(&other).is_eq()),
             Within::Share(share) => set
