@@ -321,6 +321,9 @@ bounds! {
     /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
     /// steering rules), and another member may have what this one lacks.
     STEERED_DENIAL_TTL: u32 = 10;
+    /// Different pairs of pool and policy that are compiled with the databases of places; names beyond them look their
+    /// places up.
+    COMPILED_POLICIES_MAX: usize = 64;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
     /// Health that was saved longer ago than this is not believed any more.

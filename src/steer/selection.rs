@@ -11,6 +11,7 @@ use super::candidates::{Candidates, Closed};
 use super::feeds::Feeds;
 use super::hashing::hash_words;
 use super::health::{Board, Standing};
+use super::location::LocationPolicy;
 use super::policy::{Plan, PolicyFault, StageSpec, plan};
 use super::pool::{Pool, PoolId};
 use super::trace::{Step, Trace};
@@ -157,7 +158,7 @@ impl Steering {
         if terms.when_all_down == WhenAllDown::Fallback && fallback.is_none() {
             terms.when_all_down = WhenAllDown::ServeAll;
         }
-        let plan = plan(stages, &pool, terms.panic_below, fallback.is_some())?;
+        let plan = plan(stages, &pool, terms, fallback.is_some())?;
         let fallback = match fallback {
             Some(pool) => {
                 let terms = Terms { when_all_down: WhenAllDown::ServeAll, ..terms };
@@ -178,6 +179,12 @@ impl Steering {
     #[must_use]
     pub fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// What depends on the place and can be compiled, if anything does.
+    #[must_use]
+    pub const fn location(&self) -> Option<&LocationPolicy> {
+        self.plan.location.as_ref()
     }
 
     /// The name's terms.

@@ -233,7 +233,9 @@ impl Control {
         let places = held.places.read(&checked.config.steering, &helm)?;
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let scene = Arc::clone(helm.scene());
-        held.places.settle(places, &scene, || {});
+        let followed = Arc::clone(&authority);
+        held.places.settle(places, &scene, move || steered::compile(&followed.helm()));
+        steered::compile(&helm);
         // The board first, or nobody would know how new members stand.
         self.lookout.configure(&checked.config.steering);
         let names = helm.names().cloned().collect();

@@ -84,11 +84,13 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let helm = steered::helm(&config.steering, &kept.authority.helm())?;
     let mut places = Places::default();
     let found = places.read(&config.steering, &helm)?;
-    kept.authority.take_helm(helm);
     {
         let _within = runtime.enter();
-        places.settle(found, &scene, || {});
+        let authority = Arc::clone(&kept.authority);
+        places.settle(found, &scene, move || steered::compile(&authority.helm()));
     }
+    steered::compile(&helm);
+    kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
     let bound = bind(config)?;
     let now = clock.now();
@@ -375,6 +377,7 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
         let _within = runtime.enter();
         places.settle(found, helm.scene(), || {});
     }
+    steered::compile(&helm);
     helm.scene().set_calendar(wall_seconds(), clock.now());
     kept.authority.take_helm(helm);
     let zones = Library::new(keyed(&mut dice)).read(config);
