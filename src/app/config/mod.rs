@@ -16,7 +16,6 @@ mod fault;
 mod later;
 mod raw;
 mod recursion;
-mod scalars;
 mod steering;
 #[cfg(test)]
 mod tests;
@@ -40,6 +39,7 @@ pub use zones::{
 };
 
 use crate::base::bounds;
+use crate::base::scalars;
 
 /// The built-in configuration, commented: what `meridian default-config` prints.
 pub const BUILTIN: &str = include_str!("default.yaml");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::current::Current;
+use super::digest::digest;
 use super::files::Fingerprints;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
@@ -26,6 +27,8 @@ use crate::edge::seed;
 use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::Hosts;
+use crate::steer::Atlas;
+use crate::steer::health::Board;
 
 /// The library and the folder that it came from.
 struct Shelf {
@@ -273,6 +276,11 @@ impl AdminHouse for Control {
             "counted": counted,
         });
         Box::pin(async move { status })
+    }
+
+    fn digest(&self) -> Task<'_, Value> {
+        let steering = self.held().config.steering.clone();
+        Box::pin(async move { tokio::task::block_in_place(|| digest(&steering, &Board::default(), &Atlas::default())) })
     }
 
     fn reload(&self) -> Task<'_, Result<(), String>> {
