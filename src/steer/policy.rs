@@ -7,7 +7,7 @@ use super::asker::Key;
 use super::hashing::hash_bytes;
 use super::pool::Pool;
 use super::stages::Stage;
-use super::stages::bandit::Bandit;
+use super::stages::bandit::{Bandit, METRIC};
 use super::stages::cheapest::Cheapest;
 use super::stages::cohort::Cohort;
 use super::stages::fastest::Fastest;
@@ -48,7 +48,7 @@ pub enum StageSpec {
     RoundRobin { is_smooth: bool },
     P2c(P2c),
     LeastConn(LeastConn),
-    Bandit,
+    Bandit { min: f64, max: f64 },
     Shuffle,
     First(usize),
     All,
@@ -100,12 +100,62 @@ impl StageSpec {
             "round_robin" => Self::RoundRobin { is_smooth: false },
             "p2c" => Self::P2c(P2c::default()),
             "least_conn" => Self::LeastConn(LeastConn::default()),
-            "bandit" => Self::Bandit,
+            "bandit" => Self::Bandit { min: 0.05, max: 0.90 },
             "shuffle" => Self::Shuffle,
             "first" => Self::First(1),
             "all" => Self::All,
             _ => return None,
         })
+    }
+
+    /// The stage's word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Tier(_) => "tier",
+            Self::Rules(_) => "rules",
+            Self::Fence { .. } => "fence",
+            Self::Shed(_) => "shed",
+            Self::Overflow(_) => "overflow",
+            Self::Nearest { .. } => "nearest",
+            Self::Score { .. } => "score",
+            Self::Cheapest => "cheapest",
+            Self::Fastest(_) => "fastest",
+            Self::Weighted => "weighted",
+            Self::Sticky { .. } => "sticky",
+            Self::Cohort { .. } => "cohort",
+            Self::RoundRobin { .. } => "round_robin",
+            Self::P2c(_) => "p2c",
+            Self::LeastConn(_) => "least_conn",
+            Self::Bandit { .. } => "bandit",
+            Self::Shuffle => "shuffle",
+            Self::First(_) => "first",
+            Self::All => "all",
+        }
+    }
+
+    /// The metrics that the stage reads, and whether it can do without each.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<(&str, bool)> {
+        match self {
+            Self::Shed(Shed { metric, .. }) | Self::Overflow(Overflow { metric }) | Self::P2c(P2c { metric }) => {
+                vec![(metric, false)]
+            }
+            Self::LeastConn(LeastConn { metric, .. }) => vec![(metric, false)],
+            Self::Fastest(Fastest { latency, active, .. }) => vec![(latency, false), (active, true)],
+            Self::Cheapest => vec![("cost", true)],
+            Self::Bandit { .. } => vec![(METRIC, true)],
+            Self::Score { inputs, .. } => inputs
+                .iter()
+                .map(|(input, _)| match input {
+                    Input::Cost => ("cost", true), // as declared
+                    Input::Uptime => ("uptime", false),
+                    Input::Average(metric) | Input::Last(metric) => (&**metric, false),
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the stage decides by numbers that may be younger than the answers' TTL: a lint where they are not.
@@ -252,7 +302,11 @@ fn bind(spec: &StageSpec, pool: &Pool, has_fallback: bool) -> Result<Option<Box<
         StageSpec::RoundRobin { is_smooth } => Box::new(RoundRobin::new(*is_smooth)),
         StageSpec::P2c(p2c) => Box::new(p2c.clone()),
         StageSpec::LeastConn(least_conn) => Box::new(least_conn.clone()),
-        StageSpec::Bandit => Box::new(Bandit),
+        StageSpec::Bandit { min, max } => {
+            let is_sound = (0.0..=1.0).contains(min) && (*min..=1.0).contains(max);
+            require(is_sound, PolicyFault::BadNumber("min or max of bandit"))?;
+            Box::new(Bandit)
+        }
         StageSpec::Shuffle => Box::new(Shuffle),
         StageSpec::First(count) => {
             require(*count > 0, PolicyFault::FirstOfNone)?;
@@ -284,6 +338,7 @@ mod tests {
         for word in StageSpec::WORDS {
             let needs_more = ["rules", "fence", "shed", "score", "cohort"].contains(&word);
             assert_eq!(StageSpec::from_word(word).is_none(), needs_more, "{word}");
+            assert_eq!(StageSpec::from_word(word).map_or(word, |stage| stage.word()), word);
         }
     }
 
