@@ -161,6 +161,7 @@ fn value(name: &str, report: &Report, crowd: &Crowd) -> Value {
         "losses": losses.collect::<Vec<_>>(),
         "losses_left_out": report.losses_left_out,
         "bears": report.bears,
+        "overloaded": report.overloaded.iter().map(|name| &**name).collect::<Vec<_>>(),
         "cache_entries": report.cache_entries.round(),
         "answers": report.answers,
         "km": spread(&report.distance),

@@ -6,6 +6,7 @@ use super::tally::Tally;
 use super::{Side, board_without};
 use crate::base::bounds;
 use crate::steer::health::Board;
+use crate::steer::selection::Steering;
 
 /// Members whose loss is tried, those with the largest shares.
 const LOSSES_MAX: usize = 32;
@@ -84,17 +85,22 @@ fn one(side: &Side<'_>, lost: u16, base: &Tally<'_>, tally: &Tally<'_>, weight: 
         .filter(|(slot, (now, name))| *slot != usize::from(lost) && **now > 0.0 && !name.is_empty())
         .map(|(slot, (now, name))| (name.clone(), growth(slot, *now)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    let overloaded = side.steering.pool().members().iter().zip(&parts).filter(|(member, part)| {
-        load.is_some_and(|load| member.capacity.is_some_and(|capacity| load * *part > capacity))
-    });
     Loss {
         member: tally.names().get(usize::from(lost)).cloned().unwrap_or_default(),
         lost: own,
         disturbed: (tally.moved() / weight - own).max(0.0),
         peak,
         bears: tally.bears(&parts, side.steering, Some(lost)),
-        overloaded: overloaded.map(|(member, _)| member.name.clone()).collect(),
+        overloaded: overloaded(side.steering, &parts, load),
         unanswered: tally.unanswered() / weight,
         shares: tally.names().iter().cloned().zip(parts).filter(|(name, _)| !name.is_empty()).collect(),
     }
+}
+
+/// Whose part of `load` is more than it can bear.
+pub(super) fn overloaded(steering: &Steering, parts: &[f64], load: Option<f64>) -> Vec<Box<str>> {
+    let Some(load) = load else { return Vec::new() };
+    let members = steering.pool().members().iter().zip(parts);
+    let over = members.filter(|(member, part)| member.capacity.is_some_and(|capacity| load * **part > capacity));
+    over.map(|(member, _)| member.name.clone()).collect()
 }

@@ -69,6 +69,8 @@ pub struct Report {
     pub losses_left_out: usize,
     /// The largest load that the pool bears as long as everybody is up, in the unit of the members' capacity.
     pub bears: Option<f64>,
+    /// Who has more than it can bear under the load that was told, with everybody up.
+    pub overloaded: Vec<Box<str>>,
     /// Entries that a resolver's cache takes to have an answer for all of these clients: prefixes of the scopes.
     pub cache_entries: f64,
     /// Different answers among them.
@@ -109,6 +111,7 @@ pub fn simulate(new: &Side<'_>, old: Option<&Side<'_>>, clients: &[Client], load
     let (losses, losses_left_out) = loss::losses(new, &samples, &tally, load);
     Report {
         bears: tally.bears(tally.slots(), new.steering, None),
+        overloaded: loss::overloaded(new.steering, tally.slots(), load),
         moved: old.map(|_| tally.moved()),
         flows: tally.flows(),
         losses,

@@ -124,7 +124,8 @@ fn the_standby_bears_all_when_the_primary_is_lost_and_its_capacity_is_told() {
     let pool = pool_of(vec![tiered("primary", 1, 100.0), tiered("standby", 2, 40.0)]);
     let steering = steering(pool, &[StageSpec::Tier(Tier::default())], Terms::default());
     let report = simulate(&side(&steering), None, &clients(3), Some(60.0));
-    assert_eq!(report.bears, Some(100.0));
+    assert_eq!((report.bears, report.overloaded.len()), (Some(100.0), 0));
+    assert_eq!(simulate(&side(&steering), None, &clients(3), Some(101.0)).overloaded, ["primary".into()]);
     let [loss] = report.losses.as_slice() else { panic!("the standby answers nobody: {:?}", report.losses) };
     assert_eq!((loss.bears, &*loss.overloaded), (Some(40.0), &["standby".into()][..]));
     assert!(loss.peak.clone().unwrap().1.is_infinite());

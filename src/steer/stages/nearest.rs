@@ -1,6 +1,7 @@
 //! `nearest`: prefers members by their distance on the globe (R3).
 
 use super::{Asker, Candidates, Dice, Scope, Stage};
+use crate::steer::centroids;
 use crate::steer::place::Point;
 
 /// Places nearer together than a millimetre are one.
@@ -74,7 +75,7 @@ impl Stage for Nearest {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, _: &mut Dice) -> Scope {
         set.retire_standbys();
-        match asker.place.point() {
+        match centroids::point_of(asker.place) {
             Some(here) => self.order_from(&here, set),
             None => self.order_by_fallback(set),
         }
@@ -167,5 +168,13 @@ mod tests {
             let best = places.iter().map(|place| haversine(&client, place)).fold(f64::INFINITY, f64::min);
             assert!(haversine(&client, &places[usize::from(first)]) - best < 0.001);
         }
+    }
+
+    #[test]
+    fn where_the_country_alone_is_known_its_middle_counts() {
+        let pool = world();
+        let place = Place { country: Some("SG".parse().unwrap()), ..Place::default() };
+        let mut dice = Dice::from_number(1);
+        assert_eq!(order(&Nearest::default(), &pool, &asker_at("192.0.2.1", &place), &mut dice)[0], 2);
     }
 }

@@ -22,7 +22,7 @@ fn name(member: &str) -> &str {
 fn number(number: f64) -> String {
     match number {
         n if n >= 1e7 => format!("{:.1} million", n / 1e6),
-        n if n.fract().abs() < 1e-9 => format!("{n:.0}"),
+        n if n >= 1e4 || n.fract().abs() < 1e-9 => format!("{n:.0}"),
         n => format!("{n:.1}"),
     }
 }
@@ -65,6 +65,9 @@ pub(super) fn report(steered: &Steered, report: &Report, crowd: &Crowd, is_compa
     ));
     if let Some(bears) = report.bears {
         text.push_str(&format!("  bears a load of {} with everybody up\n", number(bears)));
+    }
+    if !report.overloaded.is_empty() {
+        text.push_str(&format!("  OVER CAPACITY with everybody up: {}\n", report.overloaded.join(", ")));
     }
     text.push_str(&losses(report));
     if report.networks > report.samples as f64 + 0.5 {
