@@ -17,6 +17,7 @@ use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
 use crate::handlers::special::Special;
+use crate::steer::{Helm, Scene};
 
 /// The forward zones' upstreams, in the order of [`resolve::Settings::forward`].
 pub type Forwarders = Vec<Forwarder>;
@@ -44,7 +45,9 @@ impl Kept {
     /// Nothing yet.
     #[must_use]
     pub fn nothing(dice: &mut Dice) -> Self {
-        let authority = Arc::new(Authority::new(Zones::new(keyed(dice))));
+        // Nothing is known of places until a steered name asks for them.
+        let helm = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
+        let authority = Arc::new(Authority::new(Zones::new(keyed(dice)), helm));
         Self { cache: None, homes: keyed(dice), authority }
     }
 }

@@ -14,7 +14,7 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::Composer;
 use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode, RecordType};
 use crate::handlers::cache::finished::Finished;
@@ -64,6 +64,7 @@ struct Waiter<R> {
     arrived: Instant,
     /// Aliases of our own zones that lead to the goal.
     prefix: Vec<Aged>,
+    scope: Option<u8>,
     stale: Option<Answer>,
 }
 
@@ -88,6 +89,8 @@ pub struct Worker<R> {
     late: VecDeque<Late<R>>,
     /// What the links said, where somebody wants to know.
     said: Option<Vec<(&'static str, Verdict)>>,
+    /// How the last query's answers were chosen, likewise.
+    choices: Vec<Choice>,
 }
 
 impl<R> Worker<R> {
@@ -103,6 +106,7 @@ impl<R> Worker<R> {
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
             said: None,
+            choices: Vec::new(),
             house,
             dice,
             tally,
@@ -125,6 +129,11 @@ impl<R> Worker<R> {
     /// What the links said, if the worker explains.
     pub fn said(&self) -> &[(&'static str, Verdict)] {
         self.said.as_deref().unwrap_or_default()
+    }
+
+    /// How the answer to the last query was chosen, if the worker explains.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
     }
 
     /// Keeps from now on what the links say, and puts an explaining resolver in the place of the plain one.
@@ -192,14 +201,16 @@ impl<R> Worker<R> {
                 return self.respond(&query, &Answer::empty(Rcode::BADVERS), out);
             }
         };
-        let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None };
+        let choices = self.said.is_some().then(Vec::new);
+        let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None, choices };
         let said = &mut self.said;
         let verdict = self.house.chain.handle(&query, &mut turn, |link, verdict| {
             if let Some(said) = said {
                 said.push((link, verdict.clone()));
             }
         });
-        let aside = turn.aside;
+        let Turn { aside, choices, .. } = turn;
+        self.choices = choices.unwrap_or_default();
         if let Some(goal) = aside {
             self.pursue_aside(&goal, now);
         }
@@ -296,7 +307,8 @@ impl<R> Worker<R> {
         let Some(reply) = reply.take() else { return Next::Silence };
         let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
-        waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix: goal.prefix, stale: goal.stale });
+        let Goal { prefix, scope, stale, .. } = goal;
+        waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix, scope, stale });
         match pushed_out {
             // A connection waits for its response for ever; a datagram is asked again.
             Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
@@ -335,7 +347,7 @@ impl<R> Worker<R> {
     }
 
     fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution) {
-        let answer = match (resolution.is_failure(), &waiter.stale) {
+        let mut answer = match (resolution.is_failure(), &waiter.stale) {
             (true, Some(stale)) => {
                 self.tally.count(Event::StaleAnswers);
                 stale.clone()
@@ -349,6 +361,7 @@ impl<R> Worker<R> {
                 answer
             }
         };
+        answer.scope = waiter.scope;
         self.respond_late(waiter, &answer);
     }
 

@@ -288,6 +288,9 @@ bounds! {
     CHECKS_MAX: usize = 100_000;
     /// Health checks under way at a time.
     CHECKS_IN_FLIGHT: usize = 256;
+    /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
+    /// steering rules), and another member may have what this one lacks.
+    STEERED_DENIAL_TTL: u32 = 10;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
     /// Networks inside the prefixes of its clients that a simulation looks at, beside one for each.

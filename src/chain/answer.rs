@@ -30,6 +30,8 @@ pub struct Answer {
     pub additional: Vec<Aged>,
     /// Why, where there is something to say.
     pub ede: Option<Ede>,
+    /// Bits of the client subnet for which it holds (RFC 7871 §7.2.1); none where the option is not heeded.
+    pub scope: Option<u8>,
     /// The second ([`crate::base::Instant::seconds`]) before which the same question may be answered with the
     /// same records, aged; none where every query must be decided anew.
     pub recallable_until: Option<u64>,
@@ -62,6 +64,8 @@ pub struct Goal {
     pub purpose: Purpose,
     /// What our own zones have answered already: aliases that lead to the question. It goes in front.
     pub prefix: Vec<Aged>,
+    /// The scope of that, as [`Answer::scope`] says it.
+    pub scope: Option<u8>,
     /// An answer past its TTL, to be given if upstreams fail or are slow (RFC 8767).
     pub stale: Option<Answer>,
 }

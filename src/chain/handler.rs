@@ -1,6 +1,7 @@
 //! What a link of the chain is.
 
 use super::answer::{Answer, Goal};
+use super::choice::Choice;
 use super::query::Query;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant};
@@ -16,6 +17,9 @@ pub struct Turn<'t> {
     pub tally: &'t Tally,
     /// A goal to pursue beside the answer: a prefetch or a refresh.
     pub aside: Option<Goal>,
+    /// How answers were chosen, where somebody wants to know. Then it is a rehearsal: nobody will use the answer, and
+    /// links remember nothing of it.
+    pub choices: Option<Vec<Choice>>,
 }
 
 /// What the fast tempo found.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod choice;
 pub mod handler;
 pub mod memory;
 pub mod query;
@@ -10,6 +11,7 @@ pub mod seal;
 pub mod walk;
 
 pub use answer::{Aged, Answer, Goal, Purpose};
+pub use choice::{Choice, ChoiceStep};
 pub use handler::{Handler, Recall, Turn, Verdict};
 pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
 pub use query::{Asker, Carrier, Query};

@@ -71,6 +71,11 @@ fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut 
     let mut composer = Composer::new(out, limit, query.id, flags, answer.rcode)?;
     composer.question(&query.question)?;
     let mut reserved = if opt.is_some() { OPT_SIZE } else { 0 };
+    // An answer without it would be taken for one that ignores the option, so its room goes before the records'.
+    if let (Some(opt), Some((code, data))) = (&mut opt, echo(query, answer)) {
+        reserved += 4 + data.len();
+        opt.options.push((code, data));
+    }
     composer.reserve(reserved);
     let mut is_truncated = false;
     'sections: for (section, sets) in [(Section::Answer, &answer.answer), (Section::Authority, &answer.authority)] {
@@ -120,6 +125,12 @@ fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut 
         composer.truncate();
     }
     Ok(Sealed { ttls: composer.finish(), sections_end, is_truncated, is_whole })
+}
+
+/// The client subnet option of the response (RFC 7871 §7.2.1): only to those who sent one.
+fn echo(query: &Query, answer: &Answer) -> Option<(u16, Vec<u8>)> {
+    let subnet = query.edns.as_ref()?.client_subnet().ok()??;
+    Some(subnet.echo(answer.scope?))
 }
 
 /// Whether `aged` holds addresses of an in-domain name server of a referral: without them the client cannot go

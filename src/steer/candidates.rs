@@ -223,7 +223,7 @@ impl<'a> Candidates<'a> {
         let after = self.indices();
         if let Some(trace) = &mut self.trace {
             let facts = std::mem::take(&mut trace.facts);
-            trace.steps.push(Step { stage, before, after, scope, facts });
+            trace.steps.push(Step { stage, before, after, scope, facts, is_fallback: false });
         }
     }
 

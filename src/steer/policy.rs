@@ -19,7 +19,7 @@ use super::stages::nearest::{Nearest, Within};
 use super::stages::overflow::Overflow;
 use super::stages::p2c::P2c;
 use super::stages::round_robin::RoundRobin;
-use super::stages::rules::{Rule, Rules, Table};
+use super::stages::rules::{On, Rule, Rules, Table};
 use super::stages::score::{Input, Score};
 use super::stages::shed::Shed;
 use super::stages::shuffle::Shuffle;
@@ -106,6 +106,19 @@ impl StageSpec {
             "all" => Self::All,
             _ => return None,
         })
+    }
+
+    /// Whether the stage depends on where somebody is.
+    #[must_use]
+    pub fn looks_at_place(&self) -> bool {
+        let by_place = |rule: &Rule| !matches!(rule.on, On::Network(_) | On::Default);
+        match self {
+            Self::Nearest { .. } => true,
+            Self::Rules(rules) => rules.iter().any(by_place),
+            Self::Fence { rules, same, .. } => same.is_some() || rules.iter().any(by_place),
+            Self::Sticky { key, .. } | Self::Cohort { key, .. } => matches!(key, Key::Asn | Key::Country),
+            _ => false,
+        }
     }
 
     /// The stage's word.

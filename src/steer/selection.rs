@@ -212,6 +212,18 @@ impl Steering {
         self.handed_out.get(usize::from(member)).map_or(0, |until| until.load(Ordering::Relaxed))
     }
 
+    /// Takes over from the steering before it who was handed out until when: answers outlive their policy.
+    pub(super) fn inherit(&self, before: &Self) {
+        for (slot, member) in self.handed_out.iter().zip(self.pool.members()) {
+            if let Some(index) = before.pool.index_of(&member.name) {
+                slot.store(before.empties_at(index), Ordering::Relaxed);
+            }
+        }
+        if let (Some(fallback), Some(before)) = (&self.fallback, &before.fallback) {
+            fallback.inherit(before);
+        }
+    }
+
     /// The steering that a selection was made by: this one, or the fallback's.
     #[must_use]
     pub fn source(&self, selection: &Selection) -> &Self {
@@ -279,6 +291,7 @@ impl Steering {
                 selection.ttl = ttl;
             }
             if let (Some(own), Some(theirs)) = (set.trace, &mut selection.trace) {
+                theirs.steps.iter_mut().for_each(|step| step.is_fallback = true);
                 theirs.steps.splice(0..0, own.steps);
             }
             return selection;
@@ -317,7 +330,15 @@ impl Steering {
         if let Some(trace) = &mut trace {
             let chosen = order.iter().take(answers).copied().collect();
             let facts = vec![(None, format!("ttl {ttl}, scope {}", scope.0.min(asker.source)))];
-            trace.steps.push(Step { stage: "first", before: order.to_vec(), after: chosen, scope: Scope::ALL, facts });
+            let before = order.to_vec();
+            trace.steps.push(Step {
+                stage: "first",
+                before,
+                after: chosen,
+                scope: Scope::ALL,
+                facts,
+                is_fallback: false,
+            });
         }
         Selection {
             outcome,

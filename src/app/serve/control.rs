@@ -11,17 +11,20 @@ use tracing::{error, info, warn};
 use super::current::Current;
 use super::digest::digest;
 use super::files::Fingerprints;
+use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
 use super::{explain, files, total};
 use crate::app::build::{self, Built, Kept};
 use crate::app::config::{self, Config, Severity};
 use crate::app::machine;
+use crate::app::steered;
 use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, Task};
+use crate::edge::clock::wall_seconds;
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
@@ -47,6 +50,8 @@ pub struct Held {
     pub kept: Kept,
     /// The files as they were read.
     pub watched: Fingerprints,
+    /// The databases of places.
+    pub places: Places,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
@@ -150,6 +155,8 @@ impl Control {
     /// zones has gained or lost a file. To be called every [`crate::base::bounds::FILE_POLL`]: a file counts as
     /// written when it has rested from one look to the next.
     pub fn look_at_zones(&self) {
+        // The machine's clock may have been set meanwhile.
+        self.keeper.authority().helm().scene().set_calendar(wall_seconds(), self.now());
         let mut shelf = self.shelf();
         if let Some(reading) = shelf.library.look() {
             for noted in &reading.noted {
@@ -217,7 +224,14 @@ impl Control {
             let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
+        let authority = Arc::clone(&held.kept.authority);
+        let helm = steered::helm(&checked.config.steering, &authority.helm())?;
+        let places = held.places.read(&checked.config.steering, &helm)?;
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
+        let scene = Arc::clone(helm.scene());
+        held.places.settle(places, &scene, || {});
+        // Before the zones: what stands in them for pools is not to be answered as it stands.
+        authority.take_helm(helm);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
         tell(&reading.fresh);

@@ -8,6 +8,7 @@ mod digest;
 pub mod explain;
 pub mod files;
 pub mod log;
+pub mod places;
 pub mod station;
 pub mod transfer;
 pub mod updates;
@@ -29,12 +30,14 @@ use tracing::{error, info, warn};
 use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::Clerks;
+use self::places::Places;
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
 use super::config::Config;
+use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::bounds;
 use crate::base::collections::keyed;
@@ -78,6 +81,16 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
+    let scene = Arc::clone(kept.authority.helm().scene());
+    scene.set_calendar(wall_seconds(), now);
+    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let mut places = Places::default();
+    let found = places.read(&config.steering, &helm)?;
+    kept.authority.take_helm(helm);
+    {
+        let _within = runtime.enter();
+        places.settle(found, &scene, || {});
+    }
     // The forwarders' sockets belong to the runtime.
     let built =
         runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
@@ -97,7 +110,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
         path,
-        Held { config: config.clone(), built, kept, watched },
+        Held { config: config.clone(), built, kept, watched, places },
         (keeper, zones.library),
         surroundings,
         crew.tallies.clone(),
@@ -339,6 +352,15 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let runtime = start_runtime(1)?;
     let files = files::read(config)?.files;
     let mut kept = Kept::nothing(&mut dice);
+    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let mut places = Places::default();
+    let found = places.read(&config.steering, &helm)?;
+    {
+        let _within = runtime.enter();
+        places.settle(found, helm.scene(), || {});
+    }
+    helm.scene().set_calendar(wall_seconds(), clock.now());
+    kept.authority.take_helm(helm);
     let zones = Library::new(keyed(&mut dice)).read(config);
     if zones.has_faults() {
         return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

@@ -154,6 +154,7 @@ mod tests {
                 authority,
                 additional,
                 ede,
+                scope: None,
                 recallable_until: None,
                 is_ageless: false,
             },

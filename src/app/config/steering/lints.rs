@@ -93,6 +93,16 @@ pub(super) fn pair(name: &SteeredName, pool: &Pool, feeds: &Named<Feed>, field: 
                     |member: &Member| centroids::point_of(&member.place).is_none() && !named.contains(&&*member.name);
                 unreached(field, pool, is_nowhere, "has no place, and no rule names it", "`at` for each member");
             }
+            StageSpec::Fence { same: Some(same), .. } => {
+                let is_nowhere = |member: &Member| !same.is_told(&member.place);
+                unreached(
+                    field,
+                    pool,
+                    is_nowhere,
+                    "is in no place that the fence could compare",
+                    "`in` for each member",
+                );
+            }
             _ => {}
         }
     }

@@ -12,7 +12,8 @@ use crate::steer::pool::{Service, Srv};
 use crate::steer::{Member, Place, Weight, centroids};
 
 const FORM: &str = "an address, a list of these, or a mapping such as {a: 192.0.2.1, at: FRA, weight: 2}";
-const AT: &str = "an airport's code such as FRA, or [degrees north, degrees east]";
+const AT: &str =
+    "an airport's code such as FRA, a city such as Paris or \"Portland, US\", or [degrees north, degrees east]";
 
 /// Reads a member; what it does not say is as `usual`, what the pool says for all.
 pub(super) fn read(name: &str, field: &Field<'_>, usual: &Member) -> Option<Member> {
@@ -75,7 +76,7 @@ pub(super) fn usual_keys(section: &mut Section<'_>, member: &mut Member) {
     }
 }
 
-/// `at` tells the coordinates, `in` the continent, country and subdivision; an airport tells all but the last.
+/// `at` tells the coordinates, and of an airport or a city the country; `in` tells the rest, or better.
 fn place(section: &mut Section<'_>, place: &mut Place) {
     if let Some(field) = section.take("at")
         && let Some(found) = at(&field)
@@ -85,10 +86,10 @@ fn place(section: &mut Section<'_>, place: &mut Place) {
     if let Some(field) = section.take("in") {
         let code = field.scalar("a place such as EU, NA-US or NA-US-HI", |text| text.parse::<PlaceCode>().ok());
         if let Some(code) = code {
-            place.continent = code.continent;
-            place.country = code.country;
-            place.subdivision = code.subdivision;
-            place.city = code.city;
+            // Whatever `at` implied, all of it is said here.
+            let known = Place { latitude: place.latitude, longitude: place.longitude, ..Place::default() };
+            let PlaceCode { continent, country, subdivision, city } = code;
+            *place = Place { continent, country, subdivision, city, ..known };
         }
     }
 }
@@ -105,8 +106,7 @@ fn at(field: &Field<'_>) -> Option<Place> {
         let longitude = items.get(1)?.scalar("degrees east from -180 to 180", within(180.0));
         return Some(Place::at(latitude?, longitude?));
     }
-    let read = |text: &str| centroids::airport(text).map(|(latitude, longitude)| Place::at(latitude, longitude));
-    field.scalar(AT, read)
+    field.scalar(AT, |text| centroids::airport(text).or_else(|| centroids::city(text)).cloned())
 }
 
 fn target(field: &Field<'_>) -> Option<Name> {

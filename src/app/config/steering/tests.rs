@@ -294,12 +294,12 @@ pools:
   p:
     weight: 2
     tier: 3
-    in: EU-DE
+    at: FRA
     https: {alpn: [h2, h3], target: www.example.net}
     members:
       a: {a: 192.0.2.1}
       b: {aaaa: "2001:db8::1", weight: 5, tier: 1, cost: 0.5, capacity: 100, group: blue, at: IAD, in: NA-US}
-      c: {srv: {port: 443, target: c.example.net, priority: 1}}
+      c: {srv: {port: 443, target: c.example.net, priority: 1}, at: paris}
 zones: {example.com: {records: {ns: 192.0.2.1}, steer: {p: {pool: p, policy: tier}}}}
 "#,
     );
@@ -307,7 +307,8 @@ zones: {example.com: {records: {ns: 192.0.2.1}, steer: {p: {pool: p, policy: tie
     assert_eq!((members[0].weight.value(), members[0].tier), (2.0, 3));
     assert_eq!((members[1].weight.value(), members[1].tier, members[1].cost), (5.0, 1, 0.5));
     assert_eq!(members[0].service.as_ref().unwrap().alpn.len(), 2);
-    assert_eq!(members[0].place.to_string(), "EU-DE");
+    assert!(members[0].place.to_string().starts_with("EU-DE, 50.0"), "{}", members[0].place);
+    assert_eq!(members[2].place.to_string(), "EU-FR, Paris, 48.85 2.35");
     assert!(members[1].place.to_string().starts_with("NA-US, 38.9"), "{}", members[1].place);
     assert_eq!(members[2].srv.as_ref().unwrap().port, 443);
 }
@@ -432,6 +433,12 @@ fn what_is_questionable_is_a_lint() {
         said(&nowhere)[0].contains("the member p/b, which has no place, and no rule names it"),
         "{:?}",
         said(&nowhere)
+    );
+    let fenced = with("{fence: {same: country, on_empty: open}}", "").replace("at: IAD", "at: [1, 2]");
+    assert!(
+        said(&fenced)[0].contains("the member p/b, which is in no place that the fence could compare"),
+        "{:?}",
+        said(&fenced)
     );
     assert!(loaded(&nowhere).unwrap().lints.iter().all(|lint| lint.severity == Severity::Lint));
 }
