@@ -57,7 +57,8 @@ fn a_simulation_tells_shares_moves_and_losses() {
     assert_eq!((loss["down"].as_str(), loss["peak"]["growth"].as_f64()), (Some("fra"), Some(2.0)));
     let (status, out, _) = run(folder.path(), "simulate --config three.yaml --clients clients.txt");
     assert_eq!(status, 0);
-    for words in ["www.example.com.: pool www, healthy > weighted", "50.00 %", "when one is down:", "± 2000 resolvers"] {
+    for words in ["www.example.com.: pool www, healthy > weighted", "50.00 %", "when one is down:", "± 2000 resolvers"]
+    {
         assert!(out.contains(words), "{words}:\n{out}");
     }
 }

@@ -30,8 +30,6 @@ use crate::edge::seed;
 use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::Hosts;
-use crate::steer::Atlas;
-use crate::steer::health::Board;
 
 /// The library and the folder that it came from.
 struct Shelf {
@@ -294,7 +292,8 @@ impl AdminHouse for Control {
 
     fn digest(&self) -> Task<'_, Value> {
         let steering = self.held().config.steering.clone();
-        Box::pin(async move { tokio::task::block_in_place(|| digest(&steering, &Board::default(), &Atlas::default())) })
+        let scene = Arc::clone(self.keeper.authority().helm().scene());
+        Box::pin(async move { tokio::task::block_in_place(|| digest(&steering, &scene.board(), &scene.atlas())) })
     }
 
     fn reload(&self) -> Task<'_, Result<(), String>> {
