@@ -22,7 +22,9 @@ impl Odds {
         match self {
             Self::Certain if racers.len() < 2 => Self::Certain,
             Self::Certain if sum > 0.0 => {
-                racers.iter_mut().for_each(|(_, weight)| *weight /= sum);
+                for (_, weight) in &mut racers {
+                    *weight /= sum;
+                }
                 Self::Race(racers)
             }
             _ => Self::Unknown,

@@ -92,8 +92,9 @@ pub fn prove(side: &Side<'_>, atlas: &Atlas, dice: &mut Dice) -> Proof {
     named.dedup();
     proof.prefixes = named.len();
     // In this order, a prefix that lies in another comes right behind it or behind one that lies there too.
-    let overlap = named.array_windows::<2>().find(|[one, other]| one.contains(other.address()));
-    proof.counterexample = overlap.map(|[one, other]| Counterexample::Overlap(*one, *other));
+    let mut pairs = named.iter().zip(named.iter().skip(1));
+    let overlap = pairs.find(|(one, other)| one.contains(other.address()));
+    proof.counterexample = overlap.map(|(one, other)| Counterexample::Overlap(*one, *other));
     proof
 }
 

@@ -46,8 +46,8 @@ pub fn check(file: &Path, with_scopes: bool, machine: &Machine, as_json: bool, o
     };
     if as_json {
         let mut noted = json!({"file": name.to_string(), "faults": faults, "lints": lints, "noted": noted});
-        if with_scopes {
-            noted["scopes"] = scopes;
+        if let (true, Some(noted)) = (with_scopes, noted.as_object_mut()) {
+            noted.insert("scopes".to_owned(), scopes);
         }
         writeln!(out, "{noted:#}")?;
     } else {

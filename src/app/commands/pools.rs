@@ -68,7 +68,7 @@ pub fn force(force: &Force, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
 pub fn unforce(unforce: &Unforce, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let glob = [("glob", unforce.glob.clone())];
     let answer = remote::change(&unforce.server, Method::Delete, "/v1/overrides", &glob, &Value::Null);
-    let answer = answer.and_then(|lifted| match lifted["lifted"].as_u64() {
+    let answer = answer.and_then(|lifted| match lifted.get("lifted").and_then(Value::as_u64) {
         Some(0) => Err(format!("nothing is decided of {}", unforce.glob)),
         _ => Ok(lifted),
     });
@@ -110,7 +110,9 @@ pub(super) fn text(pools: &Value, now: u64) -> String {
 
 fn last_probe(member: &Value, now: u64) -> String {
     let checks = list(&member["checks"]);
-    let latest = checks.filter(|check| check["last"].is_object()).max_by_key(|check| check["last"]["at"].as_u64());
+    let latest = checks
+        .filter(|check| check.pointer("/last").is_some_and(Value::is_object))
+        .max_by_key(|check| check.pointer("/last/at").and_then(Value::as_u64));
     let Some(check) = latest else { return "-".to_owned() };
     let last = &check["last"];
     let outcome = match last["is_good"].as_bool() {

@@ -19,12 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// If `out` or `err` cannot be written to.
 pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let status = get(server, "/v1/status", &[]).and_then(|mut status| {
+    let status = get(server, "/v1/status", &[]).map(|mut status| {
         // What is told without pools, as by a server that steers nothing, is told all the same.
-        if let Ok(pools) = get(server, "/v1/pools", &[]) {
-            status["pools"] = pools["pools"].clone();
+        let pools = get(server, "/v1/pools", &[]).ok().and_then(|mut told| told.get_mut("pools").map(Value::take));
+        if let (Some(pools), Some(status)) = (pools, status.as_object_mut()) {
+            status.insert("pools".to_owned(), pools);
         }
-        Ok(status)
+        status
     });
     show(status, as_json, out, err, |status| {
         let shown = |at: &str| status.pointer(at).map_or_else(|| "?".to_owned(), ToString::to_string);

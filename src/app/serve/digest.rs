@@ -9,6 +9,7 @@ use crate::app::config::Steering;
 use crate::steer::Atlas;
 use crate::steer::hashing::{hash_bytes, hash_words};
 use crate::steer::health::Board;
+use crate::steer::spans::Spans;
 
 /// The digest of `steering`'s policies, of `board` and of `atlas`: each in 16 hexadecimal digits, and all in one.
 #[must_use]
@@ -61,9 +62,9 @@ fn health(steering: &Steering, board: &Board) -> u64 {
 
 fn geo(atlas: &Atlas) -> u64 {
     let places = atlas.places().iter().fold(3, |sum, place| hash_bytes(sum, format!("{place:?}").as_bytes()));
-    let v4 = [atlas.v4(), atlas.asn_v4()].into_iter().flat_map(|spans| spans.runs());
+    let v4 = [atlas.v4(), atlas.asn_v4()].into_iter().flat_map(Spans::runs);
     let v4 = v4.fold(places, |sum, (start, number)| hash_words(sum, &[u64::from(start), u64::from(number)]));
-    let v6 = [atlas.v6(), atlas.asn_v6()].into_iter().flat_map(|spans| spans.runs());
+    let v6 = [atlas.v6(), atlas.asn_v6()].into_iter().flat_map(Spans::runs);
     v6.fold(v4, |sum, (start, number)| hash_words(sum, &[start as u64, (start >> 64) as u64, u64::from(number)]))
 }
 

@@ -43,8 +43,11 @@ fn house(desk: &Desk) -> Result<&dyn PoolHouse, Fault> {
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let status = match &refused {
-            Refused::NoPool | Refused::NoMember | Refused::NoFeed | Refused::NoCheck => StatusCode::NOT_FOUND,
-            Refused::Override(Refusal::MatchesNothing) => StatusCode::NOT_FOUND,
+            Refused::NoPool
+            | Refused::NoMember
+            | Refused::NoFeed
+            | Refused::NoCheck
+            | Refused::Override(Refusal::MatchesNothing) => StatusCode::NOT_FOUND,
             Refused::Override(Refusal::LeavesWithoutMember(_)) => StatusCode::CONFLICT,
             Refused::BadNumber | Refused::Override(Refusal::BadText(_)) => StatusCode::BAD_REQUEST,
             Refused::Override(Refusal::TooMany) => StatusCode::INSUFFICIENT_STORAGE,

@@ -76,13 +76,13 @@ pub async fn serve(
     let is_private = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let bounded = listener::Bounded::new(listener);
     // It ends without an error: accepting goes on whatever happens to a connection.
-    axum::serve(bounded, router(house, metrics, is_private, token)).with_graceful_shutdown(stopped).await.ok();
+    axum::serve(bounded, router(house, metrics, is_private, token.as_ref())).with_graceful_shutdown(stopped).await.ok();
 }
 
 /// The routes. Where others can reach the address, nobody but a monitor is served without the token: without one,
 /// they all look alike.
-fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, is_private: bool, token: Option<Token>) -> Router {
-    let guarded = |routes: Router<Arc<Desk>>| match &token {
+fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, is_private: bool, token: Option<&Token>) -> Router {
+    let guarded = |routes: Router<Arc<Desk>>| match token {
         Some(token) => routes.route_layer(middleware::from_fn_with_state(Arc::new(token.clone()), token::ask)),
         None if is_private => routes,
         None => Router::new(),

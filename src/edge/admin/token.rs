@@ -5,7 +5,7 @@
 //! one they are not there.
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Token {
 
 /// Lets a request pass that has the token.
 pub(super) async fn ask(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
-    let offered = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let offered = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let bearer = offered.and_then(|value| {
         let (scheme, token) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())

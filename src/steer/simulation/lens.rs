@@ -86,17 +86,16 @@ impl<'a> Lens<'a> {
         let (scope, point) = (first.scope, centroids::point_of(&place));
         let exact = self.exact(&first);
         self.has_drawn |= !matches!(first.odds.as_deref(), None | Some(Odds::Certain));
-        let mut parts = match exact {
-            Some(parts) => parts,
-            None => {
-                let mut sum: Parts = smallvec![];
-                for draw in 0..u64::from(self.tries) {
-                    let selection = select(hash_words(0, &[number as u64, draw]));
-                    self.share(&selection, 1.0 / f64::from(self.tries), &mut sum);
-                }
-                self.draws = self.tries;
-                sum
+        let mut parts = if let Some(parts) = exact {
+            parts
+        } else {
+            let mut sum: Parts = smallvec![];
+            for draw in 0..u64::from(self.tries) {
+                let selection = select(hash_words(0, &[number as u64, draw]));
+                self.share(&selection, 1.0 / f64::from(self.tries), &mut sum);
             }
+            self.draws = self.tries;
+            sum
         };
         parts.sort_unstable_by_key(|(slot, _)| *slot);
         Chances { parts, scope, point }

@@ -90,7 +90,7 @@ fn one(side: &Side<'_>, lost: u16, base: &Tally<'_>, tally: &Tally<'_>, weight: 
         lost: own,
         disturbed: (tally.moved() / weight - own).max(0.0),
         peak,
-        bears: tally.bears(&parts, side.steering, Some(lost)),
+        bears: Tally::bears(&parts, side.steering, Some(lost)),
         overloaded: overloaded(side.steering, &parts, load),
         unanswered: tally.unanswered() / weight,
         shares: tally.names().iter().cloned().zip(parts).filter(|(name, _)| !name.is_empty()).collect(),

@@ -110,7 +110,7 @@ pub fn simulate(new: &Side<'_>, old: Option<&Side<'_>>, clients: &[Client], load
     let shares = tally.shares(old_tally.as_ref().map(|(_, tally)| tally));
     let (losses, losses_left_out) = loss::losses(new, &samples, &tally, load);
     Report {
-        bears: tally.bears(tally.slots(), new.steering, None),
+        bears: Tally::bears(tally.slots(), new.steering, None),
         overloaded: loss::overloaded(new.steering, tally.slots(), load),
         moved: old.map(|_| tally.moved()),
         flows: tally.flows(),

@@ -95,19 +95,25 @@ pub fn sample(new: &Side<'_>, old: Option<&Side<'_>>, clients: &[Client]) -> Sam
             samples.networks += 1.0;
             continue;
         }
-        let bits = u32::from(known - length);
-        let inside = 2_f64.powi(bits as i32);
-        let wanted = (part * bounds::SIMULATED_NETWORKS as f64).ceil().clamp(1.0, inside) as u32;
-        for number in 0..wanted {
+        let inside = 1_u128.checked_shl(u32::from(known - length)).unwrap_or(u128::MAX);
+        let wanted = allotted(part, inside);
+        for number in 0..u128::from(wanted) {
             // The middle of the number-th part of the prefix.
-            let at = ((f64::from(number) + 0.5) / f64::from(wanted) * inside).floor();
+            let at = (2 * number + 1).saturating_mul(inside) / (2 * u128::from(wanted));
             let weight = part / f64::from(wanted);
-            let subject = inner(address, known, at as u128);
-            samples.list.push(Sample { subject, weight, stands_for: inside / f64::from(wanted), ..base });
+            let subject = inner(address, known, at);
+            samples.list.push(Sample { subject, weight, stands_for: inside as f64 / f64::from(wanted), ..base });
         }
-        samples.networks += inside;
+        samples.networks += inside as f64;
     }
     samples
+}
+
+/// How many of `inside` networks are looked at in a prefix with this part of the clients; at least one.
+#[expect(clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+fn allotted(part: f64, inside: u128) -> u32 {
+    let wanted = (part * bounds::SIMULATED_NETWORKS as f64).ceil() as u32;
+    wanted.clamp(1, u32::try_from(inside).unwrap_or(u32::MAX))
 }
 
 /// The `number`-th network of `length` behind `address`.

@@ -169,7 +169,7 @@ impl<'a> Tally<'a> {
 
     /// The largest whole load under which nobody has more than it can bear; none if no capacity is known of whoever
     /// answers. `lost` bears nothing.
-    pub(super) fn bears(&self, parts: &[f64], steering: &Steering, lost: Option<u16>) -> Option<f64> {
+    pub(super) fn bears(parts: &[f64], steering: &Steering, lost: Option<u16>) -> Option<f64> {
         let members = (0_u16..).zip(steering.pool().members());
         members
             .filter(|(member, _)| Some(*member) != lost)

@@ -1,7 +1,5 @@
 //! A report for people.
 
-use std::fmt::Write;
-
 use super::{Crowd, RESOLVERS, errors};
 use crate::app::commands::steered::Steered;
 use crate::app::commands::table::table;
@@ -34,13 +32,13 @@ pub(super) fn report(steered: &Steered, report: &Report, crowd: &Crowd, is_compa
     text.push_str(&shares(report, crowd));
     match (report.moved, is_compared) {
         (Some(moved), _) => {
-            text.push_str(&format!("  moved: {} of the clients\n", share(moved)));
+            text.extend([format!("  moved: {} of the clients\n", share(moved))]);
             for flow in report.flows.iter().take(NAMED_MAX) {
-                text.push_str(&format!("    {} > {}: {}\n", name(&flow.from), name(&flow.to), share(flow.part)));
+                text.extend([format!("    {} > {}: {}\n", name(&flow.from), name(&flow.to), share(flow.part))]);
             }
             let rest = report.flows.len().saturating_sub(NAMED_MAX);
             if rest > 0 {
-                text.push_str(&format!("    and {rest} ways more\n"));
+                text.extend([format!("    and {rest} ways more\n")]);
             }
         }
         (None, true) => text.push_str("  new: the other configuration does not steer this name\n"),
@@ -50,32 +48,32 @@ pub(super) fn report(steered: &Steered, report: &Report, crowd: &Crowd, is_compa
         let before = report.distance_before.map_or_else(String::new, |before| {
             format!(" (before: mean {:.0}, median {:.0}, 95 % {:.0})", before.mean, before.median, before.p95)
         });
-        text.push_str(&format!(
+        text.extend([format!(
             "  km to the member: mean {:.0}, median {:.0}, 95 % within {:.0}{before}; known of {}\n",
             distance.mean,
             distance.median,
             distance.p95,
             share(distance.known)
-        ));
+        )]);
     }
-    text.push_str(&format!(
+    text.extend([format!(
         "  cache entries with client subnets: {}, {} different answers\n",
         number(report.cache_entries.round()),
         report.answers
-    ));
+    )]);
     if let Some(bears) = report.bears {
-        text.push_str(&format!("  bears a load of {} with everybody up\n", number(bears)));
+        text.extend([format!("  bears a load of {} with everybody up\n", number(bears))]);
     }
     if !report.overloaded.is_empty() {
-        text.push_str(&format!("  OVER CAPACITY with everybody up: {}\n", report.overloaded.join(", ")));
+        text.extend([format!("  OVER CAPACITY with everybody up: {}\n", report.overloaded.join(", "))]);
     }
     text.push_str(&losses(report));
     if report.networks > report.samples as f64 + 0.5 {
         let (seen, all) = (report.samples, number(report.networks));
-        text.push_str(&format!("  looked at {seen} of {all} client networks, evenly taken\n"));
+        text.extend([format!("  looked at {seen} of {all} client networks, evenly taken\n")]);
     }
     if report.draws > 0 {
-        text.push_str(&format!("  estimated by {} draws for each client network\n", report.draws));
+        text.extend([format!("  estimated by {} draws for each client network\n", report.draws)]);
     }
     text
 }
@@ -121,9 +119,8 @@ fn losses(report: &Report) -> String {
     for loss in &report.losses {
         let peak = loss.peak.as_ref().map_or_else(
             || "-".to_owned(),
-            |(member, growth)| match growth.is_finite() {
-                true => format!("{member} x{growth:.2}"),
-                false => format!("{member} from 0"),
+            |(member, growth)| {
+                if growth.is_finite() { format!("{member} x{growth:.2}") } else { format!("{member} from 0") }
             },
         );
         let mut row = vec![loss.member.to_string(), heirs(report, loss), peak, share(loss.disturbed)];
@@ -135,7 +132,7 @@ fn losses(report: &Report) -> String {
     }
     text.push_str(&table(&rows));
     if report.losses_left_out > 0 {
-        text.push_str(&format!("  and {} members more, with smaller shares\n", report.losses_left_out));
+        text.extend([format!("  and {} members more, with smaller shares\n", report.losses_left_out)]);
     }
     text
 }
@@ -153,11 +150,10 @@ fn heirs(report: &Report, loss: &Loss) -> String {
     let mut text = String::new();
     for (name, gain) in gains.iter().take(4) {
         let comma = if text.is_empty() { "" } else { ", " };
-        let written = write!(text, "{comma}{name} +{:.1} %", 100.0 * gain);
-        debug_assert!(written.is_ok(), "a String takes everything");
+        text.extend([format!("{comma}{name} +{:.1} %", 100.0 * gain)]);
     }
     if gains.len() > 4 {
-        text.push_str(&format!(" and {} more", gains.len() - 4));
+        text.extend([format!(" and {} more", gains.len() - 4)]);
     }
     if text.is_empty() { "-".to_owned() } else { text }
 }
