@@ -50,7 +50,7 @@ fn policy(steering: &Steering) -> u64 {
 fn health(steering: &Steering, board: &Board) -> u64 {
     let mut members: Vec<u64> = Vec::new();
     for settings in &steering.pools {
-        let standings = board.standings(settings.pool.id());
+        let standings = board.standings(&settings.pool);
         for (index, member) in settings.pool.members().iter().enumerate() {
             let is_usable = standings.get(index).copied().unwrap_or_default().is_usable();
             members.push(hash_bytes(2, format!("{}/{} {is_usable}", settings.pool.name(), member.name).as_bytes()));

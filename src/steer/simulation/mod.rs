@@ -135,7 +135,7 @@ fn board_without(steering: &Steering, member: u16) -> Board {
         state: if index == usize::from(member) { State::Down } else { State::Healthy },
         ..Standing::default()
     });
-    board.post(steering.pool().id(), standings);
+    board.post(steering.pool(), standings);
     board
 }
 
