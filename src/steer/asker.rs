@@ -46,7 +46,8 @@ pub struct Asker<'a> {
     pub wall: u64,
     /// Nobody will use this answer: stages remember nothing of it.
     pub is_rehearsal: bool,
-    /// Set where draws must agree among nodes, families and repeats: the seed that they share.
+    /// Set where draws must agree among nodes, families and repeats: the seed that they share. One that is set
+    /// already when a selection begins is kept.
     pub agreed: Option<u64>,
 }
 

@@ -177,4 +177,12 @@ mod tests {
             assert!(haversine(&client, &places[usize::from(first)]) - best < 0.001);
         }
     }
+
+    #[test]
+    fn where_the_country_alone_is_known_its_middle_counts() {
+        let pool = world();
+        let place = Place { country: Some("SG".parse().unwrap()), ..Place::default() };
+        let mut dice = Dice::from_number(1);
+        assert_eq!(order(&Nearest::default(), &pool, &asker_at("192.0.2.1", &place), &mut dice)[0], 2);
+    }
 }
