@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::asker::{Asker, Scope};
+use super::asker::{Asker, Scope, looked_up};
 use super::client::{Client, Unknown};
 use super::hashing::hash_bytes;
 use super::place::{Locator, Place};
@@ -265,7 +265,7 @@ impl Helm {
         } else {
             place
         };
-        (place, Scope(length))
+        (place, looked_up(length))
     }
 }
 

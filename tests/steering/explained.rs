@@ -20,12 +20,30 @@ enum What {
 
 use What::{Answer, Scope};
 
+const MERIDIAN: &str = "meridian";
 const GDNSD: &str = "gdnsd";
 const POWERDNS: &str = "powerdns";
 const KNOT: &str = "knot";
 const BY_PLACE: &[&str] = &["place", "alias"];
 
 const EXPLAINED: &[Explanation] = &[
+    Explanation {
+        who: MERIDIAN,
+        names: &["place", "alias", "asn", "near", "far"],
+        what: Scope,
+        when: |case, heard| {
+            let (_, known, before) = truth::subject(case.client).unwrap();
+            heard.scope > Some(case.truth.scope) && heard.scope <= Some(case.found.min(before + known))
+        },
+        why: "says the prefix of the place, true but not yet merged with neighbours of the same ranking",
+    },
+    Explanation {
+        who: MERIDIAN,
+        names: &["net"],
+        what: Scope,
+        when: |case, heard| heard.scope > Some(case.truth.scope) && case.is_answer(heard, case.truth),
+        why: "keeps a rule apart from a longer one within it that prefers the same member",
+    },
     // What all peers do.
     Explanation { who: GDNSD, names: ALL, what: Answer, when: is_private, why: PRIVATE },
     Explanation { who: GDNSD, names: ALL, what: Scope, when: is_private, why: PRIVATE },

@@ -1,4 +1,6 @@
 //! The servers under comparison, each with the same names in its own words.
+#![allow(unreachable_pub, reason = "a module of one test")]
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

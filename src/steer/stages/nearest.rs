@@ -1,6 +1,7 @@
 //! `nearest`: prefers members by their distance on the globe (R3).
 
 use super::{Asker, Candidates, Dice, Scope, Stage};
+use crate::steer::centroids;
 use crate::steer::place::Point;
 
 /// Places nearer together than a millimetre are one.
@@ -74,7 +75,7 @@ impl Stage for Nearest {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, _: &mut Dice) -> Scope {
         set.retire_standbys();
-        match asker.place.point() {
+        match centroids::point_of(asker.place) {
             Some(here) => self.order_from(&here, set),
             None => self.order_by_fallback(set),
         }
@@ -116,6 +117,16 @@ mod tests {
         let (pool, place) = (world(), Place::at(48.86, 2.35));
         let all = order(&Nearest::default(), &pool, &asker_at("192.0.2.1", &place), &mut Dice::from_number(1));
         assert_eq!(all, [3, 1, 0, 2]);
+    }
+
+    #[test]
+    fn who_is_known_by_country_or_continent_stands_at_its_centre() {
+        let nearest = |place: &Place| {
+            order(&Nearest::default(), &world(), &asker_at("192.0.2.1", place), &mut Dice::from_number(1))[0]
+        };
+        let france = Place { country: "FR".parse().ok(), continent: "EU".parse().ok(), ..Place::default() };
+        let asia = Place { continent: "AS".parse().ok(), ..Place::default() };
+        assert_eq!((nearest(&france), nearest(&asia)), (1, 2));
     }
 
     #[test]
