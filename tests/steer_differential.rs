@@ -1,4 +1,4 @@
-//! The same names steered by Meridian, gdnsd, PowerDNS (its geoip backend and Lua records) and Knot's geoip module, by
+//! The same names steered by Meridian, gdnsd, `PowerDNS` (its geoip backend and Lua records) and Knot's geoip module, by
 //! the same database, and asked for by the same 20,000 client subnets: the right answer with the right scope, or a
 //! difference that is explained in `steering/explained.rs`, by class and counted. Meridian's answers have no such class; its scopes have one, true but
 //! longer than they need be, and never overlap.
@@ -182,7 +182,7 @@ impl Peer {
         self.report.notes.push(format!("asked in {:.1?}", began.elapsed()));
     }
 
-    /// PowerDNS takes most of a millisecond for a Lua record.
+    /// `PowerDNS` takes most of a millisecond for a Lua record.
     fn sample<'c>(&self, name: &str, clients: &'c [Client]) -> &'c [Client] {
         let is_slow = self.name == POWERDNS && ["far", "net", "asn", "share"].contains(&name);
         &clients[..if is_slow { clients.len() / 16 } else { clients.len() }]

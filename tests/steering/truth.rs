@@ -56,6 +56,8 @@ const CAP: (u8, u8) = (24, 56);
 
 /// Members in the order of preference, as far as a client's own place decides it: three.
 pub type Ranking = [u8; 3];
+/// What a name makes of what the database says.
+type Rule = fn(&Record) -> Ranking;
 const NOBODY: u8 = u8::MAX;
 
 /// The rule that a name goes by.
@@ -101,7 +103,7 @@ impl Atlas {
         let (v4, v6) = (Runs::of(&world.v4, NONE), Runs::of(&networks, NONE));
         let mut records = world.records.clone();
         records.push(Record::default());
-        let rules: [(&'static str, fn(&Record) -> Ranking); 4] =
+        let rules: [(&'static str, Rule); 4] =
             [("place", place), ("near", near), ("near by coordinates alone", near_by_coordinates), ("asn", asn)];
         let mut maps = BTreeMap::new();
         for (name, rule) in rules {
@@ -225,15 +227,13 @@ fn asn(record: &Record) -> Ranking {
 /// unplaced in the order of declaration.
 fn near(record: &Record) -> Ranking {
     let points = SITES.map(|(_, latitude, longitude)| (latitude, longitude));
-    let distances: Option<Vec<f64>> = match record.coordinates {
-        Some(here) => Some(points.iter().map(|there| haversine(here, *there)).collect()),
-        None => {
-            let country =
-                record.country.and_then(|code| centroids::country(code.parse().ok()?)).map(|(_, point)| point);
-            let centre = country.or_else(|| centroids::continent(record.continent?.parse().ok()?));
-            let distance = |(latitude, longitude)| meridian::steer::Point::new(latitude, longitude);
-            centre.map(|centre| points.iter().map(|there| centre.distance_km(&distance(*there))).collect())
-        }
+    let distances: Option<Vec<f64>> = if let Some(here) = record.coordinates {
+        Some(points.iter().map(|there| haversine(here, *there)).collect())
+    } else {
+        let country = record.country.and_then(|code| centroids::country(code.parse().ok()?)).map(|(_, point)| point);
+        let centre = country.or_else(|| centroids::continent(record.continent?.parse().ok()?));
+        let distance = |(latitude, longitude)| meridian::steer::Point::new(latitude, longitude);
+        centre.map(|centre| points.iter().map(|there| centre.distance_km(&distance(*there))).collect())
     };
     let mut order: Vec<u8> = (0..SITES.len() as u8).collect();
     if let Some(distances) = distances {
@@ -255,7 +255,7 @@ pub fn haversine(one: (f64, f64), two: (f64, f64)) -> f64 {
     2.0 * h.sqrt().min(1.0).asin() * 6371.0088
 }
 
-/// Degrees as on a flat map, squared, as PowerDNS's `pickclosest` counts them.
+/// Degrees as on a flat map, squared, as `pickclosest` of `PowerDNS` counts them.
 pub fn planar(one: (f64, f64), two: (f64, f64)) -> f64 {
     let (latitude, longitude) = (one.0 - two.0, one.1 - two.1);
     let longitude = if longitude > 180.0 { 360.0 - longitude } else { longitude };
