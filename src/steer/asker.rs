@@ -23,6 +23,13 @@ impl Scope {
     }
 }
 
+/// The scope of having found an address within a prefix of `length` bits. Never 0, even where a whole family is alike:
+/// resolvers keep an answer of scope 0 for both families.
+#[must_use]
+pub fn looked_up(length: u8) -> Scope {
+    Scope(length.max(1))
+}
+
 /// What the stages of a policy may know of a query.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {

@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_by_country_or_continent_stands_at_its_centre() {
+        let nearest = |place: &Place| {
+            order(&Nearest::default(), &world(), &asker_at("192.0.2.1", place), &mut Dice::from_number(1))[0]
+        };
+        let france = Place { country: "FR".parse().ok(), continent: "EU".parse().ok(), ..Place::default() };
+        let asia = Place { continent: "AS".parse().ok(), ..Place::default() };
+        assert_eq!((nearest(&france), nearest(&asia)), (1, 2));
+    }
+
+    #[test]
     fn those_within_the_band_are_tied() {
         assert_eq!(leaders(&Nearest::default(), 48.86, 2.35), [3]);
         let band = |within| Nearest { within, ..Nearest::default() };
