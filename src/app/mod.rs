@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod house;
 pub mod serve;
+pub mod steered;
 pub mod worker;
 pub mod zone_files;
 

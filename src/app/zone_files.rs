@@ -9,10 +9,11 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config::{At, Config, Fault, InlineRecord, Severity, ZoneSettings};
+use super::config::{At, Config, Fault, InlineRecord, Origin, Severity, ZoneSettings};
+use super::steered;
 use crate::base::bounds;
 use crate::base::collections::Keyed;
-use crate::dns::Name;
+use crate::dns::{Name, RrSet};
 use crate::edge::clock::wall_seconds;
 use crate::edge::files::{Fingerprint, read_octets};
 use crate::handlers::authority::master_file;
@@ -31,8 +32,17 @@ struct Held {
     /// Another state of the files, seen by the last look: they may still be being written.
     unsettled: Option<Vec<Seen>>,
     digest: u64,
+    /// What stands in the zone for its names that answer from pools.
+    chosen: Vec<Chosen>,
     /// Whether the files have faults, so that `zone` is older than they are.
     is_faulty: bool,
+}
+
+/// The records that stand for a name that answers from a pool, and where that is said.
+#[derive(Clone)]
+pub(super) struct Chosen {
+    pub(super) set: RrSet,
+    pub(super) origin: Origin,
 }
 
 /// The zones as they were read last, from the files and records of a configuration.
@@ -71,16 +81,22 @@ impl Library {
     #[must_use]
     pub fn read(&self, config: &Config) -> Reading {
         let mut reading = Reading { library: Self::new(self.keyed.clone()), fresh: Vec::new(), noted: Vec::new() };
-        for settings in config.zones.iter().filter(|settings| has_data(settings)) {
+        let mut by_zone = steered::records(&config.steering);
+        for settings in config.zones.iter().filter(|settings| !settings.is_secondary()) {
+            let chosen: Vec<Chosen> = by_zone.remove(&settings.apex).unwrap_or_default();
+            if !has_data(settings) && chosen.is_empty() {
+                continue;
+            }
             let known = self.zones.get(&settings.apex);
             let is_same = known.is_some_and(|known| {
                 let same_sources =
                     known.settings.file == settings.file && says_the_same(&known.settings.records, &settings.records);
-                same_sources && !known.is_faulty && known.files == look(&known.files)
+                let same_sets = known.chosen.iter().map(|one| &one.set).eq(chosen.iter().map(|one| &one.set));
+                same_sources && same_sets && !known.is_faulty && known.files == look(&known.files)
             });
             let held = match known {
-                Some(known) if is_same => Held { settings: Arc::clone(settings), ..known.clone() },
-                _ => self.read_zone(settings, &mut reading.noted),
+                Some(known) if is_same => Held { settings: Arc::clone(settings), chosen, ..known.clone() },
+                _ => self.read_zone(settings, chosen, &mut reading.noted),
             };
             reading.library.take(held, known, &mut reading.fresh, &mut reading.noted);
         }
@@ -96,7 +112,7 @@ impl Library {
             if now == held.files {
                 held.unsettled = None;
             } else if held.unsettled.as_ref() == Some(&now) {
-                due.push(Arc::clone(&held.settings));
+                due.push((Arc::clone(&held.settings), held.chosen.clone()));
             } else {
                 held.unsettled = Some(now);
             }
@@ -105,8 +121,8 @@ impl Library {
             return None;
         }
         let mut reading = Reading { library: self.clone(), fresh: Vec::new(), noted: Vec::new() };
-        for settings in due {
-            let mut held = self.read_zone(&settings, &mut reading.noted);
+        for (settings, chosen) in due {
+            let mut held = self.read_zone(&settings, chosen, &mut reading.noted);
             let known = self.zones.get(&settings.apex);
             if held.zone.is_none()
                 && let Some(known) = known
@@ -135,7 +151,7 @@ impl Library {
         self.zones.insert(held.settings.apex.clone(), held);
     }
 
-    fn read_zone(&self, settings: &Arc<ZoneSettings>, noted: &mut Vec<Fault>) -> Held {
+    fn read_zone(&self, settings: &Arc<ZoneSettings>, chosen: Vec<Chosen>, noted: &mut Vec<Fault>) -> Held {
         let mut builder = Builder::new(settings.apex.clone());
         let mut files: Vec<Seen> = Vec::new();
         let mut digest = self.keyed.build_hasher();
@@ -173,6 +189,11 @@ impl Library {
             let mut include = includer(&folder_of, &mut files, &mut digest);
             master_file::read(record.text.as_bytes(), &inline_name(at), &mut include, &mut builder);
         }
+        for Chosen { set, origin } in &chosen {
+            digest.write(format!("{set:?}").as_bytes());
+            let file = builder.add_file(&origin.file);
+            builder.add_chosen(set, file, origin.line);
+        }
         if settings.file.is_none() {
             add_soa(settings, &mut builder);
         }
@@ -192,7 +213,15 @@ impl Library {
         }
         let zone = zone.filter(|_| is_readable).map(Arc::new);
         let is_faulty = zone.is_none();
-        Held { settings: Arc::clone(settings), zone, files, unsettled: None, digest: digest.finish(), is_faulty }
+        Held {
+            settings: Arc::clone(settings),
+            zone,
+            files,
+            unsettled: None,
+            digest: digest.finish(),
+            chosen,
+            is_faulty,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dns::{Ede, Question, Rcode, RrSet};
+use crate::dns::{Ede, Name, Question, Rcode, RrSet};
 
 /// An RRset with the TTL that it has in this answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,11 +30,15 @@ pub struct Answer {
     pub additional: Vec<Aged>,
     /// Why, where there is something to say.
     pub ede: Option<Ede>,
+    /// Bits of the client subnet for which it holds (RFC 7871 §7.2.1); none where the option is not heeded.
+    pub scope: Option<u8>,
     /// The second ([`crate::base::Instant::seconds`]) before which the same question may be answered with the
     /// same records, aged; none where every query must be decided anew.
     pub recallable_until: Option<u64>,
     /// Whether the TTLs stay as they are when it is recalled: our own zones' data do not grow old.
     pub is_ageless: bool,
+    /// The zone whose wildcard made up what is said of the question; none where the name itself is known.
+    pub wildcard_zone: Option<Box<Name>>,
 }
 
 impl Answer {
@@ -62,6 +66,8 @@ pub struct Goal {
     pub purpose: Purpose,
     /// What our own zones have answered already: aliases that lead to the question. It goes in front.
     pub prefix: Vec<Aged>,
+    /// The scope of that, as [`Answer::scope`] says it.
+    pub scope: Option<u8>,
     /// An answer past its TTL, to be given if upstreams fail or are slow (RFC 8767).
     pub stale: Option<Answer>,
 }

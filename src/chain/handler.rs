@@ -1,6 +1,7 @@
 //! What a link of the chain is.
 
 use super::answer::{Answer, Goal};
+use super::choice::Choice;
 use super::query::Query;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant};
@@ -16,14 +17,17 @@ pub struct Turn<'t> {
     pub tally: &'t Tally,
     /// A goal to pursue beside the answer: a prefetch or a refresh.
     pub aside: Option<Goal>,
+    /// How answers were chosen, where somebody wants to know. Then it is a rehearsal: nobody will use the answer, and
+    /// links remember nothing of it.
+    pub choices: Option<Vec<Choice>>,
 }
 
 /// What the fast tempo found.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recall {
-    /// The answer stands in the buffer.
-    Hit,
+    /// The answer stands in the buffer; this is what it is counted as.
+    Hit(u64),
     /// This link has nothing to say to the question; the next may.
     NotMine,
     /// Only the slow tempo can tell.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod choice;
 pub mod handler;
 pub mod memory;
 pub mod query;
@@ -10,8 +11,9 @@ pub mod seal;
 pub mod walk;
 
 pub use answer::{Aged, Answer, Goal, Purpose};
+pub use choice::{Choice, ChoiceStep};
 pub use handler::{Handler, Recall, Turn, Verdict};
 pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
 pub use query::{Asker, Carrier, Query};
-pub use seal::{Sealed, seal, seal_as};
+pub use seal::{Extras, Sealed, seal, seal_as};
 pub use walk::Chain;

@@ -1,6 +1,7 @@
 //! EDNS(0): the OPT record of a message and its options (RFC 6891).
 
 use super::Ede;
+use super::subnet::{ClientSubnet, SubnetFault};
 
 /// Option codes that Meridian reads or writes.
 pub mod option {
@@ -52,6 +53,14 @@ impl Edns {
             (Some((client, server)), 8 | 16..=40) => Ok(Some(Cookie { client, server })),
             _ => Err(BadCookie),
         }
+    }
+
+    /// The client subnet, if there is one.
+    ///
+    /// # Errors
+    /// [`SubnetFault`]: whoever heeds the option answers FORMERR (RFC 7871 §7.1.2).
+    pub fn client_subnet(&self) -> Result<Option<ClientSubnet>, SubnetFault> {
+        self.option(option::CLIENT_SUBNET).map(ClientSubnet::parse).transpose()
     }
 }
 

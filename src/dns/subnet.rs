@@ -74,6 +74,13 @@ impl ClientSubnet {
         if network.address() == address { Ok(Self { family, network }) } else { Err(SubnetFault::HostBits) }
     }
 
+    /// What a resolver says that tells all of its client's address.
+    #[must_use]
+    pub fn of_address(address: IpAddr) -> Self {
+        let (family, width) = if address.is_ipv4() { (IPV4, 32) } else { (IPV6, 128) };
+        Self { family, network: Network::new(address, width) }
+    }
+
     /// The client's network: its prefix length is the option's source prefix length.
     #[must_use]
     pub const fn network(&self) -> Network {

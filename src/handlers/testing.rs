@@ -46,7 +46,13 @@ impl Ask {
         let mut dice = Dice::from_number(1);
         handler.handle(
             &self.0,
-            &mut Turn { now: Instant::from_seconds(1_000), dice: &mut dice, tally: &Tally::default(), aside: None },
+            &mut Turn {
+                now: Instant::from_seconds(1_000),
+                dice: &mut dice,
+                tally: &Tally::default(),
+                aside: None,
+                choices: None,
+            },
         )
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::compile::Found;
 use super::hashing::{hash_words, unit};
 use super::place::Place;
 use crate::base::{Dice, Instant, Network};
@@ -35,6 +36,8 @@ pub struct Asker<'a> {
     pub place: &'a Place,
     /// The prefix length within which everybody has that place.
     pub place_scope: Scope,
+    /// What a compiled location part says of the subject, if there is one.
+    pub found: Option<Found<'a>>,
     /// The name asked for, hashed.
     pub name: u64,
     /// The moment, for ages.

@@ -28,6 +28,8 @@ pub struct Candidate {
     pub key: f64,
     /// Percent by which the member looks nearer than it is (−99 to 99).
     pub bias: f64,
+    /// A rule asks for it by name.
+    pub is_named: bool,
     /// Its tier or pool has too few healthy members to be trusted.
     pub is_in_panic: bool,
     /// It is down and only stands here so that `overflow` can share out its clients.
@@ -73,6 +75,7 @@ impl<'a> Candidates<'a> {
                 rank: 0,
                 key: 0.0,
                 bias: 0.0,
+                is_named: false,
                 is_in_panic: false,
                 is_gone: false,
             })
@@ -204,7 +207,7 @@ impl<'a> Candidates<'a> {
         let after = self.indices();
         if let Some(trace) = &mut self.trace {
             let facts = std::mem::take(&mut trace.facts);
-            trace.steps.push(Step { stage, before, after, scope, facts });
+            trace.steps.push(Step { stage, before, after, scope, facts, is_fallback: false });
         }
     }
 

@@ -1,8 +1,9 @@
-//! Where a country, a continent or an airport is: facts for clients of whom only the country is known, and for
-//! members placed by an airport's code.
+//! Where a country, a continent, an airport or a city is: facts for clients of whom only the country is known, and for
+//! members placed by an airport's code or a city's name.
 //!
 //! A country's point is the centre of its people, not of its land: most clients are near it.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::place::{Code, Place, Point};
@@ -18,7 +19,32 @@ static COUNTRIES: LazyLock<Vec<(Code, Code, Point)>> = LazyLock::new(|| {
     countries
 });
 
-const AIRPORTS: &str = include_str!("../../geoip/airports.txt");
+/// Airports by their codes.
+static AIRPORTS: LazyLock<BTreeMap<&str, Place>> = LazyLock::new(|| {
+    let row = |mut row: std::str::SplitAsciiWhitespace<'static>| {
+        let code = row.next()?;
+        let (latitude, longitude) = degrees(&mut row)?;
+        Some((code, located(row.next()?.parse().ok()?, latitude, longitude)))
+    };
+    rows(include_str!("../../geoip/airports.txt")).filter_map(row).collect()
+});
+
+/// Cities by their names in small letters, the largest of a name first.
+static CITIES: LazyLock<BTreeMap<String, Vec<Place>>> = LazyLock::new(|| {
+    let mut cities: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    for line in include_str!("../../geoip/cities.txt").lines().filter(|line| !line.starts_with('#')) {
+        let mut parts = line.splitn(4, ' ');
+        let country = parts.next().and_then(|code| code.parse().ok());
+        let mut degrees = || parts.next().and_then(|number| number.parse().ok());
+        if let (Some(country), Some(latitude), Some(longitude)) = (country, degrees(), degrees())
+            && let Some(name) = parts.next()
+        {
+            let place = Place { city: Some(name.into()), ..located(country, latitude, longitude) };
+            cities.entry(name.to_lowercase()).or_default().push(place);
+        }
+    }
+    cities
+});
 
 /// The continents' centres of people, degrees; of the Antarctic the pole.
 const CONTINENTS: [(&str, f64, f64); 7] = [
@@ -59,14 +85,30 @@ pub fn continent(code: Code) -> Option<Point> {
         .map(|&(_, latitude, longitude)| Point::new(latitude, longitude))
 }
 
-/// The coordinates of an airport by its IATA code, or of a city's main airport by the city's (`LON`, `NYC`); degrees
-/// north and east.
+/// An airport by its IATA code, or a city's main airport by the city's (`LON`, `NYC`).
 #[must_use]
-pub fn airport(code: &str) -> Option<(f64, f64)> {
-    rows(AIRPORTS).find_map(|mut row| {
-        let is_this = row.next()?.eq_ignore_ascii_case(code);
-        degrees(&mut row).filter(|_| is_this)
-    })
+pub fn airport(code: &str) -> Option<&'static Place> {
+    AIRPORTS.get(code.to_ascii_uppercase().as_str())
+}
+
+/// A city of 100,000 and more by its name, the largest of that name; or `Portland, US`, the largest in a country.
+#[must_use]
+pub fn city(text: &str) -> Option<&'static Place> {
+    let (name, country) = match text.rsplit_once(',') {
+        Some((name, country)) => (name, Some(country.trim().parse::<Code>().ok()?)),
+        None => (text, None),
+    };
+    let named = CITIES.get(&name.trim().to_lowercase())?;
+    named.iter().find(|place| country.is_none() || place.country == country)
+}
+
+/// A place with all that follows from its country.
+fn located(code: Code, latitude: f64, longitude: f64) -> Place {
+    Place {
+        country: Some(code),
+        continent: country(code).map(|(continent, _)| continent),
+        ..Place::at(latitude, longitude)
+    }
 }
 
 /// The point that stands for a client's place: its coordinates, else its country's, else its continent's. Never
@@ -89,21 +131,26 @@ mod tests {
         assert_eq!(COUNTRIES.len(), lines(include_str!("../../geoip/countries.txt")));
         assert!(COUNTRIES.len() >= 249);
         assert!(COUNTRIES.iter().all(|(_, code, _)| continent(*code).is_some()));
-        let airports = rows(AIRPORTS).filter_map(|mut row| row.next().and_then(airport)).count();
-        assert_eq!(airports, lines(AIRPORTS));
+        assert_eq!(AIRPORTS.len(), lines(include_str!("../../geoip/airports.txt")));
+        assert_eq!(CITIES.values().map(Vec::len).sum::<usize>(), lines(include_str!("../../geoip/cities.txt")));
+        let all = AIRPORTS.values().chain(CITIES.values().flatten());
+        assert!(all.into_iter().all(|place| place.point().is_some() && place.continent.is_some()));
     }
 
     #[test]
     fn well_known_places_are_where_they_are() {
         let near = |code: &str, latitude, longitude| {
-            let (found_latitude, found_longitude) = airport(code).unwrap();
-            Point::new(found_latitude, found_longitude).distance_km(&Point::new(latitude, longitude))
+            airport(code).unwrap().point().unwrap().distance_km(&Point::new(latitude, longitude))
         };
         assert!(near("FRA", 50.03, 8.57) < 5.0);
         assert!(near("iad", 38.94, -77.46) < 5.0);
         assert!(near("SIN", 1.36, 103.99) < 5.0);
         assert!(near("LON", 51.5, -0.1) < 40.0);
         assert_eq!(airport("QQQ"), None);
+        let found = |text: &str| city(text).map(|place| (place.country.unwrap().to_string(), place.latitude.unwrap()));
+        assert_eq!(found("paris").unwrap().0, "FR");
+        assert_eq!(found("São Paulo"), found("sao paulo"));
+        assert!(found("Portland, US").is_some() && found("Portland, FR").is_none() && found("Nowhere").is_none());
         let (europe, germany) = country("DE".parse().unwrap()).unwrap();
         assert_eq!(europe.as_str(), "EU");
         assert!(germany.distance_km(&Point::new(51.0, 10.0)) < 100.0);

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::asker::Key;
 use super::hashing::hash_bytes;
+use super::location::LocationPolicy;
 use super::pool::Pool;
+use super::selection::Terms;
 use super::stages::Stage;
-use super::stages::bandit::Bandit;
+use super::stages::bandit::{Bandit, METRIC};
 use super::stages::cheapest::Cheapest;
 use super::stages::cohort::Cohort;
 use super::stages::fastest::Fastest;
@@ -15,11 +17,12 @@ use super::stages::fence::{Fence, OnEmpty, Same};
 use super::stages::first::First;
 use super::stages::healthy::Healthy;
 use super::stages::least_conn::LeastConn;
+use super::stages::located::{self, Located};
 use super::stages::nearest::{Nearest, Within};
 use super::stages::overflow::Overflow;
 use super::stages::p2c::P2c;
 use super::stages::round_robin::RoundRobin;
-use super::stages::rules::{Rule, Rules, Table};
+use super::stages::rules::{On, Rule, Rules, Table};
 use super::stages::score::{Input, Score};
 use super::stages::shed::Shed;
 use super::stages::shuffle::Shuffle;
@@ -48,7 +51,7 @@ pub enum StageSpec {
     RoundRobin { is_smooth: bool },
     P2c(P2c),
     LeastConn(LeastConn),
-    Bandit,
+    Bandit { min: f64, max: f64 },
     Shuffle,
     First(usize),
     All,
@@ -100,12 +103,75 @@ impl StageSpec {
             "round_robin" => Self::RoundRobin { is_smooth: false },
             "p2c" => Self::P2c(P2c::default()),
             "least_conn" => Self::LeastConn(LeastConn::default()),
-            "bandit" => Self::Bandit,
+            "bandit" => Self::Bandit { min: 0.05, max: 0.90 },
             "shuffle" => Self::Shuffle,
             "first" => Self::First(1),
             "all" => Self::All,
             _ => return None,
         })
+    }
+
+    /// Whether the stage depends on where somebody is.
+    #[must_use]
+    pub fn looks_at_place(&self) -> bool {
+        let by_place = |rule: &Rule| !matches!(rule.on, On::Network(_) | On::Default);
+        match self {
+            Self::Nearest { .. } => true,
+            Self::Rules(rules) => rules.iter().any(by_place),
+            Self::Fence { rules, same, .. } => same.is_some() || rules.iter().any(by_place),
+            Self::Sticky { key, .. } | Self::Cohort { key, .. } => matches!(key, Key::Asn | Key::Country),
+            _ => false,
+        }
+    }
+
+    /// The stage's word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Tier(_) => "tier",
+            Self::Rules(_) => "rules",
+            Self::Fence { .. } => "fence",
+            Self::Shed(_) => "shed",
+            Self::Overflow(_) => "overflow",
+            Self::Nearest { .. } => "nearest",
+            Self::Score { .. } => "score",
+            Self::Cheapest => "cheapest",
+            Self::Fastest(_) => "fastest",
+            Self::Weighted => "weighted",
+            Self::Sticky { .. } => "sticky",
+            Self::Cohort { .. } => "cohort",
+            Self::RoundRobin { .. } => "round_robin",
+            Self::P2c(_) => "p2c",
+            Self::LeastConn(_) => "least_conn",
+            Self::Bandit { .. } => "bandit",
+            Self::Shuffle => "shuffle",
+            Self::First(_) => "first",
+            Self::All => "all",
+        }
+    }
+
+    /// The metrics that the stage reads, and whether it can do without each.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<(&str, bool)> {
+        match self {
+            Self::Shed(Shed { metric, .. }) | Self::Overflow(Overflow { metric }) | Self::P2c(P2c { metric }) => {
+                vec![(metric, false)]
+            }
+            Self::LeastConn(LeastConn { metric, .. }) => vec![(metric, false)],
+            Self::Fastest(Fastest { latency, active, .. }) => vec![(latency, false), (active, true)],
+            Self::Cheapest => vec![("cost", true)],
+            Self::Bandit { .. } => vec![(METRIC, true)],
+            Self::Score { inputs, .. } => inputs
+                .iter()
+                .map(|(input, _)| match input {
+                    Input::Cost => ("cost", true), // as declared
+                    Input::Uptime => ("uptime", false),
+                    Input::Average(metric) | Input::Last(metric) => (&**metric, false),
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the stage decides by numbers that may be younger than the answers' TTL: a lint where they are not.
@@ -160,13 +226,20 @@ pub struct Plan {
     pub stages: Vec<Box<dyn Stage>>,
     /// How many members answer; none = not said by the policy.
     pub answers: Option<usize>,
+    /// What depends on the place and can be compiled, if anything does.
+    pub location: Option<LocationPolicy>,
 }
 
-/// Makes `stages` ready for `pool`. Healthy weight below `panic_below` (0 to 1) is not believed.
+/// Makes `stages` ready for `pool` on the name's terms.
 ///
 /// # Errors
 /// Every [`PolicyFault`] found.
-pub fn plan(stages: &[StageSpec], pool: &Pool, panic_below: f64, has_fallback: bool) -> Result<Plan, Vec<PolicyFault>> {
+pub fn plan(
+    stages: &[StageSpec],
+    pool: &Pool,
+    Terms { panic_below, answers: usual, .. }: Terms,
+    has_fallback: bool,
+) -> Result<Plan, Vec<PolicyFault>> {
     let healthy = Healthy {
         panic_below,
         by_tier: stages.iter().any(|stage| matches!(stage, StageSpec::Tier(_))),
@@ -182,13 +255,31 @@ pub fn plan(stages: &[StageSpec], pool: &Pool, panic_below: f64, has_fallback: b
     if answers == Some(0) {
         faults.push(PolicyFault::FirstOfNone);
     }
-    for spec in body {
+    let (begin, end) = located::span(body);
+    let mut located: Vec<Box<dyn Stage>> = Vec::new();
+    for (at, spec) in body.iter().enumerate() {
+        let into = if (begin..end).contains(&at) { &mut located } else { &mut ready };
         match bind(spec, pool, has_fallback) {
-            Ok(stage) => ready.extend(stage),
+            Ok(stage) => into.extend(stage),
             Err(found) => faults.extend(found),
         }
+        if at + 1 == end {
+            let behind = body.get(end..).unwrap_or_default();
+            let wanted = if behind.iter().any(takes_away) { usize::MAX } else { answers.unwrap_or(usual) };
+            let stages = std::mem::take(&mut located);
+            ready.push(Box::new(Located { stages, wanted, has_nearest: matches!(spec, StageSpec::Nearest { .. }) }));
+        }
     }
-    if faults.is_empty() { Ok(Plan { stages: ready, answers }) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let location = located::policy(body.get(begin..end).unwrap_or_default(), pool);
+    Ok(Plan { stages: ready, answers, location })
+}
+
+/// Whether the stage may take away those that a stage before it put first.
+const fn takes_away(spec: &StageSpec) -> bool {
+    !matches!(spec, StageSpec::Weighted | StageSpec::Shuffle | StageSpec::RoundRobin { .. } | StageSpec::Healthy)
 }
 
 fn bind(spec: &StageSpec, pool: &Pool, has_fallback: bool) -> Result<Option<Box<dyn Stage>>, Vec<PolicyFault>> {
@@ -252,7 +343,11 @@ fn bind(spec: &StageSpec, pool: &Pool, has_fallback: bool) -> Result<Option<Box<
         StageSpec::RoundRobin { is_smooth } => Box::new(RoundRobin::new(*is_smooth)),
         StageSpec::P2c(p2c) => Box::new(p2c.clone()),
         StageSpec::LeastConn(least_conn) => Box::new(least_conn.clone()),
-        StageSpec::Bandit => Box::new(Bandit),
+        StageSpec::Bandit { min, max } => {
+            let is_sound = (0.0..=1.0).contains(min) && (*min..=1.0).contains(max);
+            require(is_sound, PolicyFault::BadNumber("min or max of bandit"))?;
+            Box::new(Bandit)
+        }
         StageSpec::Shuffle => Box::new(Shuffle),
         StageSpec::First(count) => {
             require(*count > 0, PolicyFault::FirstOfNone)?;
@@ -284,13 +379,14 @@ mod tests {
         for word in StageSpec::WORDS {
             let needs_more = ["rules", "fence", "shed", "score", "cohort"].contains(&word);
             assert_eq!(StageSpec::from_word(word).is_none(), needs_more, "{word}");
+            assert_eq!(StageSpec::from_word(word).map_or(word, |stage| stage.word()), word);
         }
     }
 
     #[test]
     fn a_policy_begins_with_health_and_its_end_says_how_many_answer() {
         let pool = crowd(3);
-        let plan = plan(&[StageSpec::Weighted, StageSpec::First(2)], &pool, 0.0, false).unwrap();
+        let plan = plan(&[StageSpec::Weighted, StageSpec::First(2)], &pool, Terms::default(), false).unwrap();
         assert_eq!(plan.stages.iter().map(|stage| stage.name()).collect::<Vec<_>>(), ["healthy", "weighted"]);
         assert_eq!(plan.answers, Some(2));
     }
@@ -304,7 +400,7 @@ mod tests {
             StageSpec::Cohort { seed: "s".into(), key: Key::default(), split: vec![("g".into(), 1.0)] },
             StageSpec::First(0),
         ];
-        let faults = plan(&stages, &crowd(2), 0.0, false).unwrap_err();
+        let faults = plan(&stages, &crowd(2), Terms::default(), false).unwrap_err();
         assert_eq!(
             faults,
             [

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::hashing::hash_bytes;
+use super::hashing::{hash_bytes, hash_words};
 use super::place::{Place, Point};
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
@@ -176,6 +176,9 @@ pub struct Pool {
     name: Box<str>,
     members: Vec<Member>,
     marks: Vec<Mark>,
+    /// The members' numbers in the order of their names: rules name thousands of them.
+    by_name: Vec<u16>,
+    identity: u64,
 }
 
 impl Pool {
@@ -219,13 +222,24 @@ impl Pool {
             .iter()
             .map(|member| Mark { hash: hash_bytes(0, member.name.as_bytes()), point: member.place.point() })
             .collect();
-        Ok(Self { id, name: name.into(), members, marks })
+        let mut by_name: Vec<u16> = (0..members.len() as u16).collect();
+        by_name.sort_by_key(|&index| members.get(usize::from(index)).map(|member| &member.name));
+        let names = members.iter().map(|member| hash_bytes(2, member.name.as_bytes()));
+        let names: Vec<u64> = [hash_bytes(1, name.as_bytes())].into_iter().chain(names).collect();
+        let identity = hash_words(3, &names);
+        Ok(Self { id, name: name.into(), members, marks, by_name, identity })
     }
 
     /// The pool's place in the tables of health and feeds.
     #[must_use]
     pub const fn id(&self) -> PoolId {
         self.id
+    }
+
+    /// A number that pools with the same name and the same members' names have in common, wherever they stand.
+    #[must_use]
+    pub const fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The pool's name.
@@ -249,7 +263,9 @@ impl Pool {
     /// The index of the member called `name`.
     #[must_use]
     pub fn index_of(&self, name: &str) -> Option<u16> {
-        self.members.iter().position(|member| &*member.name == name).map(|index| index as u16)
+        let named = |index: &u16| self.member(*index).map_or("", |member| &member.name);
+        let at = self.by_name.binary_search_by(|index| named(index).cmp(name)).ok()?;
+        self.by_name.get(at).copied()
     }
 
     /// Whether any member has data of `rtype`.

@@ -11,8 +11,9 @@ use super::candidates::{Candidates, Closed};
 use super::feeds::Feeds;
 use super::hashing::hash_words;
 use super::health::{Board, Standing};
+use super::location::LocationPolicy;
 use super::policy::{Plan, PolicyFault, StageSpec, plan};
-use super::pool::Pool;
+use super::pool::{Pool, PoolId};
 use super::trace::{Step, Trace};
 use crate::base::Dice;
 
@@ -157,7 +158,7 @@ impl Steering {
         if terms.when_all_down == WhenAllDown::Fallback && fallback.is_none() {
             terms.when_all_down = WhenAllDown::ServeAll;
         }
-        let plan = plan(stages, &pool, terms.panic_below, fallback.is_some())?;
+        let plan = plan(stages, &pool, terms, fallback.is_some())?;
         let fallback = match fallback {
             Some(pool) => {
                 let terms = Terms { when_all_down: WhenAllDown::ServeAll, ..terms };
@@ -178,6 +179,12 @@ impl Steering {
     #[must_use]
     pub fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// What depends on the place and can be compiled, if anything does.
+    #[must_use]
+    pub const fn location(&self) -> Option<&LocationPolicy> {
+        self.plan.location.as_ref()
     }
 
     /// The name's terms.
@@ -207,6 +214,26 @@ impl Steering {
     #[must_use]
     pub fn empties_at(&self, member: u16) -> u64 {
         self.handed_out.get(usize::from(member)).map_or(0, |until| until.load(Ordering::Relaxed))
+    }
+
+    /// When the last answer that holds that member of `pool`, the name's own or its fallback, expires, seconds of the
+    /// calendar; 0 if there was none.
+    #[must_use]
+    pub fn leaves_at(&self, pool: PoolId, member: u16) -> u64 {
+        let own = if self.pool.id() == pool { self.empties_at(member) } else { 0 };
+        own.max(self.fallback.as_ref().map_or(0, |fallback| fallback.leaves_at(pool, member)))
+    }
+
+    /// Takes over from the steering before it who was handed out until when: answers outlive their policy.
+    pub(super) fn inherit(&self, before: &Self) {
+        for (slot, member) in self.handed_out.iter().zip(self.pool.members()) {
+            if let Some(index) = before.pool.index_of(&member.name) {
+                slot.store(before.empties_at(index), Ordering::Relaxed);
+            }
+        }
+        if let (Some(fallback), Some(before)) = (&self.fallback, &before.fallback) {
+            fallback.inherit(before);
+        }
     }
 
     /// The steering that a selection was made by: this one, or the fallback's.
@@ -241,7 +268,7 @@ impl Steering {
     ) -> Selection {
         let mut asker = *asker;
         asker.agreed = self.agrees.then(|| self.agreed_seed(&asker));
-        let standings = board.standings(self.pool.id());
+        let standings = board.standings(&self.pool);
         let mut set = Candidates::new(&self.pool, standings, feeds.pool(self.pool.id()), &asker);
         set.trace = wants_trace.then(Trace::default);
         let mut scope = self.run(&asker, &mut set, dice);
@@ -274,6 +301,7 @@ impl Steering {
                 selection.ttl = ttl;
             }
             if let (Some(own), Some(theirs)) = (set.trace, &mut selection.trace) {
+                theirs.steps.iter_mut().for_each(|step| step.is_fallback = true);
                 theirs.steps.splice(0..0, own.steps);
             }
             return selection;
@@ -308,7 +336,15 @@ impl Steering {
         if let Some(trace) = &mut trace {
             let chosen = order.iter().take(answers).copied().collect();
             let facts = vec![(None, format!("ttl {ttl}, scope {}", scope.0.min(asker.source)))];
-            trace.steps.push(Step { stage: "first", before: order.to_vec(), after: chosen, scope: Scope::ALL, facts });
+            let before = order.to_vec();
+            trace.steps.push(Step {
+                stage: "first",
+                before,
+                after: chosen,
+                scope: Scope::ALL,
+                facts,
+                is_fallback: false,
+            });
         }
         Selection {
             outcome,

@@ -15,6 +15,8 @@ pub struct Step {
     pub scope: Scope,
     /// What it went by: a member and a fact about it, or a fact about the asker.
     pub facts: Vec<(Option<u16>, String)>,
+    /// Whether the members are those of the fallback pool.
+    pub is_fallback: bool,
 }
 
 /// The steps of a selection, in order.

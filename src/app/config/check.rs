@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
 use super::types::{Admin, Config, Identity, Listen, Log, LogFormat};
-use super::{Machine, addresses, cache, later, recursion, scalars, zones};
+use super::{Machine, addresses, cache, later, limits, recursion, scalars, steering, zones};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
@@ -20,7 +20,9 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
     let mut top = Field::root(tree, report).section("a mapping of keys, such as `listen: [127.0.0.1:5300]`")?;
     let listen = listen(&mut top);
     let keys = zones::keys(&mut top);
-    let hosted = zones::read(&mut top, folder, report, &keys);
+    let mut steerer = steering::read(&mut top, folder);
+    let hosted = zones::read(&mut top, folder, report, &keys, &mut steerer);
+    let steering = steerer.finish(&mut top, &hosted.zones, report);
     let config = Config {
         admin: admin(&mut top),
         workers: workers(&mut top, machine),
@@ -31,8 +33,9 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         identity: top.block("identity", identity).unwrap_or_default(),
         zones: hosted.zones,
         zones_folder: hosted.folder,
+        limits: top.block("limits", |section| limits::read(section, folder)).unwrap_or_else(limits::off),
         keys,
-        steering: super::Steering::default(),
+        steering,
         listen,
     };
     top.close();

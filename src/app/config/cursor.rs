@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::fault::{At, Fault, Severity, nearest};
 use super::raw::{Node, Value, quoted};
+use super::zones::Origin;
 use super::{later, scalars};
 
 /// What was noted while a file was read.
@@ -48,9 +49,10 @@ impl Report {
         });
     }
 
-    /// Whether nothing was noted.
+    /// Whether no fault was noted.
     pub(super) fn is_clean(&self) -> bool {
-        self.noted.borrow().is_empty() && self.elsewhere.borrow().is_empty()
+        let is_fault = |noted: &Fault| noted.severity == Severity::Fault;
+        !self.noted.borrow().iter().any(is_fault) && !self.elsewhere.borrow().iter().any(is_fault)
     }
 
     /// All that was noted, in the order of the file; what was noted of others follows.
@@ -103,6 +105,16 @@ impl<'t> Field<'t> {
         self.report.note(Severity::Fault, at, &self.key, found, allowed);
     }
 
+    /// As [`Field::fault_found`], of something that can be used all the same.
+    pub(super) fn lint(&self, found: impl Display, better: impl Display) {
+        self.report.note(Severity::Lint, self.node.at, &self.key, found, better);
+    }
+
+    /// The place of the value's key.
+    pub(super) fn origin_at(&self, at: At) -> Origin {
+        Origin { file: self.report.file().to_owned(), line: at.line as u32, column: at.column as u32 }
+    }
+
     /// The scalar as `read` understands it.
     pub(super) fn scalar<T>(&self, allowed: impl Display, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = self.node.text().and_then(read);
@@ -120,6 +132,14 @@ impl<'t> Field<'t> {
         };
         let item = |(index, node)| Self { node, key: format!("{}[{index}]", self.key), report: self.report };
         Some(items.iter().enumerate().map(item).collect())
+    }
+
+    /// The items of a list, or the one value that stands for a list.
+    pub(super) fn each(&self) -> Vec<Self> {
+        match &self.node.value {
+            Value::List(_) => self.items("a list").unwrap_or_default(),
+            _ => vec![self.clone()],
+        }
     }
 
     /// The entries of a mapping: each key with its value. What is no key, or a key for the second time, is noted
@@ -305,7 +325,7 @@ impl Field<'_> {
 }
 
 /// `a, b or c`, and which of them was probably meant.
-fn listed<'w>(words: impl IntoIterator<Item = &'w str>, meant: Option<&str>) -> String {
+pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>, meant: Option<&str>) -> String {
     let words: Vec<&str> = words.into_iter().collect();
     let text = match words.split_last() {
         Some((last, [])) => (*last).to_owned(),

@@ -26,18 +26,6 @@ const LATER: &[Later] = &[
         feature: "DNSSEC validation",
         accepted: "{validate: false, anchors: builtin, negative: []}",
     },
-    Later {
-        key: "limits",
-        feature: "configuring limits",
-        accepted: "{queries: off, responses: off, tcp: {connections: 10000, in_flight: 32, idle: 10s}}",
-    },
-    Later { key: "geo", feature: "geolocation", accepted: "{city: geoip/city.mmdb, country: builtin, asn: off}" },
-    Later { key: "ecs", feature: "EDNS Client Subnet", accepted: "{accept: true, max: 24/56}" },
-    Later { key: "checks", feature: "health checking", accepted: "{}" },
-    Later { key: "feeds", feature: "steering by feeds", accepted: "{}" },
-    Later { key: "pools", feature: "steering by pools", accepted: "{}" },
-    Later { key: "policies", feature: "steering by policies", accepted: "{}" },
-    Later { key: "zones.*.steer", feature: "steering", accepted: "{}" },
     Later { key: "zones.*.dnssec", feature: "signing zones", accepted: "off" },
     Later { key: "kubernetes", feature: "serving a Kubernetes cluster", accepted: "off" },
 ];

@@ -10,17 +10,20 @@ use tracing::{error, info, warn};
 
 use super::current::Current;
 use super::files::Fingerprints;
+use super::lookout::Lookout;
+use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
 use super::{explain, files, total};
 use crate::app::build::{self, Built, Kept};
 use crate::app::config::{self, Config, Severity};
 use crate::app::machine;
+use crate::app::steered;
 use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{AdminHouse, Task};
+use crate::edge::admin::{AdminHouse, PoolHouse, Task};
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
@@ -44,6 +47,8 @@ pub struct Held {
     pub kept: Kept,
     /// The files as they were read.
     pub watched: Fingerprints,
+    /// The databases of places.
+    pub places: Places,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
@@ -55,6 +60,7 @@ pub struct Control {
     /// What the zones' files last said; held while they are read, so that one reading follows another.
     library: Mutex<Shelf>,
     surroundings: Surroundings,
+    lookout: Arc<Lookout>,
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
@@ -68,7 +74,7 @@ impl Control {
         path: Option<&Path>,
         held: Held,
         (keeper, library): (Arc<Keeper>, Library),
-        surroundings: Surroundings,
+        (surroundings, lookout): (Surroundings, Arc<Lookout>),
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
@@ -78,6 +84,7 @@ impl Control {
             keeper,
             library: Mutex::new(Shelf { library, folder: None }),
             surroundings,
+            lookout,
             tallies,
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
@@ -123,6 +130,12 @@ impl Control {
             let _watch = files::watch_hosts(&config, watched, move |hosts| own.change_hosts(hosts));
             self.reloaded.notified().await;
         }
+    }
+
+    /// Who watches the members of pools.
+    #[must_use]
+    pub const fn lookout(&self) -> &Arc<Lookout> {
+        &self.lookout
     }
 
     /// The keeper of the zones.
@@ -211,10 +224,24 @@ impl Control {
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
-            let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
+            let text =
+                "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
+        let authority = Arc::clone(&held.kept.authority);
+        let helm = steered::helm(&checked.config.steering, &authority.helm())?;
+        let places = held.places.read(&checked.config.steering, &helm)?;
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
+        let scene = Arc::clone(helm.scene());
+        let followed = Arc::clone(&authority);
+        held.places.settle(places, &scene, move || steered::compile(&followed.helm()));
+        steered::compile(&helm);
+        // The board first, or nobody would know how new members stand.
+        self.lookout.configure(&checked.config.steering);
+        let names = helm.names().cloned().collect();
+        // Before the zones: what stands in them for pools is not to be answered as it stands.
+        authority.take_helm(helm);
+        self.lookout.follow(names);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
         tell(&reading.fresh);
@@ -228,7 +255,8 @@ impl Control {
 
 /// What was settled when the process began.
 fn fixed(config: &Config) -> impl PartialEq + use<'_> {
-    (&config.listen, &config.admin, config.workers, &config.state, config.log.level, config.log.format)
+    let log = (config.log.level, config.log.format);
+    (&config.listen, &config.admin, config.workers, &config.state, config.limits.tcp, log)
 }
 
 /// Says which zones have come.
@@ -244,6 +272,10 @@ pub fn tell(zones: &[Arc<Zone>]) {
 }
 
 impl AdminHouse for Control {
+    fn pools(&self) -> Option<&dyn PoolHouse> {
+        Some(&*self.lookout)
+    }
+
     fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Relaxed)
     }

@@ -15,12 +15,13 @@ use super::station::{Station, Surroundings};
 use crate::app::worker::Next;
 use crate::base::tally::Tally;
 use crate::base::{Clock, Instant, bounds};
-use crate::chain::{Asker, Carrier, Memory, Query};
-use crate::dns::{Flags, Message, Name, Question, RecordType};
+use crate::chain::{Asker, Carrier, Choice, ChoiceStep, Memory, Query};
+use crate::dns::{ClientSubnet, Flags, Message, Name, Question, RecordType};
 use crate::edge::mailbox::Reply;
 use crate::edge::seed;
 use crate::handlers::authority::master_file::write_rdata;
 use crate::handlers::resolve::trace::{Step, What};
+use crate::steer::subject::is_global_unicast;
 
 /// Answers `name` and `rtype` for `client` (loopback if none is named) and says how.
 ///
@@ -43,7 +44,7 @@ pub fn explain(
         id: dice.bits16(),
         flags,
         question: question.clone(),
-        edns: Some(crate::dns::Edns { udp_size: 1232, ..Default::default() }),
+        edns: Some(crate::dns::Edns { udp_size: 1232, options: subnet_of(client), ..Default::default() }),
         asker,
     };
     let tally = Arc::new(Tally::default());
@@ -63,7 +64,7 @@ pub fn explain(
     message.compose(&mut bytes, bounds::MESSAGE_MAX).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut reply = Some(Reply::Udp { listener: usize::MAX, peer: address, local: None });
     let mut out = Vec::new();
-    let next = station.worker().turn(&bytes, asker, &mut reply, begun, &mut out);
+    let next = station.worker().turn_handed_over(&bytes, asker, &mut reply, begun, &mut out);
     let mut events = Events::with_capacity(64);
     if next == Next::Wait {
         let end = begun + bounds::WORK_DEADLINE;
@@ -82,17 +83,83 @@ pub fn explain(
         .iter()
         .map(|(link, verdict)| json!({ "link": link, "verdict": describe(verdict) }))
         .collect();
+    let choices: Vec<Value> = station.worker().choices().iter().map(choice_json).collect();
     let steps: Vec<Value> =
         station.worker().resolver().trace().steps().iter().map(|step| step_json(step, begun)).collect();
     let response = Message::parse(&out).ok();
     Ok(json!({
         "question": { "name": name.to_string(), "type": rtype.to_string(), "client": client.to_string() },
         "links": links,
+        "choices": choices,
         "known": known,
         "steps": steps,
         "response": response.as_ref().map(response_json),
         "milliseconds": surroundings.clock.now().since(begun).as_secs_f64() * 1000.0,
     }))
+}
+
+/// The client subnet option that a resolver of `client` would send; none of an address that no database knows.
+fn subnet_of(client: IpAddr) -> Vec<(u16, Vec<u8>)> {
+    if is_global_unicast(client) { vec![ClientSubnet::of_address(client).echo(0)] } else { Vec::new() }
+}
+
+fn choice_json(choice: &Choice) -> Value {
+    let step = |step: &ChoiceStep| {
+        let facts = step.facts.iter().map(|(member, fact)| json!({ "member": member, "fact": fact }));
+        json!({
+            "stage": step.stage,
+            "before": step.before,
+            "after": step.after,
+            "scope": step.scope,
+            "facts": facts.collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "name": choice.owner,
+        "pool": choice.pool,
+        "subject": choice.subject,
+        "place": choice.place,
+        "health": choice.health.iter().map(|(member, word)| json!({ "member": member, "state": word })).collect::<Vec<_>>(),
+        "stages": choice.steps.iter().map(step).collect::<Vec<_>>(),
+        "chosen": choice.chosen,
+        "outcome": choice.outcome,
+        "scope": choice.scope,
+        "ttl": choice.ttl,
+    })
+}
+
+/// A choice as lines for people.
+fn choice_text(choice: &Value, lines: &mut Vec<String>) {
+    let string = |value: &Value, at: &str| value.get(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |value: &Value, at: &str| value.get(at).and_then(Value::as_u64).unwrap_or(0);
+    let items = |value: &Value, at: &str| value.get(at).and_then(Value::as_array).cloned().unwrap_or_default();
+    let words = |value: &Value, at: &str| {
+        let words: Vec<String> = items(value, at).iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect();
+        if words.is_empty() { "nobody".to_owned() } else { words.join(" ") }
+    };
+    lines.push(format!(
+        "  {} is steered to {} of the pool {}",
+        string(choice, "name"),
+        string(choice, "outcome"),
+        string(choice, "pool")
+    ));
+    lines.push(format!("    {:<12} {}: {}", "client", string(choice, "subject"), string(choice, "place")));
+    for stage in items(choice, "stages") {
+        let scope = match number(&stage, "scope") {
+            0 => String::new(),
+            bits => format!(" (by /{bits})"),
+        };
+        let (before, after) = (words(&stage, "before"), words(&stage, "after"));
+        let change = if before == after { after } else { format!("{before} -> {after}") };
+        lines.push(format!("    {:<12} {change}{scope}", string(&stage, "stage")));
+        for fact in items(&stage, "facts") {
+            let member =
+                fact.get("member").and_then(Value::as_str).map_or(String::new(), |member| format!("{member}: "));
+            lines.push(format!("    {:<12}   {member}{}", "", string(&fact, "fact")));
+        }
+    }
+    let (scope, ttl) = (number(choice, "scope"), number(choice, "ttl"));
+    lines.push(format!("    {:<12} {}, scope /{scope}, for {ttl} s", "answer", words(choice, "chosen")));
 }
 
 /// What memory held of the question before it was asked, with rank and seconds left.
@@ -172,6 +239,9 @@ pub fn text(explained: &Value) -> String {
     ));
     for link in list("/links") {
         lines.push(format!("  {:<8} {}", string(&link, "/link"), string(&link, "/verdict")));
+    }
+    for choice in list("/choices") {
+        choice_text(&choice, &mut lines);
     }
     for known in list("/known") {
         lines.push(format!("  known    {}", string(&known, "")));

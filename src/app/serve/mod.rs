@@ -7,6 +7,8 @@ pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod log;
+pub mod lookout;
+pub mod places;
 pub mod station;
 pub mod transfer;
 pub mod updates;
@@ -28,12 +30,15 @@ use tracing::{error, info, warn};
 use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::Clerks;
+use self::lookout::Lookout;
+use self::places::Places;
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
-use super::config::Config;
+use super::config::{Config, TcpLimits};
+use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
@@ -70,10 +75,24 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let bound = bind(config)?;
     let files = files::read(config)?;
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
+    let now = clock.now();
+    let scene = Arc::clone(kept.authority.helm().scene());
+    scene.set_calendar(wall_seconds(), now);
+    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let mut places = Places::default();
+    let found = places.read(&config.steering, &helm)?;
+    {
+        let _within = runtime.enter();
+        let authority = Arc::clone(&kept.authority);
+        places.settle(found, &scene, move || steered::compile(&authority.helm()));
+    }
+    steered::compile(&helm);
+    kept.authority.take_helm(helm);
+    let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
+    let bound = bind(config)?;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built =
@@ -94,9 +113,9 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
         path,
-        Held { config: config.clone(), built, kept, watched },
+        Held { config: config.clone(), built, kept, watched, places },
         (keeper, zones.library),
-        surroundings,
+        (surroundings, lookout),
         crew.tallies.clone(),
     ));
     // Who answers transfers and updates; both change zones through the keeper.
@@ -109,6 +128,18 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     runtime.block_on(live(config, &control, crew))?;
     rest(&control, clock, runtime);
     Ok(())
+}
+
+/// Begins to watch the members of pools, and waits for the first round: nobody is to be led to the dead, so nothing
+/// listens before.
+fn look_around(config: &Config, kept: &Kept, runtime: &Runtime, clock: MachineClock, dice: &mut Dice) -> Arc<Lookout> {
+    let helm = kept.authority.helm();
+    let (scene, state) = (Arc::clone(helm.scene()), config.state.as_deref());
+    let lookout = Arc::new(Lookout::new(&config.steering, scene, state, clock, dice));
+    lookout.follow(helm.names().cloned().collect());
+    runtime.spawn(Arc::clone(&lookout).keep_watch());
+    runtime.block_on(lookout.first_round(config.steering.startup_timeout));
+    lookout
 }
 
 /// The clerk of updates, to whom the keeper hands the zones that they may change.
@@ -189,7 +220,10 @@ fn man_stations(
         station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(descriptors, dice) })
+    let TcpLimits { connections, in_flight, idle } = config.limits.tcp;
+    let connections = tcp::connections_within(descriptors, connections);
+    let tcp_places = TcpPlaces::new(connections, in_flight, idle, dice);
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
@@ -312,6 +346,7 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
 }
 
 fn rest(control: &Control, clock: MachineClock, runtime: Runtime) {
+    control.lookout().save();
     if let (Some(state), Some(cache)) = (control.state(), control.cache()) {
         files::save_snapshot(&state, &cache, clock.now());
     }
@@ -335,6 +370,16 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let runtime = start_runtime(1)?;
     let files = files::read(config)?.files;
     let mut kept = Kept::nothing(&mut dice);
+    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let mut places = Places::default();
+    let found = places.read(&config.steering, &helm)?;
+    {
+        let _within = runtime.enter();
+        places.settle(found, helm.scene(), || {});
+    }
+    steered::compile(&helm);
+    helm.scene().set_calendar(wall_seconds(), clock.now());
+    kept.authority.take_helm(helm);
     let zones = Library::new(keyed(&mut dice)).read(config);
     if zones.has_faults() {
         return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

@@ -90,6 +90,12 @@ impl Keeper {
         self.authority.zones()
     }
 
+    /// The link that answers from the zones.
+    #[must_use]
+    pub const fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
     /// The zone `apex` in force; none if it is not ours or has no data that may be given.
     #[must_use]
     pub fn zone(&self, apex: &Name) -> Option<Arc<Zone>> {

@@ -6,6 +6,7 @@
 
 mod listener;
 pub mod metrics;
+pub mod pools;
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use self::metrics::{Gauge, Metrics};
+pub use self::pools::PoolHouse;
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
 
@@ -43,6 +45,10 @@ pub trait AdminHouse: Send + Sync {
     fn reload(&self) -> Task<'_, Result<(), String>>;
     /// Why `client` gets the answer that it gets.
     fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value>;
+    /// Who watches the pools; none where there is nobody, as before the start has ended.
+    fn pools(&self) -> Option<&dyn PoolHouse> {
+        None
+    }
 }
 
 struct Desk {

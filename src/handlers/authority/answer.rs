@@ -5,6 +5,7 @@ use super::build::absolute;
 use super::denial::Proof;
 use super::lookup::{Found, find, find_path};
 use super::master_file;
+use super::steered::Steer;
 use super::tree::{Node, Path, SetView};
 use super::zone::Zone;
 use super::zones::{Hosted, Zones};
@@ -20,15 +21,17 @@ pub struct Decision {
     /// The name at which they end: the target of the last alias outside them, or a name behind a zone cut.
     /// A recursive resolver goes on from there, with the aliases in the answer section kept.
     pub leads_outside: Option<Name>,
+    /// Whether part of it was chosen among members of a pool: the next who asks may be answered otherwise.
+    pub is_chosen: bool,
 }
 
 /// Decides a query of class IN; none if the name is not in our zones.
-#[must_use]
-pub fn decide(zones: &Zones, query: &Query) -> Option<Decision> {
+pub(super) fn decide(zones: &Zones, query: &Query, steer: &mut Steer<'_>) -> Option<Decision> {
     let question = &query.question;
     let mut name = question.name.clone();
     let mut step = Step {
         aliases: zones.aliases(),
+        steer,
         rtype: question.rtype,
         wants_dnssec: query.wants_dnssec(),
         wants_all_types: query.asker.carrier == Carrier::Tcp,
@@ -45,7 +48,7 @@ pub fn decide(zones: &Zones, query: &Query) -> Option<Decision> {
             }
             Some(Hosted::Unavailable) => {
                 let ede = Ede::new(EdeCode::NotReady, "the zone is not loaded or has expired");
-                return Some(Decision { answer: Answer::refusal(Rcode::SERVFAIL, ede), leads_outside: None });
+                return Some(Decision::final_answer(Answer::refusal(Rcode::SERVFAIL, ede)));
             }
             Some(Hosted::Serving(zone)) => match step.take(zone, &name) {
                 Next::Done => break,
@@ -63,26 +66,34 @@ pub fn decide(zones: &Zones, query: &Query) -> Option<Decision> {
             },
         }
     }
-    Some(Decision { answer: step.answer, leads_outside })
+    Some(Decision { is_chosen: step.steer.has_chosen, answer: step.answer, leads_outside })
+}
+
+impl Decision {
+    /// An answer behind which there is nothing more.
+    pub(super) const fn final_answer(answer: Answer) -> Self {
+        Self { answer, leads_outside: None, is_chosen: false }
+    }
 }
 
 /// How the search goes on.
-enum Next {
+pub(super) enum Next {
     Done,
     /// The name lies behind a zone cut.
     Outside,
     Alias(Name),
 }
 
-struct Step<'z> {
+pub(super) struct Step<'z, 't> {
     aliases: &'z AliasTable,
-    rtype: RecordType,
+    pub(super) steer: &'z mut Steer<'t>,
+    pub(super) rtype: RecordType,
     wants_dnssec: bool,
     wants_all_types: bool,
-    answer: Answer,
+    pub(super) answer: Answer,
 }
 
-impl Step<'_> {
+impl Step<'_, '_> {
     /// Answers for `name`, which lies within `zone`.
     fn take(&mut self, zone: &Zone, name: &Name) -> Next {
         let Some(path) = Path::of(name, zone.apex()) else { return Next::Done };
@@ -107,13 +118,17 @@ impl Step<'_> {
 
     fn data(&mut self, zone: &Zone, name: &Name, path: &Path, node: Node<'_>, wildcard_of: Option<usize>) -> Next {
         let before = self.answer.answer.len();
+        if before == 0 && wildcard_of.is_some() {
+            self.answer.wildcard_zone = Some(Box::new(zone.apex().clone()));
+        }
         let next = match self.rtype {
-            RecordType::ANY => self.any(name, node),
+            RecordType::ANY => self.any(zone, name, node),
             RecordType::RRSIG => self.all_signatures(name, node),
-            rtype => node.set(rtype).map(|set| {
+            rtype => self.steered(zone, name, path, node, wildcard_of).or_else(|| {
+                let set = node.set(rtype)?;
                 self.push_answer(set, name);
-                self.additional(zone, name, set);
-                Next::Done
+                self.additional(zone, name, rtype, set.rdatas());
+                Some(Next::Done)
             }),
         };
         let alias = || {
@@ -169,13 +184,15 @@ impl Step<'_> {
     }
 
     /// RFC 8482 §4.1: over UDP one `RRset` is enough; over TCP all of them.
-    fn any(&mut self, name: &Name, node: Node<'_>) -> Option<Next> {
+    fn any(&mut self, zone: &Zone, name: &Name, node: Node<'_>) -> Option<Next> {
         let is_plain = |set: &SetView<'_>| !matches!(set.rtype, RecordType::RRSIG | RecordType::NSEC);
-        if self.wants_all_types {
-            for set in node.sets() {
-                self.push_answer(set, name);
-            }
-        } else if let Some(set) = node.sets().find(is_plain).or_else(|| node.sets().next()) {
+        let mut types: Vec<RecordType> = if self.wants_all_types {
+            node.sets().map(|set| set.rtype).collect()
+        } else {
+            node.sets().find(is_plain).or_else(|| node.sets().next()).iter().map(|set| set.rtype).collect()
+        };
+        self.steered_types(zone, name, node, &mut types);
+        for set in types.into_iter().filter_map(|rtype| node.set(rtype)) {
             self.push_answer(set, name);
         }
         (!node.is_empty()).then_some(Next::Done)
@@ -197,7 +214,7 @@ impl Step<'_> {
         (self.answer.answer.len() > before).then_some(Next::Done)
     }
 
-    fn nodata(&mut self, zone: &Zone, name: &Name, path: &Path, node: Node<'_>, wildcard_of: Option<usize>) {
+    pub(super) fn nodata(&mut self, zone: &Zone, name: &Name, path: &Path, node: Node<'_>, wildcard_of: Option<usize>) {
         self.soa(zone, name);
         if self.wants_dnssec {
             Proof::new(zone, path, &mut self.answer.authority).nodata(node, wildcard_of);
@@ -258,27 +275,34 @@ impl Step<'_> {
     }
 
     /// Adds the addresses of the servers that a set names, as far as they lie in the zone.
-    fn additional(&mut self, zone: &Zone, owner: &Name, set: SetView<'_>) {
-        let is_service = matches!(set.rtype, RecordType::SVCB | RecordType::HTTPS);
-        let is_server = matches!(set.rtype, RecordType::NS | RecordType::MX | RecordType::SRV);
+    pub(super) fn additional<'r>(
+        &mut self,
+        zone: &Zone,
+        owner: &Name,
+        rtype: RecordType,
+        rdatas: impl Iterator<Item = &'r [u8]>,
+    ) {
+        let is_service = matches!(rtype, RecordType::SVCB | RecordType::HTTPS);
+        let is_server = matches!(rtype, RecordType::NS | RecordType::MX | RecordType::SRV);
         if !is_service && !is_server {
             return;
         }
-        for rdata in set.rdatas().take(bounds::ADDITIONAL_TARGETS_MAX) {
-            let Some(mut target) = master_file::target(set.rtype, rdata) else { continue };
+        for rdata in rdatas.take(bounds::ADDITIONAL_TARGETS_MAX) {
+            let Some(mut target) = master_file::target(rtype, rdata) else { continue };
             if is_service && target.is_root() {
                 target = owner.clone(); // RFC 9460 §2.5.2
             }
             match find(zone, &target, RecordType::A) {
                 Some(Found::Node { node, wildcard_of: None }) => {
-                    self.addresses(&target, node);
+                    self.addresses(zone, &target, node);
                     // RFC 9460 §4.1: an alias leads to more of the same type.
                     let is_alias = is_service && rdata.starts_with(&[0, 0]) && target != *owner;
-                    if let Some(more) = node.set(set.rtype).filter(|_| is_alias) {
+                    let is_chosen = || self.steer.find(zone, node).is_some_and(|steered| steered.answers(rtype));
+                    if let Some(more) = node.set(rtype).filter(|_| is_alias && !is_chosen()) {
                         self.push_additional(more, &target);
                     }
                 }
-                Some(Found::Cut { .. }) if set.rtype == RecordType::NS => self.glue(zone, &target),
+                Some(Found::Cut { .. }) if rtype == RecordType::NS => self.glue(zone, &target),
                 _ => {}
             }
         }
@@ -289,13 +313,16 @@ impl Step<'_> {
         if let Some(path) = Path::of(target, zone.apex())
             && let Some(node) = zone.names().find(path.whole())
         {
-            self.addresses(target, node);
+            self.addresses(zone, target, node);
         }
     }
 
-    fn addresses(&mut self, target: &Name, node: Node<'_>) {
+    /// Addresses that are chosen are left out: they have a scope of their own, and whoever needs them asks.
+    fn addresses(&mut self, zone: &Zone, target: &Name, node: Node<'_>) {
+        let steered = self.steer.find(zone, node);
+        let is_chosen = |rtype| steered.as_ref().is_some_and(|steered| steered.answers(rtype));
         for rtype in [RecordType::A, RecordType::AAAA] {
-            if let Some(set) = node.set(rtype) {
+            if let Some(set) = node.set(rtype).filter(|_| !is_chosen(rtype)) {
                 self.push_additional(set, target);
             }
         }

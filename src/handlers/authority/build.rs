@@ -12,7 +12,7 @@ use super::tree::{Tree, TreeBuilder, flag, label_starts};
 use super::zone::Zone;
 use crate::base::bounds;
 use crate::base::collections::Keyed;
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, RecordType, RrSet};
 
 /// One record on its way into a zone.
 pub struct Entry<'e> {
@@ -36,6 +36,8 @@ pub struct Builder {
     files: Vec<Arc<str>>,
     findings: Findings,
     names: Pile,
+    /// The sets that stand for what is chosen: owner, type, and where it was said.
+    chosen: Vec<(Name, RecordType, (u16, u32))>,
     /// NSEC3 records and their signatures: their owners are no names of the zone (RFC 5155 §7.2.8).
     hashed: Pile,
     is_too_large: bool,
@@ -169,6 +171,7 @@ impl Builder {
             files: Vec::new(),
             findings: Findings::default(),
             names: Pile::default(),
+            chosen: Vec::new(),
             hashed: Pile::default(),
             is_too_large: false,
         }
@@ -227,6 +230,42 @@ impl Builder {
         }
     }
 
+    /// Adds the records of all members of a pool, of which one answers at a time: so the name exists, with every type
+    /// that it can answer, and servers that cannot choose have something to serve.
+    pub fn add_chosen(&mut self, set: &RrSet, file: u16, line: u32) {
+        if !set.owner.is_within(&self.origin) {
+            return self.fault(file, (line, 0), Fault::ChosenOutside(set.owner.clone()));
+        }
+        self.chosen.push((set.owner.clone(), set.rtype, (file, line)));
+        for rdata in set.rdatas.iter() {
+            self.add(&Entry { owner: set.owner.wire(), rtype: set.rtype, ttl: set.ttl, rdata, file, line });
+        }
+    }
+
+    /// What is chosen must be all there is of its type, and must be reached.
+    fn check_chosen(&mut self, zone: &Zone, names: &Pile) {
+        let mut key = Vec::new();
+        for (owner, rtype, (file, line)) in std::mem::take(&mut self.chosen) {
+            let relative = owner.wire().get(..owner.wire().len() - self.origin.wire().len()).unwrap_or_default();
+            canonical_key(relative, &mut key);
+            // The pile is in canonical order.
+            let begin = names.index.partition_point(|handle| names.raw(handle.at).key < key.as_slice());
+            let own = names.index.get(begin..).unwrap_or_default().iter().map(|handle| names.raw(handle.at));
+            let mut own = own.take_while(|raw| raw.key == key.as_slice());
+            let is_other = |raw: &Raw<'_>| raw.set_type() == rtype && (raw.file, raw.line) != (file, line);
+            if let Some(other) = own.find(is_other).map(|raw| (raw.file, raw.line)) {
+                let fault = Fault::ChosenBesideOther { owner: owner.clone(), rtype };
+                self.fault(other.0, (other.1, 0), fault);
+            }
+            let is_hidden = zone.node(relative).is_some_and(|node| node.has(flag::OCCLUDED) || node.has(flag::CUT));
+            if is_hidden {
+                self.fault(file, (line, 0), Fault::ChosenOccluded(owner));
+            } else if zone.is_signed() {
+                self.fault(file, (line, 0), Fault::ChosenUnsigned(owner));
+            }
+        }
+    }
+
     /// The zone, unless there are errors, and everything found. `keyed` is the hasher of its table of names.
     #[must_use]
     pub fn finish(mut self, keyed: Keyed) -> (Option<Zone>, Findings) {
@@ -246,6 +285,7 @@ impl Builder {
                     lint::record(&zone, raw, is_hashed, &mut |fault| self.fault(raw.file, (raw.line, 0), fault));
                 }
             }
+            self.check_chosen(&zone, &names);
             lint::zone(&zone, &mut |fault| self.fault(0, (0, 0), fault));
         }
         let is_sound = !self.findings.has_errors();

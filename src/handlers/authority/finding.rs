@@ -213,6 +213,19 @@ pub enum Fault {
     },
     /// An NSEC3 record that is not directly below the apex, or whose owner is no hash.
     StrayNsec3(Name),
+    /// A name that answers from a pool lies outside the zone.
+    ChosenOutside(Name),
+    /// A record of a type that the name answers from a pool.
+    ChosenBesideOther {
+        /// The name.
+        owner: Name,
+        /// The type.
+        rtype: RecordType,
+    },
+    /// A name that answers from a pool is a zone cut, or lies below one or below a DNAME.
+    ChosenOccluded(Name),
+    /// A name that answers from a pool in a zone that is signed elsewhere.
+    ChosenUnsigned(Name),
     /// More NSEC3 iterations than the bound allows (RFC 9276 §3.1).
     Nsec3Iterations(u16),
 }
@@ -294,6 +307,16 @@ impl fmt::Display for Fault {
             Self::DsWithoutNs(owner) => write!(f, "{owner} has DS but no NS records"),
             Self::WildcardDelegation { owner, rtype } => write!(f, "{rtype} at the wildcard {owner} means nothing"),
             Self::StrayNsec3(owner) => write!(f, "{owner} has NSEC3 records but its name is no hash at the apex"),
+            Self::ChosenOutside(owner) => write!(f, "{owner} answers from a pool and lies outside the zone"),
+            Self::ChosenBesideOther { owner, rtype } => {
+                write!(f, "{owner} {rtype} stands here, but the name answers that type from a pool")
+            }
+            Self::ChosenOccluded(owner) => {
+                write!(f, "{owner} answers from a pool, but is delegated, or lies below a delegation or DNAME")
+            }
+            Self::ChosenUnsigned(owner) => {
+                write!(f, "{owner} answers from a pool, and this zone, signed elsewhere, has no signatures for that")
+            }
             Self::Nsec3Iterations(count) => write!(f, "{count} NSEC3 iterations are too many"),
         }
     }

@@ -16,6 +16,9 @@ mod lookup;
 pub mod master_file;
 mod nsec3;
 pub mod patch;
+mod steered;
+#[cfg(test)]
+mod steered_tests;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
@@ -29,7 +32,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use answer::{Decision, decide};
+pub use answer::Decision;
 pub use build::{Builder, Entry};
 pub use difference::{Difference, Misfit};
 pub use finding::{Fault, Finding, Findings, Place, Severity};
@@ -37,9 +40,12 @@ pub use tree::SetView;
 pub use zone::Zone;
 pub use zones::{Hosted, Zones};
 
+use self::steered::Steer;
 use crate::base::collections::Keyed;
-use crate::chain::{Answer, Goal, Handler, Purpose, Query, Turn, Verdict};
+use crate::base::{Dice, Instant};
+use crate::chain::{Answer, Choice, Goal, Handler, Purpose, Query, Turn, Verdict};
 use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Question, Rcode, RecordType};
+use crate::steer::Helm;
 
 /// Reads the master file `text`, called `file` in findings, as the zone `origin`. The zone is there unless there
 /// are errors.
@@ -60,13 +66,14 @@ pub fn load(
 #[derive(Debug)]
 pub struct Authority {
     zones: ArcSwap<Zones>,
+    helm: ArcSwap<Helm>,
 }
 
 impl Authority {
-    /// A link that serves `zones`.
+    /// A link that serves `zones` and chooses by `helm` where a name is steered.
     #[must_use]
-    pub fn new(zones: Zones) -> Self {
-        Self { zones: ArcSwap::from_pointee(zones) }
+    pub fn new(zones: Zones, helm: Helm) -> Self {
+        Self { zones: ArcSwap::from_pointee(zones), helm: ArcSwap::from_pointee(helm) }
     }
 
     /// The zones in force.
@@ -80,25 +87,63 @@ impl Authority {
         self.zones.store(Arc::new(zones));
     }
 
-    /// What our zones say to a query; none if it is not theirs.
+    /// The helm in force.
     #[must_use]
-    pub fn decide(&self, query: &Query) -> Option<Decision> {
+    pub fn helm(&self) -> Arc<Helm> {
+        self.helm.load_full()
+    }
+
+    /// Puts other policies and pools in force, without touching the zones.
+    pub fn take_helm(&self, helm: Helm) {
+        self.helm.store(Arc::new(helm));
+    }
+
+    /// What our zones say to a query at `now`; none if it is not theirs. With `choices` it is a rehearsal, and they tell
+    /// how the answer was chosen.
+    #[must_use]
+    pub fn decide(
+        &self,
+        query: &Query,
+        now: Instant,
+        dice: &mut Dice,
+        choices: &mut Option<Vec<Choice>>,
+    ) -> Option<Decision> {
         if query.question.class != Class::IN || query.flags.opcode != Opcode::QUERY {
             return None;
         }
         let zones = self.zones.load();
-        match query.question.rtype {
+        let helm = self.helm.load();
+        let subnet = match &query.edns {
+            Some(edns) if helm.ecs().is_some() => edns.client_subnet(),
+            _ => Ok(None),
+        };
+        let heeded = subnet.ok().flatten();
+        let mut decision = match query.question.rtype {
+            _ if subnet.is_err() => {
+                zones.find(&query.question.name, query.question.rtype)?;
+                Decision::final_answer(Answer::empty(Rcode::FORMERR)) // RFC 7871 §7.1.2
+            }
             RecordType::AXFR | RecordType::IXFR => {
                 zones.find(&query.question.name, RecordType::SOA)?;
                 let ede = Ede::new(EdeCode::Prohibited, "zone transfer is not allowed");
-                Some(Decision { answer: Answer::refusal(Rcode::REFUSED, ede), leads_outside: None })
+                Decision::final_answer(Answer::refusal(Rcode::REFUSED, ede))
             }
             RecordType::MAILA | RecordType::MAILB => {
                 zones.find(&query.question.name, RecordType::SOA)?;
-                Some(Decision { answer: Answer::empty(Rcode::NOTIMP), leads_outside: None })
+                Decision::final_answer(Answer::empty(Rcode::NOTIMP))
             }
-            _ => decide(&zones, query),
-        }
+            _ => {
+                let mut steer = Steer::new(&helm, query, heeded, now, dice, choices.take());
+                let decision = answer::decide(&zones, query, &mut steer);
+                let scope = steer.scope;
+                *choices = steer.into_choices();
+                let mut decision = decision?;
+                decision.answer.scope = Some(scope);
+                decision
+            }
+        };
+        decision.answer.scope = heeded.map(|_| decision.answer.scope.unwrap_or(0));
+        Some(decision)
     }
 }
 
@@ -107,8 +152,12 @@ impl Handler for Authority {
         "authority"
     }
 
-    fn handle(&self, query: &Query, _turn: &mut Turn<'_>) -> Verdict {
-        let Some(Decision { mut answer, leads_outside }) = self.decide(query) else { return Verdict::Pass };
+    fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
+        let Some(Decision { mut answer, leads_outside, is_chosen }) =
+            self.decide(query, turn.now, turn.dice, &mut turn.choices)
+        else {
+            return Verdict::Pass;
+        };
         match leads_outside {
             // What lies outside our zones is followed for those who may have recursion, and for nobody else.
             Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
@@ -116,12 +165,13 @@ impl Handler for Authority {
                 checking_disabled: query.flags.checking_disabled,
                 purpose: Purpose::Client,
                 prefix: answer.answer,
+                scope: answer.scope,
                 stale: None,
             }),
             _ => {
-                // The same to everybody until the zones change, which makes the workers forget; save that letters of
-                // the question reach the target of an alias made from a DNAME.
-                if answer.answer.iter().all(|aged| aged.set.rtype != RecordType::DNAME) {
+                // The same to everybody until the zones change, which makes the workers forget; save what was chosen,
+                // and that letters of the question reach the target of an alias made from a DNAME.
+                if !is_chosen && answer.answer.iter().all(|aged| aged.set.rtype != RecordType::DNAME) {
                     answer.recallable_until = Some(u64::from(u32::MAX));
                     answer.is_ageless = true;
                 }

@@ -33,6 +33,15 @@ fn query(name: &str, rtype: RecordType, dnssec_ok: bool) -> Query {
     }
 }
 
+fn idle() -> Helm {
+    Helm::idle(Arc::new(crate::steer::Scene::new(Arc::default())), None)
+}
+
+fn decide(zones: &Zones, query: &Query) -> Option<Decision> {
+    let (helm, mut dice) = (idle(), Dice::from_number(1));
+    answer::decide(zones, query, &mut Steer::new(&helm, query, None, Instant::ZERO, &mut dice, None))
+}
+
 fn ask(zones: &Zones, name: &str, rtype: RecordType) -> Decision {
     decide(zones, &query(name, rtype, false)).unwrap()
 }
@@ -67,7 +76,10 @@ fn wildcards_answer_as_in_rfc_4592() {
     };
     let soa = vec!["example. 300 SOA".to_owned()];
     let delegation = vec!["subdel.example. 3600 NS".to_owned()];
-    // Synthesised from the wildcard.
+    // Synthesised from the wildcard; counted as its zone's, by those who limit.
+    let made_up = |name: &str| ask(&zones, name, RecordType::TXT).answer.wildcard_zone;
+    assert_eq!(made_up("host3.example.").as_deref(), Some(&"example.".parse().unwrap()));
+    assert_eq!(made_up("host1.example."), None);
     assert_eq!(answer("host3.example.", RecordType::MX).1, ["host3.example. 3600 MX"]);
     assert_eq!(answer("host3.example.", RecordType::A), (Rcode::NOERROR, vec![], soa.clone()));
     assert_eq!(answer("foo.bar.example.", RecordType::TXT).1, ["foo.bar.example. 3600 TXT"]);
@@ -241,8 +253,10 @@ fn a_name_of_no_zone_is_not_ours_and_a_zone_without_data_fails() {
 
 #[test]
 fn transfers_are_refused_for_now() {
-    let authority = Authority::new(plain());
-    let decision = authority.decide(&query("example.", RecordType::AXFR, false)).unwrap();
+    let authority = Authority::new(plain(), idle());
+    let decision = authority
+        .decide(&query("example.", RecordType::AXFR, false), Instant::ZERO, &mut Dice::from_number(1), &mut None)
+        .unwrap();
     assert_eq!(decision.answer.rcode, Rcode::REFUSED);
 }
 
@@ -373,7 +387,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
     use crate::dns::{Edns, Message};
     use crate::handlers::cache::finished::Finished;
 
-    let link = Authority::new(zones(&[("example.", MEMO)]));
+    let link = Authority::new(zones(&[("example.", MEMO)]), idle());
     let mut dice = Dice::from_number(9);
     let mut finished = Finished::new(&mut Dice::from_number(3), 4_096, 1 << 22);
     let mut hits = 0;
@@ -427,13 +441,13 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
         message.compose(&mut datagram, 512).unwrap();
         let recall = finished.recall(&datagram, &query.asker, now, &mut recalled);
         let tally = Tally::default();
-        let mut turn = Turn { now, dice: &mut dice, tally: &tally, aside: None };
+        let mut turn = Turn { now, dice: &mut dice, tally: &tally, aside: None, choices: None };
         let Verdict::Answer(answer) = link.handle(&query, &mut turn) else {
             panic!("{:?} is not answered", query.question)
         };
         let sealed = seal(&query, &answer, false, &mut fresh);
         match recall {
-            Recall::Hit => {
+            Recall::Hit(_) => {
                 hits += 1;
                 assert_eq!(recalled, fresh, "{:?} at {round}", query.question);
             }

@@ -130,5 +130,5 @@ impl Cache {
 
 fn goal(query: &Query, purpose: Purpose, stale: Option<Answer>) -> Goal {
     let checking_disabled = query.flags.checking_disabled;
-    Goal { question: query.question.clone(), checking_disabled, purpose, prefix: Vec::new(), stale }
+    Goal { question: query.question.clone(), checking_disabled, purpose, prefix: Vec::new(), scope: None, stale }
 }

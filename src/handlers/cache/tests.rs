@@ -101,7 +101,7 @@ impl World {
 
     fn handle(&mut self, query: &Query) -> Verdict {
         let (now, mut dice) = (self.at(), Dice::from_number(1));
-        let mut turn = Turn { now, dice: &mut dice, tally: &self.tally, aside: None };
+        let mut turn = Turn { now, dice: &mut dice, tally: &self.tally, aside: None, choices: None };
         let verdict = self.cache.handle(query, &mut turn);
         self.aside = turn.aside;
         verdict

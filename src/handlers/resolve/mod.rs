@@ -104,6 +104,7 @@ impl Handler for Resolve {
             checking_disabled: query.flags.checking_disabled,
             purpose: Purpose::Client,
             prefix: Vec::new(),
+            scope: None,
             stale: None,
         })
     }

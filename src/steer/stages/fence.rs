@@ -17,6 +17,16 @@ pub enum Same {
 }
 
 impl Same {
+    /// Whether a place tells what is compared: members that do not are outside of every fence.
+    #[must_use]
+    pub const fn is_told(self, place: &Place) -> bool {
+        match self {
+            Self::Continent => place.continent.is_some(),
+            Self::Country => place.country.is_some(),
+            Self::Subdivision => place.country.is_some() && place.subdivision.is_some(),
+        }
+    }
+
     /// Whether both are known to be in one; unknown if the asker's is not known.
     fn holds(self, asker: &Place, member: &Place) -> Option<bool> {
         Some(match self {

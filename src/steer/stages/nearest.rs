@@ -1,6 +1,7 @@
 //! `nearest`: prefers members by their distance on the globe (R3).
 
 use super::{Asker, Candidates, Dice, Scope, Stage};
+use crate::steer::centroids;
 use crate::steer::place::Point;
 
 /// Places nearer together than a millimetre are one.
@@ -47,11 +48,9 @@ impl Nearest {
             biased(here.distance_km(&there), own + candidate.bias)
         });
         set.note_keys(|km| if km.is_finite() { format!("{km:.0} km") } else { "no place".to_owned() });
-        // Who has no place is never chosen for being near; rules still reach it, since they rank before.
+        // Who has no place is never chosen for being near; a rule may still ask for it.
         let placed = set.list().iter().any(|candidate| candidate.key.is_finite() && !candidate.is_gone);
-        let lead = set.list().first().map(|candidate| candidate.rank);
-        let is_led = set.list().iter().any(|candidate| Some(candidate.rank) != lead);
-        set.retain(|candidate| candidate.key.is_finite() || !placed || (is_led && Some(candidate.rank) == lead));
+        set.retain(|candidate| candidate.key.is_finite() || candidate.is_named || !placed);
         match self.within {
             Within::Equal => set.rank(|first, other| other - first <= SAME_PLACE_KM || first.total_cmp(&other).is_eq()),
             Within::Share(share) => set
@@ -74,7 +73,7 @@ impl Stage for Nearest {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, _: &mut Dice) -> Scope {
         set.retire_standbys();
-        match asker.place.point() {
+        match centroids::point_of(asker.place) {
             Some(here) => self.order_from(&here, set),
             None => self.order_by_fallback(set),
         }
@@ -140,6 +139,16 @@ mod tests {
         let stage = Nearest { fallback: vec![2], ..Nearest::default() };
         let all = order(&stage, &pool, &asker_at("192.0.2.1", &place), &mut Dice::from_number(1));
         assert_eq!(all, [2, 0, 1, 3, 4]);
+    }
+
+    #[test]
+    fn a_country_is_as_near_as_its_people() {
+        let place = Place { continent: "AS".parse().ok(), country: "MY".parse().ok(), ..Place::default() };
+        let all = order(&Nearest::default(), &world(), &asker_at("192.0.2.1", &place), &mut Dice::from_number(1));
+        assert_eq!(all[0], 2);
+        let place = Place { country: None, ..place };
+        let all = order(&Nearest::default(), &world(), &asker_at("192.0.2.1", &place), &mut Dice::from_number(1));
+        assert_eq!(all[0], 2);
     }
 
     #[test]

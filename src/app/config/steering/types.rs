@@ -9,7 +9,7 @@ use crate::dns::Name;
 use crate::edge::geoip::Database;
 use crate::steer::health::Need;
 use crate::steer::health::check::Check;
-use crate::steer::{Client, Pool, PoolId, ScopeCap, StageSpec, Terms, Unknown};
+use crate::steer::{Agree, Client, Pool, PoolId, ScopeCap, StageSpec, Terms, Unknown};
 
 /// All that is said of steering.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -41,7 +41,7 @@ pub struct PoolSettings {
     pub checks: Vec<Arc<Check>>,
     /// How many of them must be good.
     pub need: Need,
-    /// The feeds that tell of its members.
+    /// The feeds that tell of its members: those that it names, and those that a policy which steers it reads.
     pub feeds: Vec<Arc<Feed>>,
     /// Where it was named: for faults.
     pub origin: Origin,
@@ -63,7 +63,7 @@ pub struct Feed {
     pub age_max: Duration,
 }
 
-/// A policy that has a name.
+/// A policy. One that was written in place of a name is named for its stages.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {
     /// Its name.
@@ -74,6 +74,8 @@ pub struct Policy {
     pub client: Client,
     /// What is done where the client's network is in no database.
     pub unknown: Unknown,
+    /// Whether draws agree, if it says so; a name's own word goes before.
+    pub agree: Option<Agree>,
 }
 
 /// A name that answers from a pool.
@@ -81,7 +83,7 @@ pub struct Policy {
 pub struct SteeredName {
     /// The name.
     pub owner: Name,
-    /// The zone that it is in.
+    /// The zone that it is in: one whose data are written here.
     pub zone: Name,
     /// Its pool.
     pub pool: PoolId,

@@ -21,6 +21,7 @@ pub use types::{
 use super::cursor::{Field, Report, Section};
 use super::fault::{At, Severity};
 use super::raw::{Node, Value, quoted};
+use super::steering::Steerer;
 use crate::dns::Name;
 
 const FORM: &str = "a mapping such as {example.com: {file: example.com.zone}}, or a folder";
@@ -37,14 +38,20 @@ pub(super) fn keys(top: &mut Section<'_>) -> Vec<Arc<Key>> {
     sharing::keys(top)
 }
 
-/// The block `zones`; relative paths count from `folder`.
-pub(super) fn read(top: &mut Section<'_>, folder: &Path, report: &Report, keys: &[Arc<Key>]) -> ZonesBlock {
+/// The block `zones`; relative paths count from `folder`. What zones say of steered names, `steerer` reads.
+pub(super) fn read(
+    top: &mut Section<'_>,
+    folder: &Path,
+    report: &Report,
+    keys: &[Arc<Key>],
+    steerer: &mut Steerer,
+) -> ZonesBlock {
     let Some(field) = top.take("zones").filter(|field| !field.node.is_off()) else { return ZonesBlock::default() };
     if field.node.text().is_some() {
         let Some(path) = field.path(folder) else { return ZonesBlock::default() };
-        return ZonesBlock { zones: read_folder(&field, &path, report, keys), folder: Some(path) };
+        return ZonesBlock { zones: read_folder(&field, &path, report, keys, steerer), folder: Some(path) };
     }
-    let mut zones = Zones { report, keys, by_apex: BTreeMap::new(), order: Vec::new() };
+    let mut zones = Zones { report, keys, steerer, by_apex: BTreeMap::new(), order: Vec::new() };
     for (text, at, zone) in field.entries(FORM).unwrap_or_default() {
         zones.entry(text, at, &zone, folder, None);
     }
@@ -52,7 +59,13 @@ pub(super) fn read(top: &mut Section<'_>, folder: &Path, report: &Report, keys: 
 }
 
 /// The zones of a folder, by name.
-fn read_folder(field: &Field<'_>, folder: &Path, report: &Report, keys: &[Arc<Key>]) -> Vec<Arc<ZoneSettings>> {
+fn read_folder(
+    field: &Field<'_>,
+    folder: &Path,
+    report: &Report,
+    keys: &[Arc<Key>],
+    steerer: &mut Steerer,
+) -> Vec<Arc<ZoneSettings>> {
     // A zone's name by file name without its ending: the master file, and what is said of it.
     let mut found: BTreeMap<String, (Option<PathBuf>, Option<PathBuf>)> = BTreeMap::new();
     let entries = match std::fs::read_dir(folder) {
@@ -75,7 +88,7 @@ fn read_folder(field: &Field<'_>, folder: &Path, report: &Report, keys: &[Arc<Ke
             _ => {}
         }
     }
-    let mut zones = Zones { report, keys, by_apex: BTreeMap::new(), order: Vec::new() };
+    let mut zones = Zones { report, keys, steerer, by_apex: BTreeMap::new(), order: Vec::new() };
     for (name, (master_file, settings)) in found {
         let Some(settings) = settings else {
             let node = Node { at: At::START, value: Value::Null };
@@ -111,6 +124,7 @@ fn parse_file(path: &Path) -> Result<Node, (At, String, &'static str)> {
 struct Zones<'r> {
     report: &'r Report,
     keys: &'r [Arc<Key>],
+    steerer: &'r mut Steerer,
     by_apex: BTreeMap<Name, usize>,
     order: Vec<Arc<ZoneSettings>>,
 }
@@ -130,7 +144,7 @@ impl Zones<'_> {
             return field.fault_at(at, format!("the zone {apex} again"), "each zone once");
         }
         let mut settings = ZoneSettings::new(apex);
-        settings.origin = Origin { file: report.file().to_owned(), line: at.line as u32, column: at.column as u32 };
+        settings.origin = field.origin_at(at);
         let nothing = Node { at, value: Value::Map(Vec::new()) };
         let field = if field.node.is_null() { field.with(&nothing) } else { field.clone() };
         let Some(mut section) = field.section("a mapping such as {file: example.com.zone}") else { return };
@@ -151,6 +165,7 @@ impl Zones<'_> {
         } else if !given && settings.catalog != Catalog::Produce && section.take("records").is_none() {
             field.fault_at(at, "no data", "file, records or primaries");
         }
+        self.steerer.zone(&mut section, &settings);
         section.close();
         self.order.push(Arc::new(settings));
     }

@@ -153,7 +153,7 @@ fn policy(field: &Field<'_>, zone: &ZoneSettings, keys: &[Arc<Key>]) -> Option<U
     let mut section = field.section("a mapping such as {key: NAME, names: \"*.dyn.example.com\", types: [A, AAAA]}")?;
     let key = section.require("key", "the key that updates are signed with").and_then(|field| key(&field, keys));
     let names = match section.take("names") {
-        Some(field) => each(&field).iter().filter_map(|item| pattern(item, zone)).collect(),
+        Some(field) => field.each().iter().filter_map(|item| pattern(item, zone)).collect(),
         None => vec![NamePattern::Within(zone.apex.clone())],
     };
     let rtype = |field: &Field<'_>| {
@@ -161,17 +161,9 @@ fn policy(field: &Field<'_>, zone: &ZoneSettings, keys: &[Arc<Key>]) -> Option<U
         let is_usable = |rtype: &RecordType| !rtype.is_meta() || *rtype == RecordType::ANY;
         field.scalar("a record type such as A, or ANY", |text: &str| text.parse().ok().filter(is_usable))
     };
-    let types = section.take("types").map(|field| each(&field).iter().filter_map(rtype).collect());
+    let types = section.take("types").map(|field| field.each().iter().filter_map(rtype).collect());
     section.close();
     Some(UpdatePolicy { key: key?, names, types: types.unwrap_or_default() })
-}
-
-/// The items of a list, or the one value that stands for a list.
-fn each<'t>(field: &Field<'t>) -> Vec<Field<'t>> {
-    match &field.node.value {
-        Value::List(_) => field.items("a list").unwrap_or_default(),
-        _ => vec![field.clone()],
-    }
 }
 
 /// A name of the zone, or `*.` and a name for all below it.

@@ -7,17 +7,17 @@ use tracing::{debug, info, warn};
 use super::{Note, Transfers, held};
 use crate::app::serve::desk::{Clerk, DeskReply, Errand, Work, refusal};
 use crate::app::worker::Errand as Kind;
-use crate::base::bounds;
+use crate::base::{Clock, Dice, bounds};
 use crate::chain::{Answer, Asker, Query, seal};
 use crate::dns::{Class, Ede, EdeCode, Edns, Message, Name, Rcode};
 use crate::edge::clock::wall_seconds;
 use crate::edge::mailbox::Reply;
 use crate::edge::tcp::TcpReply;
+use crate::handlers::authority::Zone;
 use crate::handlers::authority::transfer::{
     Content, Notification, NotifyFault, Outgoing, Request, acknowledgement, plan,
 };
 use crate::handlers::authority::tsig::{Signer, Standing, examine_by};
-use crate::handlers::authority::{Zone, decide};
 
 impl Clerk for Transfers {
     fn handle(&self, errand: Errand) -> Work<'_> {
@@ -203,7 +203,11 @@ impl Transfers {
             asker: visitor.asker,
         };
         let is_ours = question.class == Class::IN;
-        let decision = if is_ours { decide(&self.keeper.zones(), &query) } else { None };
+        let decide = || {
+            let mut dice = Dice::from_seed(std::array::from_fn(|_| held(&self.dice).bits() as u8));
+            self.keeper.authority().decide(&query, self.clock.now(), &mut dice, &mut None)
+        };
+        let decision = if is_ours { decide() } else { None };
         let not_ours =
             || Answer::refusal(Rcode::REFUSED, Ede::new(EdeCode::NotAuthoritative, "no zone of this server"));
         let mut response = Vec::new();
