@@ -111,6 +111,15 @@ story: a known DNAME answers for other names below it without asking its zone
   expect answer www.test. A 192.0.2.90
   expect sent 0 to 192.0.2.2
 
+story: the CNAME that a known DNAME makes answers the question for it, whatever its target
+  ask a.old.example. A
+  ask none.old.example. CNAME
+  expect NOERROR
+  expect answer old.example. DNAME new.example.
+  expect answer none.old.example. CNAME none.new.example.
+  expect answer has 2
+  expect sent 0
+
 story: a DNAME does not rename its own owner
   ask old.example. A
   expect NOERROR

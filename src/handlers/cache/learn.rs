@@ -98,16 +98,19 @@ impl Cache {
             return 0; // not even where a least TTL is set
         }
         let ttl = set.ttl.max(seconds(self.settings.min_ttl)).min(seconds(self.settings.max_ttl));
-        // A child's NS RRset, which it renews with each response, does not outlive the parent's word that there is
-        // such a child (ghost domains); nor does one that was under way when that expired.
-        let cut = match set.rtype {
-            RecordType::NS => self.store.find(&probe(set.owner.wire(), Kind::Delegation)),
-            _ => None,
-        };
-        match cut.filter(|cut| now < stale::end(None, cut)) {
-            Some(cut) => ttl.min(cut.remaining(now).unwrap_or(0)),
-            None => ttl,
-        }
+        if set.rtype == RecordType::NS { self.within_cuts(upward(set.owner.wire()), ttl, now) } else { ttl }
+    }
+
+    /// What is left of `ttl` where nothing is to outlive the closest of the zone cuts at `names`: neither a child's
+    /// NS RRset, which it renews with each response, its parent's word that there is such a child (ghost domains); nor
+    /// a zone cut the one above it, or a child that lost its own could live on in a grandchild that it made up
+    /// (phoenix domains). Where the cut has just expired, what comes now was asked while it still held: 0.
+    fn within_cuts<'n>(&self, mut names: impl Iterator<Item = &'n [u8]>, ttl: u32, now: Second) -> u32 {
+        let cut = names.find_map(|wire| {
+            let cut = self.store.find(&probe(wire, Kind::Delegation))?;
+            (now < stale::end(None, &cut)).then_some(cut)
+        });
+        cut.map_or(ttl, |cut| ttl.min(cut.remaining(now).unwrap_or(0)))
     }
 
     /// Whether `old` stays in place of data of `rank`: while it is fresh, and while it is the stale answer that
@@ -150,24 +153,13 @@ impl Cache {
     }
 
     /// Only the parent's referral brings a zone cut, and its TTL is never stretched: nothing that the child says
-    /// touches it. Nor does it outlive the zone cut above it, or a child that lost its own could live on in a
-    /// grandchild that it made up (phoenix domains).
+    /// touches it.
     fn learn_delegation(&self, delegation: Arc<Delegation>, now: Second) {
         if delegation.servers.is_empty() || entry::delegation_bytes(&delegation) > bounds::RRSET_BYTES_MAX {
             return;
         }
-        let mut ttl = delegation.ttl.min(seconds(self.settings.max_ttl));
-        for wire in upward(delegation.zone.wire()).skip(1) {
-            let Some(above) = self.store.find(&probe(wire, Kind::Delegation)) else { continue };
-            if let Some(left) = above.remaining(now) {
-                ttl = ttl.min(left);
-                break;
-            }
-            // It has just expired: what comes now was asked while it still held.
-            if now < stale::end(None, &above) {
-                return;
-            }
-        }
+        let ttl = delegation.ttl.min(seconds(self.settings.max_ttl));
+        let ttl = self.within_cuts(upward(delegation.zone.wire()).skip(1), ttl, now);
         if ttl > 0 {
             let key = Key::new(&delegation.zone, Kind::Delegation);
             let entry = Arc::new(Entry::new(now, ttl, Fact::Delegation(delegation)));

@@ -58,8 +58,9 @@ impl Cache {
             let is_stale = found.remaining.is_none();
             parts.push(found.entry);
             match next {
-                Next::Target(target) => name = target,
-                Next::End => {
+                // A DNAME has made the CNAME that is asked for (RFC 6672 §3.1): it is the answer, not the way to one.
+                Next::Target(target) if question.rtype != RecordType::CNAME => name = target,
+                Next::Target(_) | Next::End => {
                     if stale.is_some() {
                         answer.ede = Some(stale_ede(answer.rcode, is_stale));
                     }

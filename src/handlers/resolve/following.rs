@@ -294,6 +294,9 @@ fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
             let found = above.find_map(|owner| usable(&owner, RecordType::DNAME))?;
             walk.chain.push(Aged { set: Arc::clone(&found.set), ttl: found.ttl });
             let Some(alias) = rename(&found.set, &walk.name) else { return Some(Ended::TooLong) };
+            if rtype == RecordType::CNAME {
+                return Some(Ended::Answer(Aged { set: alias.cname, ttl: found.ttl }));
+            }
             walk.chain.push(Aged { set: alias.cname, ttl: found.ttl });
             alias.target
         };

@@ -152,6 +152,16 @@ fn a_zone_cut_is_found_from_below_with_the_seconds_it_has_left() {
 }
 
 #[test]
+fn a_childs_ns_set_is_not_kept_where_its_zone_cut_came_too_late_to_be() {
+    let mut world = world();
+    world.delegate("example.", 5, "ns.example.");
+    world.pass(6).delegate("child.example.", 300, "ns.child.example.");
+    assert_eq!(world.cut("child.example."), None, "asked for while the cut above still held");
+    world.learn_answer(pointing("child.example.", RecordType::NS, 86_400, "ns.child.example."));
+    assert_eq!(world.ttl("child.example.", RecordType::NS), None);
+}
+
+#[test]
 fn a_zone_cut_is_not_stretched_by_the_least_ttl() {
     let world = with(Settings { min_ttl: Duration::from_secs(600), ..Settings::default() });
     world.delegate("example.", 30, "ns.example.");
