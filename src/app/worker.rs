@@ -85,6 +85,8 @@ pub struct Worker<R> {
     resolver: Resolver,
     finished: Finished,
     waiting: Map<GoalId, Waiting<R>>,
+    /// Clients in `waiting`, all together.
+    crowd: usize,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
     /// What the links said, where somebody wants to know.
@@ -103,6 +105,7 @@ impl<R> Worker<R> {
             resolver,
             finished: Finished::new(&mut dice, bounds::FINISHED_ANSWERS, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
+            crowd: 0,
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
             said: None,
@@ -144,8 +147,8 @@ impl<R> Worker<R> {
 
     /// Clients that wait for upstreams.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.values().map(|waiting| waiting.clients.len()).sum()
+    pub const fn waiting(&self) -> usize {
+        self.crowd
     }
 
     /// Takes one query and writes the response into `out`, or says what else becomes of it. `reply` is taken
@@ -305,18 +308,18 @@ impl<R> Worker<R> {
         }
         self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
         let Some(reply) = reply.take() else { return Next::Silence };
-        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
+        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH || self.crowd >= bounds::WAITERS_MAX;
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         let Goal { prefix, scope, stale, .. } = goal;
         waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix, scope, stale });
         match pushed_out {
-            // A connection waits for its response for ever; a datagram is asked again.
-            Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
+            Some(mut waiter) => {
+                self.tally.count(Event::CrowdedOut);
                 let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
-                self.respond_late(waiter, &Answer::refusal(Rcode::SERVFAIL, ede));
+                let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
+                self.respond_late(waiter, &answer);
             }
-            Some(_) => self.tally.count(Event::SilenceCrowded),
-            None => {}
+            None => self.crowd += 1,
         }
         self.collect();
         Next::Wait
@@ -341,6 +344,7 @@ impl<R> Worker<R> {
     fn collect(&mut self) {
         while let Some((goal, resolution)) = self.resolver.poll_resolution() {
             for waiter in self.waiting.remove(&goal).into_iter().flat_map(|waiting| waiting.clients) {
+                self.crowd -= 1;
                 self.resume(waiter, &resolution);
             }
         }
@@ -376,6 +380,7 @@ impl<R> Worker<R> {
                 now.since(waiter.arrived) >= bounds::CLIENT_DEADLINE || (is_stale_due && waiter.stale.is_some());
             if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
         }
+        self.crowd -= due.len();
         for waiter in due {
             let answer = if let Some(stale) = &waiter.stale {
                 self.tally.count(Event::StaleAnswers);
