@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use meridian::base::{Dice, Instant, bounds};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
+use meridian::dns::cookie::{CookieSecret, CookieSecrets};
 use meridian::dns::wire::{Glance, glance};
 use meridian::dns::{Edns, Flags, Message, Question, RecordType, RrSet};
 use meridian::handlers::cache::finished::{Finished, Key};
+use meridian::handlers::gate::{Algorithm, LimitSettings, Limits, Prefix, QueryLimit, Rate, ResponseLimit};
 
 fn main() {
     divan::main();
@@ -104,7 +106,7 @@ fn patch_an_answer(bencher: Bencher<'_, '_>) {
     let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
     let Some(prepared) = world.finished.find(&glanced, &datagram, key, 7).cloned() else { return };
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
-    bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, 7, &mut out));
+    bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, None, 7, &mut out));
 }
 
 #[divan::bench(args = NAMES, sample_size = 10_000)]
@@ -114,7 +116,7 @@ fn recall(bencher: Bencher<'_, '_>, names: usize) {
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
     bencher.bench_local(|| {
         let Some(datagram) = queries.next() else { return false };
-        finished.recall(datagram, &asker, Instant::from_seconds(7), &mut out) == Recall::Hit
+        finished.recall(datagram, &asker, Instant::from_seconds(7), &mut out) == Recall::Hit(0)
     });
 }
 
@@ -135,10 +137,74 @@ fn recall_a_foreseen_batch(bencher: Bencher<'_, '_>, names: usize) {
         black_box(batch.iter().fold(0, |all, (glanced, _)| all ^ finished.foresee(glanced)));
         let now = Instant::from_seconds(7);
         let hits = batch.iter().filter(|(glanced, datagram)| {
-            finished.recall_glanced(glanced, *datagram, &asker, now, &mut out) == Recall::Hit
+            finished.recall_glanced(glanced, *datagram, &asker, None, now, &mut out) == Recall::Hit(0)
         });
         hits.count()
     });
+}
+
+/// Limits on, nobody over them: what every query and every response of a stranger costs.
+fn limits() -> (Limits, Vec<Asker>) {
+    let rate = |count| Rate { count, per: std::time::Duration::from_secs(1) };
+    let (prefix, exempt) = (Prefix { v4: 24, v6: 56 }, NetworkSet::loopback());
+    let queries = QueryLimit {
+        rate: rate(1_000_000),
+        burst: 1_000_000,
+        prefix,
+        algorithm: Algorithm::TokenBucket,
+        slip: 2,
+        exempt: exempt.clone(),
+        is_dry_run: false,
+    };
+    let responses = ResponseLimit {
+        answers: Some(rate(1_000_000)),
+        referrals: None,
+        nodata: None,
+        nxdomain: None,
+        errors: None,
+        all: None,
+        window: std::time::Duration::from_secs(15),
+        prefix,
+        slip: 2,
+        exempt,
+        exempts_clients: true,
+        is_dry_run: false,
+    };
+    let settings = LimitSettings { deny: NetworkSet::default(), queries: vec![queries], responses: Some(responses) };
+    let asker = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let address = std::net::SocketAddr::from(([198, high, low, 1], 5353));
+        Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false }
+    };
+    (Limits::new(settings, &mut Dice::from_number(1)), (0..1_000).map(asker).collect())
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn admit_a_query(bencher: Bencher<'_, '_>) {
+    let (limits, askers) = limits();
+    let (mut askers, mut now) = (askers.iter().cycle(), 1_000_000_000_000);
+    bencher.bench_local(|| {
+        now += 1_000;
+        askers.next().map(|asker| limits.admit(asker.address.ip(), false, Instant::from_nanos(now)))
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn release_a_response(bencher: Bencher<'_, '_>) {
+    let (limits, askers) = limits();
+    let (mut askers, mut now) = (askers.iter().cycle(), 1_000_000_000_000);
+    bencher.bench_local(|| {
+        now += 1_000;
+        askers.next().map(|asker| limits.release(asker, false, 9, Instant::from_nanos(now)))
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn examine_a_cookie(bencher: Bencher<'_, '_>) {
+    let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: None };
+    let address = std::net::IpAddr::from([192, 0, 2, 1]);
+    let Some(first) = secrets.examine(&[7; 8], address, 1_000) else { return };
+    bencher.bench_local(|| secrets.examine(black_box(&first.reply), address, 1_001));
 }
 
 #[divan::bench(sample_size = 10_000)]

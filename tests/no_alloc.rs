@@ -1,14 +1,24 @@
 //! The law of the quiet heap: a recall that hits allocates nothing.
+#![expect(clippy::unwrap_used, reason = "a test may")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 
-use meridian::base::{Dice, Instant, bounds};
-use meridian::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
+use meridian::app::config::{self, Machine};
+use meridian::app::house::House;
+use meridian::app::worker::{Next, Worker};
+use meridian::base::collections::keyed;
+use meridian::base::tally::{Event, Tally};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
+use meridian::chain::{Aged, Answer, Asker, Carrier, Chain, Handler, Query, Recall, Turn, Verdict, seal};
+use meridian::dns::cookie::{CookieSecret, CookieSecrets};
 use meridian::dns::{Edns, Flags, Message, Question, RecordType, RrSet};
 use meridian::handlers::cache::finished::Finished;
+use meridian::handlers::cache::{self, Cache};
+use meridian::handlers::gate::{Cookies, Limits};
 
 struct Counting;
 
@@ -73,8 +83,94 @@ fn a_recall_that_hits_allocates_nothing() {
     let before = ALLOCATIONS.with(Cell::get);
     for second in 0..300 {
         let recalled = finished.recall(black_box(&datagram), &query.asker, Instant::from_seconds(second), &mut out);
-        assert_eq!(recalled, Recall::Hit);
+        assert_eq!(recalled, Recall::Hit(0));
     }
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert!(ALLOCATIONS.with(Cell::get) > 0, "the allocator does count");
+}
+
+/// Answers everything, so that it is recalled from then on.
+struct Parrot;
+
+impl Handler for Parrot {
+    fn name(&self) -> &'static str {
+        "parrot"
+    }
+
+    fn handle(&self, query: &Query, _: &mut Turn<'_>) -> Verdict {
+        let set = RrSet::new(query.question.name.clone(), RecordType::A, 300, (0..20).map(|last| [192, 0, 2, last]));
+        Verdict::Answer(Answer {
+            answer: vec![Aged { set: Arc::new(set), ttl: 300 }],
+            authoritative: true,
+            recallable_until: Some(300),
+            ..Answer::default()
+        })
+    }
+}
+
+/// The parrot's house with every limit and with cookies.
+fn house(limits: &str) -> House {
+    let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: None };
+    let limits = config::load(Path::new("limits"), limits.as_bytes(), &machine).unwrap().config.limits.rates;
+    let mut dice = Dice::from_number(1);
+    House {
+        chain: Chain::new(vec![Box::new(Parrot)]),
+        memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
+        resolution: Arc::default(),
+        allow: NetworkSet::default(),
+        offers_recursion: false,
+        stale_wait: None,
+        finished_bytes: 1 << 20,
+        logged_per_million: 0,
+        nsid: Box::default(),
+        has_desk: false,
+        homes: keyed(&mut dice),
+        limits: Arc::new(Limits::new(limits, &mut dice)),
+        cookies: Cookies(Some(CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) })),
+    }
+}
+
+fn datagram(options: Vec<(u16, Vec<u8>)>) -> Vec<u8> {
+    let question = Question::new("a-rather-long-name.of.several.labels.example.".parse().unwrap(), RecordType::A);
+    let message = Message {
+        id: 9,
+        questions: std::iter::once(question).collect(),
+        edns: Some(Edns { udp_size: 4096, options, ..Edns::default() }),
+        ..Message::default()
+    };
+    let mut datagram = Vec::new();
+    message.compose(&mut datagram, bounds::MESSAGE_MAX).unwrap();
+    datagram
+}
+
+#[test]
+fn a_turn_under_limits_allocates_nothing_whether_it_passes_slips_or_stays_silent() {
+    let all = "limits: {queries: [{rate: 1000/s}, {rate: 60000/m, algorithm: sliding_window_log}], \
+               responses: {rate: 50/s, all: 70/s}}";
+    let tally = Arc::new(Tally::default());
+    let mut worker: Worker<()> = Worker::new(Arc::new(house(all)), (0, 1), Dice::from_number(2), Arc::clone(&tally));
+    let (plain, with_cookie) = (datagram(Vec::new()), datagram(vec![(10, vec![1; 8])]));
+    let asker =
+        Asker { address: "198.51.100.1:5353".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: false };
+    let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
+    let mut turn = |datagram: &[u8], second: u64| {
+        worker.turn(black_box(datagram), asker, &mut None, Instant::from_seconds(second), &mut out)
+    };
+    assert_eq!(turn(&plain, 0), Next::Respond);
+    let before = ALLOCATIONS.with(Cell::get);
+    for step in 0..3_000_u64 {
+        let next = turn(if step % 2 == 0 { &plain } else { &with_cookie }, 1);
+        assert!(matches!(next, Next::Respond | Next::Silence));
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
+    for event in [
+        Event::Recalled,
+        Event::QueriesLimited,
+        Event::ResponsesLimited,
+        Event::Slipped,
+        Event::BadCookies,
+        Event::SilenceLimited,
+    ] {
+        assert!(tally.read(event) > 0, "{event:?}");
+    }
 }

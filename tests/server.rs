@@ -123,6 +123,61 @@ fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
     wait_for(address, "name.test.", "192.0.2.22");
 }
 
+/// The cookie of a response whose last option it is, and its RCODE.
+fn with_cookie(server: SocketAddr, cookie: &[u8]) -> (u16, Vec<u8>) {
+    let mut query = wire::compose(7, "localhost.", A, Some(1232));
+    let (length, last) = (cookie.len() as u8, query.len() - 1);
+    query[last] = 4 + length;
+    query.extend([0, 10, 0, length]);
+    query.extend(cookie);
+    let socket = ask::socket(server);
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+    socket.send(&query).expect("a local server");
+    let mut buffer = [0; 1_232];
+    let length = socket.recv(&mut buffer).expect("a response");
+    let rcode = wire::read(&buffer[..length]).expect("a whole response").rcode;
+    (rcode, buffer[length - 24..length].to_vec())
+}
+
+#[test]
+fn cookies_survive_a_change_of_the_shared_secret_in_two_steps() {
+    const BADCOOKIE: u16 = 23;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let secrets = |text: &str| std::fs::write(directory.path().join("secrets"), text).expect("writable");
+    let (old, new) = ("e5e973e5a6b2a43f48e7dc849e37bfcf", "445536bcd2513298075a5d379663c962");
+    secrets(old);
+    let limits = "limits: {queries: {rate: 30/d, burst: 30, slip: 1, exempt: []}, cookies: {secret_file: secrets}}";
+    let (server, address) = start_on_a_free_port(directory.path(), &format!("  hosts: off\n{limits}"));
+    let reload = |said: &str| {
+        let before = server.output().matches(said).count();
+        server.signal("HUP");
+        let end = Instant::now() + Duration::from_secs(20);
+        while server.output().matches(said).count() == before {
+            assert!(Instant::now() < end, "no reload:\n{}", server.output());
+            std::thread::yield_now();
+        }
+    };
+    while !timed(address, "localhost.").0.truncated {}
+    let (rcode, whole) = with_cookie(address, &[7; 8]);
+    assert_eq!((rcode, &whole[..8]), (BADCOOKIE, &[7; 8][..]));
+    assert_eq!(with_cookie(address, &whole), (0, whole.clone()), "what is fresh stays as it is");
+
+    secrets("no secret");
+    reload("32 hexadecimal digits");
+    assert_eq!(with_cookie(address, &whole).0, 0, "a bad file changes nothing");
+
+    secrets(&format!("{new}\n{old}\n"));
+    reload("configuration read again");
+    let (rcode, renewed) = with_cookie(address, &whole);
+    assert_eq!(rcode, 0, "the old secret's cookies are good");
+    assert_ne!(renewed, whole, "and are replaced");
+
+    secrets(new);
+    reload("configuration read again");
+    assert_eq!(with_cookie(address, &renewed).0, 0);
+    assert_eq!(with_cookie(address, &whole).0, BADCOOKIE);
+}
+
 #[test]
 fn an_outsider_is_refused_with_the_reason() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -8,10 +8,11 @@ use crate::base::collections::{Keyed, keyed};
 use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::Name;
+use crate::dns::cookie::{CookieSecret, CookieSecrets};
 use crate::edge::forward::{Forwarder, Target};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
-use crate::handlers::gate::Gate;
+use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
@@ -29,6 +30,8 @@ pub struct Files {
     pub hosts: Option<Hosts>,
     /// The root hints; none for the built-in ones.
     pub roots: Option<Delegation>,
+    /// The secrets that cookies are made with; none for our own.
+    pub cookie_secrets: Option<CookieSecrets>,
 }
 
 /// What outlives a reload.
@@ -39,6 +42,10 @@ pub struct Kept {
     pub homes: Keyed,
     /// The link that answers for our zones; their keeper fills it.
     pub authority: Arc<Authority>,
+    /// What clients have used up, if the configuration before had the same limits.
+    pub limits: Option<Arc<Limits>>,
+    /// Our own secret, if it was ever needed.
+    pub cookie_secret: Option<CookieSecret>,
 }
 
 impl Kept {
@@ -48,7 +55,7 @@ impl Kept {
         // Nothing is known of places until a steered name asks for them.
         let helm = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
         let authority = Arc::new(Authority::new(Zones::new(keyed(dice)), helm));
-        Self { cache: None, homes: keyed(dice), authority }
+        Self { cache: None, homes: keyed(dice), authority, limits: None, cookie_secret: None }
     }
 }
 
@@ -135,8 +142,27 @@ pub fn build(
         nsid: identity.nsid.clone().unwrap_or_default(),
         has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),
+        limits: limits(config, kept, dice),
+        cookies: cookies(config, files.cookie_secrets, kept, dice),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
+}
+
+/// The limits of the house before, with what clients have used up, where the configuration has the same.
+fn limits(config: &Config, kept: &mut Kept, dice: &mut Dice) -> Arc<Limits> {
+    let same = kept.limits.take().filter(|limits| *limits.settings() == config.limits.rates);
+    let limits = same.unwrap_or_else(|| Arc::new(Limits::new(config.limits.rates.clone(), dice)));
+    kept.limits = Some(Arc::clone(&limits));
+    limits
+}
+
+/// The cookies by the secrets that were read, or by one of our own that lives as long as we.
+fn cookies(config: &Config, read: Option<CookieSecrets>, kept: &mut Kept, dice: &mut Dice) -> Cookies {
+    if config.limits.cookies.is_none() {
+        return Cookies(None);
+    }
+    let first = *kept.cookie_secret.get_or_insert_with(|| CookieSecret::drawn(dice));
+    Cookies(Some(read.unwrap_or(CookieSecrets { first, second: None })))
 }
 
 /// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.

@@ -8,6 +8,7 @@ use crate::base::NetworkSet;
 use crate::base::collections::Keyed;
 use crate::chain::{Chain, Memory};
 use crate::dns::Question;
+use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 
 /// The running configuration. A reload builds a new house beside the old one and the workers move.
@@ -34,6 +35,10 @@ pub struct House {
     pub has_desk: bool,
     /// The hasher that gives every question its home worker.
     pub homes: Keyed,
+    /// How much anybody gets.
+    pub limits: Arc<Limits>,
+    /// The cookies that we give.
+    pub cookies: Cookies,
 }
 
 impl House {

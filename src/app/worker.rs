@@ -10,13 +10,18 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod guarding;
+mod reading;
+
+use self::guarding::Standing;
+use self::reading::{Unreadable, read, word};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
-use crate::dns::wire::Composer;
-use crate::dns::{Ede, EdeCode, Flags, Message, Opcode, Rcode, RecordType};
+use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Extras, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::dns::wire::{Composer, Glance};
+use crate::dns::{Ede, EdeCode, Flags, Rcode};
 use crate::handlers::cache::finished::Finished;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
 
@@ -60,6 +65,7 @@ pub struct Late<R> {
 
 struct Waiter<R> {
     query: Query,
+    standing: Standing,
     reply: R,
     arrived: Instant,
     /// Aliases of our own zones that lead to the goal.
@@ -89,6 +95,8 @@ pub struct Worker<R> {
     crowd: usize,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
+    /// Seconds from the clock's origin back to 1970.
+    wall_ahead: u64,
     /// What the links said, where somebody wants to know.
     said: Option<Vec<(&'static str, Verdict)>>,
     /// How the last query's answers were chosen, likewise.
@@ -108,6 +116,7 @@ impl<R> Worker<R> {
             crowd: 0,
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
+            wall_ahead: 0,
             said: None,
             choices: Vec::new(),
             house,
@@ -165,12 +174,31 @@ impl<R> Worker<R> {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
-        self.turn_handed_over(datagram, asker, reply, now, out)
+        let (glance, standing) = self.look(datagram, &asker, now);
+        if !matches!(glance, Glance::Silence(_))
+            && let Some(next) = self.admit(datagram, &asker, &standing, now, out)
+        {
+            return next;
+        }
+        self.answer((glance, standing), datagram, asker, reply, now, out)
     }
 
     /// The same for a query that another worker has counted and handed over.
     pub fn turn_handed_over(
         &mut self,
+        datagram: &[u8],
+        asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
+        let seen = self.look(datagram, &asker, now);
+        self.answer(seen, datagram, asker, reply, now, out)
+    }
+
+    fn answer(
+        &mut self,
+        (glance, standing): (Glance, Standing),
         datagram: &[u8],
         mut asker: Asker,
         reply: &mut Option<R>,
@@ -178,17 +206,21 @@ impl<R> Worker<R> {
         out: &mut Vec<u8>,
     ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
-        match self.finished.recall(datagram, &asker, now, out) {
-            Recall::Hit => {
-                self.tally.count(Event::Recalled);
-                self.count_response(Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF)));
-                return Next::Respond;
+        match glance {
+            Glance::Plain(glanced) => {
+                let cookie = standing.reply_cookie();
+                if let Recall::Hit(account) = self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, out)
+                {
+                    self.tally.count(Event::Recalled);
+                    let rcode = Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF));
+                    return self.release(&asker, &standing, (account, rcode), now, out);
+                }
             }
-            Recall::Silence(event) => {
+            Glance::Silence(event) => {
                 self.tally.count(event);
                 return Next::Silence;
             }
-            Recall::NotMine | Recall::Unsure => {}
+            Glance::Unsure => {}
         }
         let query = match read(datagram, asker) {
             Ok((_, Some(errand))) if self.house.has_desk => return self.elsewhere(errand),
@@ -201,7 +233,7 @@ impl<R> Worker<R> {
             Err(Unreadable::Errand(_)) => return self.refuse(datagram, Rcode::NOTIMP, out),
             Err(Unreadable::Refuse(rcode)) => return self.refuse(datagram, rcode, out),
             Err(Unreadable::Version(query)) => {
-                return self.respond(&query, &Answer::empty(Rcode::BADVERS), out);
+                return self.respond(&query, &standing, &Answer::empty(Rcode::BADVERS), now, out);
             }
         };
         let choices = self.said.is_some().then(Vec::new);
@@ -219,16 +251,16 @@ impl<R> Worker<R> {
         }
         match verdict {
             Verdict::Answer(answer) => {
-                let sealed = self.seal(&query, &answer, out);
+                let sealed = self.seal(&query, &standing, &answer, out);
                 self.finished.keep(&query, &answer, &sealed, out, now);
-                Next::Respond
+                self.release(&query.asker, &standing, (sealed.account, answer.rcode), now, out)
             }
             Verdict::Silence(event) => {
                 self.tally.count(event);
                 Next::Silence
             }
-            Verdict::Resolve(goal) => self.resolve(query, goal, reply, now, out),
-            Verdict::Pass => self.respond(&query, &Answer::empty(Rcode::REFUSED), out),
+            Verdict::Resolve(goal) => self.resolve(query, standing, goal, reply, now, out),
+            Verdict::Pass => self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out),
         }
     }
 
@@ -281,7 +313,15 @@ impl<R> Worker<R> {
         self.late.pop_front()
     }
 
-    fn resolve(&mut self, query: Query, goal: Goal, reply: &mut Option<R>, now: Instant, out: &mut Vec<u8>) -> Next {
+    fn resolve(
+        &mut self,
+        query: Query,
+        standing: Standing,
+        goal: Goal,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         let (own, all) = self.place;
         let home = self.house.home_of(&goal.question, all);
         if home != own {
@@ -293,7 +333,7 @@ impl<R> Worker<R> {
             let answer = goal.stale.unwrap_or_else(|| {
                 Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, "too many resolutions under way"))
             });
-            return self.respond(&query, &answer, out);
+            return self.respond(&query, &standing, &answer, now, out);
         };
         let id = pursuit.id;
         let waiting = self.waiting.entry(id).or_insert_with(|| Waiting { since: now, clients: VecDeque::new() });
@@ -302,7 +342,7 @@ impl<R> Worker<R> {
                 // Others have waited for this long enough already.
                 let stale = stale.clone();
                 self.tally.count(Event::StaleAnswers);
-                return self.respond(&query, &stale, out);
+                return self.respond(&query, &standing, &stale, now, out);
             }
             self.alarms.push(Reverse((waiting.since + wait, id.0)));
         }
@@ -311,17 +351,12 @@ impl<R> Worker<R> {
         let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH || self.crowd >= bounds::WAITERS_MAX;
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         let Goal { prefix, scope, stale, .. } = goal;
-        waiting.clients.push_back(Waiter { query, reply, arrived: now, prefix, scope, stale });
+        waiting.clients.push_back(Waiter { query, standing, reply, arrived: now, prefix, scope, stale });
         match pushed_out {
-            Some(mut waiter) => {
-                self.tally.count(Event::CrowdedOut);
-                let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
-                let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
-                self.respond_late(waiter, &answer);
-            }
+            Some(waiter) => self.crowd_out(waiter, now),
             None => self.crowd += 1,
         }
-        self.collect();
+        self.collect(now);
         Next::Wait
     }
 
@@ -337,20 +372,20 @@ impl<R> Worker<R> {
     fn with_resolver(&mut self, now: Instant, act: impl FnOnce(&mut Resolver, &mut Surroundings<'_>)) {
         let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
         act(&mut self.resolver, &mut around);
-        self.collect();
+        self.collect(now);
     }
 
     /// Answers the clients whose goals have ended.
-    fn collect(&mut self) {
+    fn collect(&mut self, now: Instant) {
         while let Some((goal, resolution)) = self.resolver.poll_resolution() {
             for waiter in self.waiting.remove(&goal).into_iter().flat_map(|waiting| waiting.clients) {
                 self.crowd -= 1;
-                self.resume(waiter, &resolution);
+                self.resume(waiter, &resolution, now);
             }
         }
     }
 
-    fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution) {
+    fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution, now: Instant) {
         let mut answer = match (resolution.is_failure(), &waiter.stale) {
             (true, Some(stale)) => {
                 self.tally.count(Event::StaleAnswers);
@@ -366,7 +401,7 @@ impl<R> Worker<R> {
             }
         };
         answer.scope = waiter.scope;
-        self.respond_late(waiter, &answer);
+        self.respond_late(waiter, &answer, now);
     }
 
     /// Somebody may have waited long enough for `goal`.
@@ -388,25 +423,34 @@ impl<R> Worker<R> {
             } else {
                 Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::NoReachableAuthority, "no answer in time"))
             };
-            self.respond_late(waiter, &answer);
+            self.respond_late(waiter, &answer, now);
         }
     }
 
-    fn respond_late(&mut self, waiter: Waiter<R>, answer: &Answer) {
+    fn respond_late(&mut self, waiter: Waiter<R>, answer: &Answer, now: Instant) {
         let mut bytes = Vec::with_capacity(512);
-        self.seal(&waiter.query, answer, &mut bytes);
-        self.late.push_back(Late { reply: waiter.reply, bytes });
+        if self.respond(&waiter.query, &waiter.standing, answer, now, &mut bytes) == Next::Respond {
+            self.late.push_back(Late { reply: waiter.reply, bytes });
+        }
     }
 
-    fn respond(&mut self, query: &Query, answer: &Answer, out: &mut Vec<u8>) -> Next {
-        self.seal(query, answer, out);
-        Next::Respond
+    fn respond(
+        &mut self,
+        query: &Query,
+        standing: &Standing,
+        answer: &Answer,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
+        let sealed = self.seal(query, standing, answer, out);
+        self.release(&query.asker, standing, (sealed.account, answer.rcode), now, out)
     }
 
-    fn seal(&self, query: &Query, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
+    fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
         let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
-        let sealed = seal_as(query, answer, recursion_available, &self.house.nsid, out);
-        self.count_response(answer.rcode);
+        let extras = Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie() };
+        let mut sealed = seal_as(query, answer, recursion_available, extras, out);
+        sealed.account = self.house.limits.account(query, answer);
         if sealed.is_truncated {
             self.tally.count(Event::Truncated);
         }
@@ -451,50 +495,4 @@ impl<R> Worker<R> {
             _ => Event::OtherRcode,
         });
     }
-}
-
-/// Why a datagram is no query to be asked of the chain.
-enum Unreadable {
-    Silence(Event),
-    Refuse(Rcode),
-    Errand(Errand),
-    Version(Box<Query>),
-}
-
-/// Reads a query; what is no plain question with one name gets the RFC's answer. With it comes what it is for the
-/// desk, if that is attended.
-fn read(datagram: &[u8], asker: Asker) -> Result<(Query, Option<Errand>), Unreadable> {
-    let bits = word(datagram, 2).filter(|_| datagram.len() >= 12).ok_or(Unreadable::Silence(Event::SilenceShort))?;
-    let flags = Flags::from_bits(bits);
-    if flags.response || flags.truncated {
-        return Err(Unreadable::Silence(Event::SilenceResponse)); // never answer a response, nor half a query
-    }
-    if asker.address.port() == 0 {
-        return Err(Unreadable::Silence(Event::SilenceLoop));
-    }
-    match flags.opcode {
-        Opcode::QUERY => {}
-        Opcode::NOTIFY => return Err(Unreadable::Errand(Errand::Notify)),
-        Opcode::UPDATE => return Err(Unreadable::Errand(Errand::Update)),
-        _ => return Err(Unreadable::Refuse(Rcode::NOTIMP)),
-    }
-    let message = Message::parse(datagram).map_err(|_| Unreadable::Refuse(Rcode::FORMERR))?;
-    let is_lone = message.questions.len() == 1 && message.answer.is_empty(); // RFC 9619 §4
-    let question =
-        message.questions.into_iter().next().filter(|_| is_lone).ok_or(Unreadable::Refuse(Rcode::FORMERR))?;
-    let errand = match question.rtype {
-        RecordType::AXFR | RecordType::IXFR => Some(Errand::Transfer),
-        _ if message.additional.last().is_some_and(|record| record.rtype == RecordType::TSIG) => Some(Errand::Signed),
-        _ => None,
-    };
-    if message.edns.as_ref().is_some_and(|edns| edns.cookie().is_err()) {
-        return Err(Unreadable::Refuse(Rcode::FORMERR)); // RFC 7873 §5.2.2
-    }
-    let is_newer = message.edns.as_ref().is_some_and(|edns| edns.version > 0);
-    let query = Query { id: message.id, flags, question, edns: message.edns, asker };
-    if is_newer { Err(Unreadable::Version(Box::new(query))) } else { Ok((query, errand)) }
-}
-
-fn word(datagram: &[u8], at: usize) -> Option<u16> {
-    datagram.get(at..at + 2).map(|octets| octets.iter().fold(0, |word, octet| word << 8 | u16::from(*octet)))
 }

@@ -112,15 +112,21 @@ bounds! {
     POINTER_HOPS_MAX: u8 = 126;
     /// Names that a composed message remembers for compression.
     COMPRESSION_NAMES_MAX: usize = 120;
-    /// TCP connections of clients.
+    /// Slots of a table of limits: client networks, or networks and what they are told, that are followed at a time.
+    LIMIT_SLOTS: usize = 131_072;
+    /// Limits of queries that hold at once.
+    LIMIT_TIERS: usize = 8;
+    /// Times that a sliding window log keeps of each client; of a larger limit each stands for a group.
+    LIMIT_LOG: usize = 32;
+    /// TCP connections of clients, unless `limits.tcp` says otherwise.
     TCP_CONNECTIONS_MAX: usize = 10_000;
     /// TCP connections of one client network (/24 or /56).
     TCP_CONNECTIONS_PER_NETWORK: usize = 1_000;
     /// An idle TCP connection is kept at least this long, however many there are.
     TCP_IDLE_FLOOR: Duration = Duration::from_millis(200);
-    /// Queries answered at a time on one TCP connection.
+    /// Queries answered at a time on one TCP connection, unless `limits.tcp` says otherwise.
     TCP_IN_FLIGHT: usize = 32;
-    /// A TCP connection without a query is closed after this time.
+    /// A TCP connection without a query is closed after this time, unless `limits.tcp` says otherwise.
     TCP_IDLE: Duration = Duration::from_secs(10);
     /// A new TCP connection must send its first octet within this time.
     TCP_FIRST_OCTET: Duration = Duration::from_secs(3);
@@ -290,6 +296,30 @@ bounds! {
     CHECKS_MAX: usize = 100_000;
     /// Health checks under way at a time.
     CHECKS_IN_FLIGHT: usize = 256;
+    /// Octets read of what a probed target sends.
+    CHECK_BODY_MAX: usize = 64 * 1024;
+    /// Octets kept of what a check's program prints.
+    CHECK_OUTPUT_MAX: u64 = 4 * 1024;
+    /// Octets of the text that says what a probe found.
+    CHECK_WHY_MAX: usize = 200;
+    /// Addresses tried of a host that is probed by its name.
+    CHECK_ADDRESSES_MAX: usize = 4;
+    /// Numbers of feeds being fetched at a time.
+    FEEDS_IN_FLIGHT: usize = 64;
+    /// A number of a feed must be fetched within this time.
+    FEED_DEADLINE: Duration = Duration::from_secs(5);
+    /// The least time between two boards: so long may a changed health wait for the answers.
+    BOARD_EVERY: Duration = Duration::from_millis(200);
+    /// The least time between two publications of feeds.
+    FEEDS_EVERY: Duration = Duration::from_millis(500);
+    /// The least time between two savings of health and overrides.
+    HEALTH_SAVED_EVERY: Duration = Duration::from_secs(2);
+    /// Health and overrides are saved this often even if nothing changes.
+    HEALTH_SAVED_ANYWAY: Duration = Duration::from_secs(300);
+    /// A drained member is waited for so long past the end of its last answer, for slow clocks.
+    DRAIN_SLACK: Duration = Duration::from_secs(2);
+    /// Octets of the saved health and overrides.
+    SAVED_HEALTH_MAX: u64 = 64 * 1024 * 1024;
     /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
     /// steering rules), and another member may have what this one lacks.
     STEERED_DENIAL_TTL: u32 = 10;

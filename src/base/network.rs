@@ -112,6 +112,12 @@ impl NetworkSet {
         Self(texts.iter().filter_map(|text| text.parse().ok()).collect())
     }
 
+    /// This machine alone.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self::of(&["127.0.0.0/8", "::1/128"])
+    }
+
     /// Loopback, RFC 1918, unique local and link-local: whom a resolver serves unless told otherwise.
     #[must_use]
     pub fn private() -> Self {

@@ -76,6 +76,26 @@ events! {
     SilenceResponse = "silence_response",
     /// Datagrams from port 0 or from our own address: silence.
     SilenceLoop = "silence_loop",
+    /// Datagrams from networks that are denied: silence.
+    SilenceDenied = "silence_denied",
+    /// Limited queries and responses that nothing was sent for.
+    SilenceLimited = "silence_limited",
+    /// Queries over a limit of queries.
+    QueriesLimited = "queries_limited",
+    /// Queries that a limit under `dry_run` would have refused.
+    QueriesWouldBeLimited = "queries_would_be_limited",
+    /// Responses over a limit of responses.
+    ResponsesLimited = "responses_limited",
+    /// Responses that a limit under `dry_run` would have kept.
+    ResponsesWouldBeLimited = "responses_would_be_limited",
+    /// Limited queries and responses answered with TC=1, so that the client comes again over TCP.
+    Slipped = "slipped",
+    /// Limited queries and responses answered with BADCOOKIE, so that the client comes again with the right cookie.
+    BadCookies = "bad_cookies",
+    /// Queries with a server cookie that is ours and valid.
+    CookiesValid = "cookies_valid",
+    /// Queries with a server cookie that is not ours, or too old.
+    CookiesInvalid = "cookies_invalid",
     /// Queries dropped because every place for waiting queries was taken.
     SilenceOverload = "silence_overload",
     /// Answers that the socket refused to send.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dns::{Ede, Question, Rcode, RrSet};
+use crate::dns::{Ede, Name, Question, Rcode, RrSet};
 
 /// An RRset with the TTL that it has in this answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +37,8 @@ pub struct Answer {
     pub recallable_until: Option<u64>,
     /// Whether the TTLs stay as they are when it is recalled: our own zones' data do not grow old.
     pub is_ageless: bool,
+    /// The zone whose wildcard made up what is said of the question; none where the name itself is known.
+    pub wildcard_zone: Option<Box<Name>>,
 }
 
 impl Answer {

@@ -26,8 +26,8 @@ pub struct Turn<'t> {
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recall {
-    /// The answer stands in the buffer.
-    Hit,
+    /// The answer stands in the buffer; this is what it is counted as.
+    Hit(u64),
     /// This link has nothing to say to the question; the next may.
     NotMine,
     /// Only the slow tempo can tell.

@@ -15,5 +15,5 @@ pub use choice::{Choice, ChoiceStep};
 pub use handler::{Handler, Recall, Turn, Verdict};
 pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
 pub use query::{Asker, Carrier, Query};
-pub use seal::{Sealed, seal, seal_as};
+pub use seal::{Extras, Sealed, seal, seal_as};
 pub use walk::Chain;

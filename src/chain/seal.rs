@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::answer::{Aged, Answer};
 use super::query::{Carrier, Query};
 use crate::base::bounds;
+use crate::dns::cookie::WholeCookie;
 use crate::dns::edns::{OPT_SIZE, option};
 use crate::dns::wire::{Composer, Section, compose::Full};
 use crate::dns::{Class, Edns, Flags, RecordType};
@@ -20,6 +21,8 @@ pub struct Sealed {
     pub is_truncated: bool,
     /// Whether nothing was left out: no RRset, not even one of the additional section, and no word of the EDE.
     pub is_whole: bool,
+    /// What the response is counted as when it is given again; 0 for nothing. Whoever limits sets it.
+    pub account: u64,
 }
 
 /// Writes the response to `query` into `out`. `recursion_available` is RA.
@@ -27,12 +30,27 @@ pub struct Sealed {
 /// UDP responses keep to the client's payload size, at least 512 and at most 1232 octets; what does not fit
 /// sets TC, save in the additional section, where it is left out (RFC 2181 §9) unless it is glue.
 pub fn seal(query: &Query, answer: &Answer, recursion_available: bool, out: &mut Vec<u8>) -> Sealed {
-    seal_as(query, answer, recursion_available, &[], out)
+    seal_as(query, answer, recursion_available, Extras::default(), out)
 }
 
-/// As [`seal`], by the server whose name is `nsid`: those who ask by the NSID option are told, where there is room
-/// (RFC 5001 §2.2). An empty one is not told.
-pub fn seal_as(query: &Query, answer: &Answer, recursion_available: bool, nsid: &[u8], out: &mut Vec<u8>) -> Sealed {
+/// Options of a response that say something of the server and its client, not of the answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// The server's name: those who ask by the NSID option are told, where there is room (RFC 5001 §2.2). An empty one
+    /// is not told.
+    pub nsid: &'a [u8],
+    /// The cookie for a client that sent one; it takes its room before the answer does (RFC 7873 §5.2).
+    pub cookie: Option<&'a WholeCookie>,
+}
+
+/// As [`seal`], with `extras`.
+pub fn seal_as(
+    query: &Query,
+    answer: &Answer,
+    recursion_available: bool,
+    extras: Extras<'_>,
+    out: &mut Vec<u8>,
+) -> Sealed {
     let flags = Flags {
         response: true,
         opcode: query.flags.opcode,
@@ -44,7 +62,7 @@ pub fn seal_as(query: &Query, answer: &Answer, recursion_available: bool, nsid: 
         authentic_data: answer.authentic && (query.wants_dnssec() || query.flags.authentic_data),
         checking_disabled: query.flags.checking_disabled,
     };
-    compose(query, answer, flags, nsid, out).unwrap_or_default()
+    compose(query, answer, flags, extras, out).unwrap_or_default()
 }
 
 /// The largest response, octets, over `carrier` to a client whose OPT record, if it sent one, says `udp_size`.
@@ -58,7 +76,14 @@ pub fn response_limit(carrier: Carrier, udp_size: Option<u16>) -> usize {
     }
 }
 
-fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut Vec<u8>) -> Result<Sealed, Full> {
+fn compose(
+    query: &Query,
+    answer: &Answer,
+    flags: Flags,
+    extras: Extras<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Sealed, Full> {
+    let Extras { nsid, cookie } = extras;
     let class = query.question.class;
     let wants_dnssec = query.wants_dnssec();
     let limit = response_limit(query.asker.carrier, query.edns.as_ref().map(|edns| edns.udp_size));
@@ -70,7 +95,9 @@ fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut 
     });
     let mut composer = Composer::new(out, limit, query.id, flags, answer.rcode)?;
     composer.question(&query.question)?;
-    let mut reserved = if opt.is_some() { OPT_SIZE } else { 0 };
+    let cookie = cookie.filter(|_| opt.is_some());
+    let cookie_size = cookie.map_or(0, |cookie| 4 + cookie.len());
+    let mut reserved = if opt.is_some() { OPT_SIZE + cookie_size } else { 0 };
     // An answer without it would be taken for one that ignores the option, so its room goes before the records'.
     if let (Some(opt), Some((code, data))) = (&mut opt, echo(query, answer)) {
         reserved += 4 + data.len();
@@ -116,6 +143,9 @@ fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut 
             }
         }
     }
+    if let (Some(opt), Some(cookie)) = (&mut opt, cookie) {
+        opt.options.push((option::COOKIE, cookie.to_vec())); // the last one, as a recall appends it
+    }
     composer.reserve(0);
     let sections_end = composer.position();
     if let Some(opt) = &opt {
@@ -124,7 +154,7 @@ fn compose(query: &Query, answer: &Answer, flags: Flags, nsid: &[u8], out: &mut 
     if is_truncated {
         composer.truncate();
     }
-    Ok(Sealed { ttls: composer.finish(), sections_end, is_truncated, is_whole })
+    Ok(Sealed { ttls: composer.finish(), sections_end, is_truncated, is_whole, account: 0 })
 }
 
 /// The client subnet option of the response (RFC 7871 §7.2.1): only to those who sent one.
@@ -244,7 +274,7 @@ mod tests {
     fn who_asks_for_the_servers_name_is_told_and_nobody_else() {
         let nsid_of = |query: &Query, nsid: &[u8]| {
             let mut bytes = Vec::new();
-            seal_as(query, &Answer::default(), true, nsid, &mut bytes);
+            seal_as(query, &Answer::default(), true, Extras { nsid, cookie: None }, &mut bytes);
             Message::parse(&bytes).unwrap().edns.and_then(|edns| edns.option(option::NSID).map(<[u8]>::to_vec))
         };
         let mut asking = query(Some(1232));

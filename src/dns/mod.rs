@@ -1,6 +1,7 @@
 //! What the DNS is: names, records, messages and their form on the wire. It knows no policy.
 #![forbid(unsafe_code)]
 
+pub mod cookie;
 pub mod edns;
 pub mod message;
 pub mod name;

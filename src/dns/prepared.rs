@@ -7,8 +7,10 @@
 //! themselves.
 
 use super::Rcode;
+use super::cookie::{WHOLE_COOKIE, WholeCookie};
 use super::edns::OPT_SIZE;
 use super::wire::Glanced;
+use super::wire::brief::append_cookie;
 use super::wire::glance::is_same_question;
 use crate::base::bounds;
 
@@ -33,6 +35,8 @@ pub struct Source<'a> {
     pub prepared_at: u64,
     /// The first second in which the answer may no longer be given.
     pub until: u64,
+    /// What the response is counted as when it is given; whoever counts knows what it means.
+    pub account: u64,
 }
 
 /// A finished response, to be patched for each asker.
@@ -40,6 +44,7 @@ pub struct Source<'a> {
 pub struct PreparedAnswer {
     /// The message, the offsets of its TTLs, the options: one allocation, as there are very many answers.
     block: Box<[u8]>,
+    account: u64,
     prepared_at: u32,
     until: u32,
     message_length: u16,
@@ -69,6 +74,7 @@ impl PreparedAnswer {
         block.extend_from_slice(source.options);
         Some(Self {
             block: block.into_boxed_slice(),
+            account: source.account,
             prepared_at: u32::try_from(source.prepared_at).ok()?,
             until: u32::try_from(source.until).ok()?,
             message_length: u16::try_from(source.sections.len()).ok()?,
@@ -97,25 +103,48 @@ impl PreparedAnswer {
         self.block.get(64).copied().unwrap_or_default() ^ self.block.first().copied().unwrap_or_default() ^ last
     }
 
+    /// What the response is counted as, as [`Source::account`] said.
+    #[must_use]
+    pub const fn account(&self) -> u64 {
+        self.account
+    }
+
     /// Octets held beside the value itself.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         self.block.len()
     }
 
-    /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`.
-    /// False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
+    /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`, with
+    /// `cookie` behind its other options. False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
     ///
     /// The caller has made sure with [`PreparedAnswer::is_for`] that the question is this one.
     #[must_use]
-    pub fn patch(&self, glanced: &Glanced, datagram: &[u8], limit: usize, now: u64, out: &mut Vec<u8>) -> bool {
-        self.patched(glanced, datagram, limit, now, out).is_some()
+    pub fn patch(
+        &self,
+        glanced: &Glanced,
+        datagram: &[u8],
+        limit: usize,
+        cookie: Option<&WholeCookie>,
+        now: u64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.patched(glanced, datagram, limit, cookie, now, out).is_some()
     }
 
-    fn patched(&self, glanced: &Glanced, datagram: &[u8], limit: usize, now: u64, out: &mut Vec<u8>) -> Option<()> {
+    fn patched(
+        &self,
+        glanced: &Glanced,
+        datagram: &[u8],
+        limit: usize,
+        cookie: Option<&WholeCookie>,
+        now: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
         let (message, rest) = self.block.split_at_checked(usize::from(self.message_length))?;
         let (ttls, options) = rest.split_at_checked(2 * usize::from(self.ttl_count))?;
-        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len());
+        let cookie_length = cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
+        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + cookie_length);
         if message.len() + opt_length > limit {
             return None;
         }
@@ -137,18 +166,26 @@ impl PreparedAnswer {
             }
         }
         if glanced.udp_size.is_some() {
-            self.append_opt(glanced.dnssec_ok, options, out)?;
+            self.append_opt(glanced.dnssec_ok, options, cookie, out)?;
         }
         Some(())
     }
 
     /// The OPT record as the seal writes it.
-    fn append_opt(&self, dnssec_ok: bool, options: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    fn append_opt(
+        &self,
+        dnssec_ok: bool,
+        options: &[u8],
+        cookie: Option<&WholeCookie>,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
         let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
-        let [l0, l1] = u16::try_from(options.len()).ok()?.to_be_bytes();
+        let length = options.len() + cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
+        let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
         let flags = u8::from(dnssec_ok) << 7;
         out.extend_from_slice(&[0, 0, 41, s0, s1, self.rcode_high, 0, flags, 0, l0, l1]);
         out.extend_from_slice(options);
+        append_cookie(out, cookie);
         let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
         [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
         Some(())

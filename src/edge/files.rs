@@ -79,6 +79,21 @@ pub fn read_octets(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)
     Ok((bytes, fingerprint))
 }
 
+/// Writes a file aside and renames it, both forced to the disk: a crash leaves the old one or the new.
+///
+/// # Errors
+/// The system's; the old file is as it was then.
+pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let mut file = File::create(&aside)?;
+    write(&mut file)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    // The rename itself lives in the folder.
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
 /// Watches a file until it is dropped.
 #[derive(Debug)]
 pub struct FileWatch(JoinHandle<()>);

@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::files::write_aside;
 use crate::base::bounds;
 use crate::dns::Name;
 use crate::handlers::authority::journal::{self, Contents};
@@ -155,18 +156,6 @@ fn write_image(folder: &Path, zone: &Zone) -> io::Result<()> {
     let mut text = String::with_capacity(zone.size_bytes());
     zone.print(&mut text).map_err(io::Error::other)?;
     write_aside(&path(folder, zone.apex(), "zone"), |file| file.write_all(text.as_bytes()))
-}
-
-/// Writes a file aside and renames it, both forced to the disk: a crash leaves the old one or the new.
-fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    let mut file = File::create(&aside)?;
-    write(&mut file)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    // The rename itself lives in the folder.
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {

@@ -110,6 +110,13 @@ impl Drop for TcpReply {
     }
 }
 
+/// Of `wanted` connections those for which half of the `descriptors` that the process may open are enough: clients who
+/// only hold connections must not keep the others' questions from going upstream.
+#[must_use]
+pub fn connections_within(descriptors: u64, wanted: usize) -> usize {
+    wanted.min(usize::try_from(descriptors / 2).unwrap_or(usize::MAX))
+}
+
 /// What all TCP listeners share: how many connections there are, and whose.
 #[derive(Debug)]
 pub struct TcpPlaces {
@@ -131,14 +138,6 @@ impl TcpPlaces {
     pub fn new(connections_max: usize, in_flight_max: usize, idle: Duration, dice: &mut Dice) -> Arc<Self> {
         let taken = Mutex::new(Taken { all: 0, by_network: Map::with_hasher(keyed(dice)) });
         Arc::new(Self { connections_max, in_flight_max: in_flight_max.max(1), idle, taken })
-    }
-
-    /// Places as the bounds have them, but for no more than half of the `descriptors` that the process may open:
-    /// clients who only hold connections must not keep the others' questions from going upstream.
-    #[must_use]
-    pub fn by_default(descriptors: u64, dice: &mut Dice) -> Arc<Self> {
-        let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
-        Self::new(bounds::TCP_CONNECTIONS_MAX.min(half), bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
     }
 
     /// Connections open.

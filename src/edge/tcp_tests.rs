@@ -35,6 +35,12 @@ async fn stage(connections_max: usize, in_flight_max: usize) -> Stage {
     Stage { at, places, queries, stop, server }
 }
 
+/// Places as the bounds have them.
+fn by_default(descriptors: u64, dice: &mut Dice) -> Arc<TcpPlaces> {
+    let connections = connections_within(descriptors, bounds::TCP_CONNECTIONS_MAX);
+    TcpPlaces::new(connections, bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
+}
+
 fn framed(messages: &[&[u8]]) -> Vec<u8> {
     messages.iter().flat_map(|message| [&(message.len() as u16).to_be_bytes(), *message].concat()).collect()
 }
@@ -223,7 +229,7 @@ fn patience_shrinks_as_places_fill() {
     drop(held);
     assert_eq!(places.taken(), 0);
 
-    let places = TcpPlaces::by_default(1 << 20, &mut dice);
+    let places = by_default(1 << 20, &mut dice);
     let held: Vec<_> = (0..2_000).filter_map(|_| places.take(IpAddr::from([192, 0, 2, 1]))).collect();
     assert_eq!(held.len(), bounds::TCP_CONNECTIONS_PER_NETWORK);
     assert!(places.take(IpAddr::from([198, 51, 100, 1])).is_some());
@@ -231,7 +237,7 @@ fn patience_shrinks_as_places_fill() {
 
 #[test]
 fn connections_take_half_of_the_descriptors_at_most() {
-    let places = TcpPlaces::by_default(64, &mut Dice::from_number(1));
+    let places = by_default(64, &mut Dice::from_number(1));
     let held: Vec<_> = (0..64).filter_map(|host| places.take(IpAddr::from([192, 0, host, 1]))).collect();
     assert_eq!(held.len(), 32);
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::hashing::hash_bytes;
+use super::hashing::{hash_bytes, hash_words};
 use super::place::{Place, Point};
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
@@ -178,6 +178,7 @@ pub struct Pool {
     marks: Vec<Mark>,
     /// The members' numbers in the order of their names: rules name thousands of them.
     by_name: Vec<u16>,
+    identity: u64,
 }
 
 impl Pool {
@@ -223,13 +224,22 @@ impl Pool {
             .collect();
         let mut by_name: Vec<u16> = (0..members.len() as u16).collect();
         by_name.sort_by_key(|&index| members.get(usize::from(index)).map(|member| &member.name));
-        Ok(Self { id, name: name.into(), members, marks, by_name })
+        let names = members.iter().map(|member| hash_bytes(2, member.name.as_bytes()));
+        let names: Vec<u64> = [hash_bytes(1, name.as_bytes())].into_iter().chain(names).collect();
+        let identity = hash_words(3, &names);
+        Ok(Self { id, name: name.into(), members, marks, by_name, identity })
     }
 
     /// The pool's place in the tables of health and feeds.
     #[must_use]
     pub const fn id(&self) -> PoolId {
         self.id
+    }
+
+    /// A number that pools with the same name and the same members' names have in common, wherever they stand.
+    #[must_use]
+    pub const fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The pool's name.

@@ -12,7 +12,7 @@ use super::feeds::Feeds;
 use super::hashing::hash_words;
 use super::health::{Board, Standing};
 use super::policy::{Plan, PolicyFault, StageSpec, plan};
-use super::pool::Pool;
+use super::pool::{Pool, PoolId};
 use super::trace::{Step, Trace};
 use crate::base::Dice;
 
@@ -209,6 +209,14 @@ impl Steering {
         self.handed_out.get(usize::from(member)).map_or(0, |until| until.load(Ordering::Relaxed))
     }
 
+    /// When the last answer that holds that member of `pool`, the name's own or its fallback, expires, seconds of the
+    /// calendar; 0 if there was none.
+    #[must_use]
+    pub fn leaves_at(&self, pool: PoolId, member: u16) -> u64 {
+        let own = if self.pool.id() == pool { self.empties_at(member) } else { 0 };
+        own.max(self.fallback.as_ref().map_or(0, |fallback| fallback.leaves_at(pool, member)))
+    }
+
     /// Takes over from the steering before it who was handed out until when: answers outlive their policy.
     pub(super) fn inherit(&self, before: &Self) {
         for (slot, member) in self.handed_out.iter().zip(self.pool.members()) {
@@ -253,7 +261,7 @@ impl Steering {
     ) -> Selection {
         let mut asker = *asker;
         asker.agreed = self.agrees.then(|| self.agreed_seed(&asker));
-        let standings = board.standings(self.pool.id());
+        let standings = board.standings(&self.pool);
         let mut set = Candidates::new(&self.pool, standings, feeds.pool(self.pool.id()), &asker);
         set.trace = wants_trace.then(Trace::default);
         let mut scope = self.run(&asker, &mut set, dice);

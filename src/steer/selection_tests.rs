@@ -15,14 +15,14 @@ fn steering(pool: Pool, stages: &[StageSpec], terms: Terms) -> Steering {
     Steering::new(Arc::new(pool), stages, terms, None).unwrap()
 }
 
-fn board(standings: &[Standing]) -> Board {
+fn board(pool: &Pool, standings: &[Standing]) -> Board {
     let mut board = Board::default();
-    board.post(PoolId(0), standings.iter().copied());
+    board.post(pool, standings.iter().copied());
     board
 }
 
 fn select(steering: &Steering, standings: &[Standing]) -> Selection {
-    let (board, feeds) = (board(standings), Feeds::default());
+    let (board, feeds) = (board(steering.pool(), standings), Feeds::default());
     steering.select(&asker("192.0.2.1"), &board, &feeds, &mut Dice::from_number(1), false)
 }
 
@@ -147,9 +147,9 @@ fn the_scope_is_the_longest_prefix_looked_at_and_never_more_than_is_known() {
 
 #[test]
 fn a_trace_tells_what_each_stage_did() {
-    let (board, feeds) = (board(&[down()]), Feeds::default());
-    let selection =
-        three(Terms::default()).select(&asker("192.0.2.1"), &board, &feeds, &mut Dice::from_number(1), true);
+    let steering = three(Terms::default());
+    let (board, feeds) = (board(steering.pool(), &[down()]), Feeds::default());
+    let selection = steering.select(&asker("192.0.2.1"), &board, &feeds, &mut Dice::from_number(1), true);
     let trace = selection.trace.unwrap();
     let stages: Vec<&str> = trace.steps.iter().map(|step| step.stage).collect();
     assert_eq!(stages, ["healthy", "weighted", "first"]);
@@ -178,7 +178,8 @@ fn clients_of_a_dead_member_overflow_onto_all_the_others() {
         let address = crate::steer::testing::client(number);
         let asker = asker_at(&address, &place);
         let first = |standings: &[Standing]| {
-            steering.select(&asker, &board(standings), &feeds, &mut Dice::from_number(1), false).order[0]
+            steering.select(&asker, &board(steering.pool(), standings), &feeds, &mut Dice::from_number(1), false).order
+                [0]
         };
         assert_eq!(first(&[]), 0);
         seen[usize::from(first(&[down()]))] += 1;
@@ -306,7 +307,7 @@ proptest! {
         }
         let place = if knows_place { Place::at(10.0, 10.0) } else { Place::default() };
         let asker = asker_at("192.0.2.1", &place);
-        let selection = steering.select(&asker, &board(&standings), &feeds, &mut Dice::from_number(seed), false);
+        let selection = steering.select(&asker, &board(steering.pool(), &standings), &feeds, &mut Dice::from_number(seed), false);
         let any_usable = standings.iter().any(Standing::is_usable);
         for member in &selection.order {
             let standing = standings[usize::from(*member)];

@@ -48,6 +48,14 @@ story: BADCOOKIE for ever ends
   expect SERVFAIL
   expect sent <= 3 to 192.0.2.2
 
+story: a server that no cookie pleases is asked over TCP
+  cookies 192.0.2.2
+  on 192.0.2.2 udp rcode BADCOOKIE
+  ask www.example. A
+  expect NOERROR
+  expect sent 2 to 192.0.2.2 udp
+  expect sent 1 to 192.0.2.2 tcp
+
 story: an answer with flipped letters is thrown away
   on 192.0.2.2 udp name www.example. junk flipped-case
   ask www.example. A

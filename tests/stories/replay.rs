@@ -4,13 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::Duration;
 
+use meridian::app::config::{self, Machine};
 use meridian::base::tally::Event;
 use meridian::base::{Network, NetworkSet};
 use meridian::chain::Carrier;
+use meridian::dns::cookie::{CookieSecret, CookieSecrets};
 use meridian::dns::edns::option;
 use meridian::dns::{Class, Edns, Message, Name, Record, RecordType};
+use meridian::handlers::gate::Cookies;
 use meridian::handlers::resolve::{Families, Minimisation, Stub, Transport};
 
 use crate::script::Story;
@@ -155,10 +160,13 @@ impl Teller {
     // ---- what is there --------------------------------------------------------------------
 
     fn config(&mut self, words: &[&str]) -> Told {
-        let [key, value] = words else { return Err("config KEY VALUE".into()) };
         if self.world.is_some() {
             return Err("too late for config: there was a query".into());
         }
+        if let ["limits", text @ ..] = words {
+            return self.limits(&text.join(" "));
+        }
+        let [key, value] = words else { return Err("config KEY VALUE".into()) };
         let (setup, seconds) = (&mut self.setup, || value.parse::<u32>().map_err(|_| "no number of seconds"));
         match (*key, *value) {
             ("minimisation", "strict") => setup.settings.minimisation = Minimisation::Strict,
@@ -230,6 +238,25 @@ impl Teller {
         let zone = zones.iter_mut().find(|zone| zone.apex == apex).ok_or("no such zone")?;
         zone.records.push(record);
         Ok(())
+    }
+
+    /// The block `limits`, as in a configuration; cookies are made with a secret of ones.
+    fn limits(&mut self, block: &str) -> Told {
+        let machine = Machine { cores: NonZeroUsize::MIN, memory: None };
+        let checked = config::load(Path::new("limits"), format!("limits: {block}").as_bytes(), &machine)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let limits = checked.config.limits;
+        self.setup.limits = limits.rates;
+        let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: None };
+        self.setup.cookies = Cookies(limits.cookies.map(|_| secrets));
+        Ok(())
+    }
+
+    /// The cookie of the last response.
+    fn returned_cookie(&self) -> Result<Vec<u8>, String> {
+        let (message, _) = self.response()?;
+        let cookie = message.edns.as_ref().and_then(|edns| edns.option(option::COOKIE));
+        cookie.map(<[u8]>::to_vec).ok_or("there is no cookie".into())
     }
 
     /// `repeat N LINE`: the line N times, `{}` being 1, 2, 3 … and `{+1}` one more.
@@ -388,6 +415,7 @@ impl Teller {
                 "+noedns" => has_edns = false,
                 "+bufsize" => edns.udp_size = number()?,
                 "+ednsversion" => version = number()? as u8,
+                "+cookie" if value == "returned" => edns.options.push((option::COOKIE, self.returned_cookie()?)),
                 "+cookie" => edns.options.push((option::COOKIE, text::hex(value)?)),
                 "+option" => edns.options.push((number()?, vec![1, 2, 3])),
                 "+qr" => message.flags.response = true,
@@ -504,6 +532,10 @@ impl Teller {
                 let is_right = found.to_string() == *code && text.contains(&rest.join(" "));
                 if is_right { Ok(()) } else { Err(format!("EDE is {found}: {text}")) }
             }
+            ["cookie"] => match self.returned_cookie()?.len() {
+                24 => Ok(()),
+                length => Err(format!("a cookie of {length} octets")),
+            },
             ["opt"] => self.response()?.0.edns.map(|_| ()).ok_or("there is no OPT".into()),
             ["question"] => match self.response()?.0.questions.len() {
                 0 => Err("there is no question".into()),

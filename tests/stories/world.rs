@@ -15,7 +15,7 @@ use meridian::base::{Dice, Instant, NetworkSet};
 use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
 use meridian::dns::{Message, Name, Question, RecordType};
 use meridian::handlers::cache::{self, Cache};
-use meridian::handlers::gate::Gate;
+use meridian::handlers::gate::{Cookies, Gate, LimitSettings, Limits};
 use meridian::handlers::hosts::{self, HostsHandler};
 use meridian::handlers::local::Local;
 use meridian::handlers::resolve::{ExchangeId, Resolve, Settings, Transport};
@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) hosts: String,
     pub(crate) forwarders: Vec<IpAddr>,
     pub(crate) seed: u64,
+    pub(crate) limits: LimitSettings,
+    pub(crate) cookies: Cookies,
 }
 
 impl Default for Setup {
@@ -47,6 +49,8 @@ impl Default for Setup {
             hosts: String::new(),
             forwarders: Vec::new(),
             seed: 1,
+            limits: LimitSettings::default(),
+            cookies: Cookies::default(),
         }
     }
 }
@@ -144,6 +148,8 @@ impl World {
             offers_recursion: true,
             stale_wait: setup.stale_wait,
             homes: keyed(&mut dice),
+            limits: Arc::new(Limits::new(setup.limits.clone(), &mut dice)),
+            cookies: setup.cookies.clone(),
         };
         let tally = Arc::new(Tally::default());
         let house = Arc::new(house);

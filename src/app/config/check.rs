@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
 use super::types::{Admin, Config, Identity, Listen, Log, LogFormat};
-use super::{Machine, addresses, cache, later, recursion, scalars, steering, zones};
+use super::{Machine, addresses, cache, later, limits, recursion, scalars, steering, zones};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
@@ -33,6 +33,7 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         identity: top.block("identity", identity).unwrap_or_default(),
         zones: hosted.zones,
         zones_folder: hosted.folder,
+        limits: top.block("limits", |section| limits::read(section, folder)).unwrap_or_else(limits::off),
         keys,
         steering,
         listen,

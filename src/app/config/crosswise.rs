@@ -26,6 +26,12 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
             note(&["recursion", "deny_upstreams"], found, better);
         }
     }
+    if let Some(listen) = public
+        && config.limits.rates.responses.is_none()
+    {
+        let found = format!("no limit of responses, while listening on {}", listen.address);
+        note(&["limits", "responses"], found, "{dry_run: true} at least; forged queries make a weapon of us");
+    }
     if config.state.is_none()
         && let Some(zone) = config.zones.iter().find(|zone| !zone.update.is_empty())
     {

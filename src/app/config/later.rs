@@ -26,11 +26,6 @@ const LATER: &[Later] = &[
         feature: "DNSSEC validation",
         accepted: "{validate: false, anchors: builtin, negative: []}",
     },
-    Later {
-        key: "limits",
-        feature: "configuring limits",
-        accepted: "{queries: off, responses: off, tcp: {connections: 10000, in_flight: 32, idle: 10s}}",
-    },
     Later { key: "zones.*.dnssec", feature: "signing zones", accepted: "off" },
     Later { key: "kubernetes", feature: "serving a Kubernetes cluster", accepted: "off" },
 ];

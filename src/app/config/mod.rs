@@ -14,6 +14,7 @@ mod crosswise;
 mod cursor;
 mod fault;
 mod later;
+mod limits;
 mod raw;
 mod recursion;
 mod scalars;
@@ -31,8 +32,8 @@ use std::path::Path;
 pub use fault::{At, Fault, Severity};
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
-    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Listen, Log, LogFormat, Prefetch, QnameMinimisation,
-    Recursion, Roots, Stale, StubZone, Upstream,
+    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Limits, Listen, Log, LogFormat, Prefetch,
+    QnameMinimisation, Recursion, Roots, Stale, StubZone, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

@@ -28,6 +28,20 @@ pub(super) fn share(text: &str) -> Option<u32> {
     quantity(text, SHARES).filter(|&millionths| millionths <= 1_000_000).and_then(|share| u32::try_from(share).ok())
 }
 
+/// Reads `20/s`, `100/m`, `1000/h` or `5000/d`: a whole number and the time that it is for.
+pub(super) fn rate(text: &str) -> Option<(u64, Duration)> {
+    let (count, per) = text.split_once('/')?;
+    let seconds = match per {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let is_number = count.bytes().all(|octet| octet.is_ascii_digit());
+    Some((count.parse().ok().filter(|_| is_number)?, Duration::from_secs(seconds)))
+}
+
 /// A decimal number times its unit, if that is whole.
 fn quantity(text: &str, units: &[(&str, u128)]) -> Option<u128> {
     const DIGITS_MAX: usize = 20; // of either part, so that nothing below overflows
@@ -84,6 +98,14 @@ mod tests {
             [Some(65_536), Some(268_435_456), Some(1_073_741_824), Some(1_536), Some(4_096), Some(0)]
         );
         assert_eq!(["10%", "0.1%", "100%", "0%"].map(share), [Some(100_000), Some(1_000), Some(1_000_000), Some(0)]);
+    }
+
+    #[test]
+    fn a_rate_is_a_number_and_its_time() {
+        let read = |text| rate(text).map(|(count, per)| (count, per.as_secs()));
+        let forms = ["20/s", "100/m", "100/min", "1000/h", "5/d", "0/s"].map(read);
+        assert_eq!(forms, [(20, 1), (100, 60), (100, 60), (1_000, 3_600), (5, 86_400), (0, 1)].map(Some));
+        assert_eq!(["", "20", "20/", "/s", "+1/s", "-1/s", "1.5/s", "20/ms", "20 /s", "20/2s"].map(read), [None; 10]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::NetworkSet;
+use crate::handlers::gate::{Algorithm, LimitSettings, Rate};
 
 const MACHINE: Machine = Machine { cores: NonZeroUsize::new(4).unwrap(), memory: Some(8 << 30) };
 
@@ -36,9 +37,22 @@ fn the_built_in_configuration_is_the_defaults() {
     let builtin = builtin(&MACHINE).unwrap();
     assert_eq!(builtin.lints, []);
     assert_eq!(builtin.config, config(""));
-    assert_eq!(builtin.config, config("{recursion: {}, cache: , log: {}, limits: off, zones: {}}"));
-    let Config { listen, admin, workers, state, log, recursion, cache, zones, keys, zones_folder, identity, steering } =
-        builtin.config;
+    assert_eq!(builtin.config, config("{recursion: {}, cache: , log: {}, zones: {}}"));
+    let Config {
+        listen,
+        admin,
+        workers,
+        state,
+        log,
+        recursion,
+        cache,
+        zones,
+        keys,
+        zones_folder,
+        identity,
+        steering,
+        limits,
+    } = builtin.config;
     assert_eq!((zones_folder, identity), (None, Identity::default()));
     assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
@@ -53,6 +67,35 @@ fn the_built_in_configuration_is_the_defaults() {
     assert_eq!(cache.size, 256 << 20);
     assert_eq!(cache.prefetch, Some(Prefetch { hits: 2, window_percent: 10 }));
     assert_eq!(cache.stale.unwrap().wait, Duration::from_millis(1_800));
+    let [queries] = limits.rates.queries.as_slice() else { panic!("one limit") };
+    assert_eq!((queries.rate.count, queries.burst, queries.algorithm), (1_000, 2_000, Algorithm::TokenBucket));
+    assert!(queries.exempt.contains("::1".parse().unwrap()) && queries.exempt.contains("127.1.2.3".parse().unwrap()));
+    let responses = limits.rates.responses.unwrap();
+    assert_eq!((responses.answers, responses.all), (Some(Rate { count: 200, per: Duration::from_secs(1) }), None));
+    assert!(responses.exempts_clients && !responses.is_dry_run);
+    assert_eq!((limits.cookies, limits.tcp), (Some(None), TcpLimits::default()));
+}
+
+#[test]
+fn several_limits_of_queries_hold_at_once() {
+    let text =
+        "limits: {queries: [{rate: 10/s}, {rate: 100/min, algorithm: sliding_window_log}, {rate: 1000/h, slip: 0}]}";
+    let limits = config(text).limits.rates.queries;
+    let figures: Vec<_> = limits.iter().map(|limit| (limit.rate.count, limit.rate.per.as_secs(), limit.slip)).collect();
+    assert_eq!(figures, [(10, 1, 2), (100, 60, 2), (1_000, 3_600, 0)]);
+    assert_eq!(limits[0].burst, 20);
+}
+
+#[test]
+fn any_block_of_limits_can_be_off() {
+    let off = config("limits: off").limits;
+    assert_eq!((off.rates, off.cookies), (LimitSettings::default(), None));
+    let each = config("limits: {queries: off, responses: off, cookies: off, tcp: off}").limits;
+    assert_eq!(each, config("limits: off").limits);
+    let classes =
+        config("limits: {responses: {rate: 5/s, nxdomain: 1/m, errors: off}}").limits.rates.responses.unwrap();
+    assert_eq!(classes.nodata, classes.answers);
+    assert_eq!((classes.errors, classes.nxdomain.unwrap().per.as_secs()), (None, 60));
 }
 
 #[test]
@@ -154,7 +197,7 @@ kubernetes: {apex: cluster.example}
         [
             r#"2:5: listen[0]: found "0.0.0.0", allowed: an address with its port, such as 127.0.0.1:5300 or "[::1]:5300""#,
             r#"3:39: listen[1].transport: found "tls", allowed: no transport, which serves UDP and TCP (tls is not built yet)"#,
-            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, recursion, cache, identity, user, limits or kubernetes (did you mean workers?)"#,
+            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, recursion, cache, identity, limits, user or kubernetes (did you mean workers?)"#,
             r#"5:14: log.level: found "loud", allowed: error, warn, info, debug or trace"#,
             r#"7:11: recursion.allow[0]: found "10.0.0.1/8", allowed: a network such as 10.0.0.0/8 (bits behind the prefix are set)"#,
             r#"7:23: recursion.allow[1]: found "192.0.2.0/33", allowed: a network such as 10.0.0.0/8 (the length is at most 32 for IPv4, 128 for IPv6)"#,
@@ -284,12 +327,20 @@ fn each_fault_is_said_in_these_words() {
             "1:23: cache.stale.wait: found \"5s\", allowed: a duration from 0s to 4500ms, such as 1.8s or 500ms",
         ),
         (
-            "limits: {queries: {rate: 1000/s}}",
-            "1:19: limits.queries: found a mapping, allowed: off (configuring limits is not built yet)",
+            "limits: {queries: {rate: 1000/ms}}",
+            "1:26: limits.queries.rate: found \"1000/ms\", allowed: a rate, such as 20/s, 100/m, 1000/h or 5000/d; the number from 1 to 1000000",
         ),
         (
-            "limits: {tcp: {idle: 20s}}",
-            "1:22: limits.tcp.idle: found \"20s\", allowed: 10s (configuring limits is not built yet)",
+            "limits: {queries: {algorithm: fixed_window, burst: 5}}",
+            "1:52: limits.queries.burst: found 5, allowed: nothing, as only a token_bucket has a burst",
+        ),
+        (
+            "limits: {responses: {prefix: 33/56}}",
+            "1:30: limits.responses.prefix: found \"33/56\", allowed: the bits of IPv4 and IPv6 addresses that make a client, such as 24/56",
+        ),
+        (
+            "limits: {tcp: {idle: 20h}}",
+            "1:22: limits.tcp.idle: found \"20h\", allowed: a duration from 200ms to 10m, such as 1.8s or 500ms",
         ),
         (
             "zones: zones/",
@@ -300,7 +351,7 @@ fn each_fault_is_said_in_these_words() {
         ("[a]: b", "1:1: found a list, allowed: a word as key"),
         (
             "<<: {workers: 2}",
-            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, recursion, cache, identity, user, limits or kubernetes",
+            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, recursion, cache, identity, limits, user or kubernetes",
         ),
         ("listen: [127.0.0.1:53", "1:9: found broken YAML (unclosed bracket '['), allowed: YAML 1.2"),
         ("a: b: c", "1:5: found broken YAML (mapping values are not allowed in this context), allowed: YAML 1.2"),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
-use crate::base::NetworkSet;
+use crate::base::{NetworkSet, bounds};
 use crate::dns::name::Name;
+use crate::handlers::gate::LimitSettings;
 
 /// A configuration without faults.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,6 +38,36 @@ pub struct Config {
     pub keys: Vec<Arc<Key>>,
     /// Which names answer from pools, and how.
     pub steering: Steering,
+    /// How much anybody gets.
+    pub limits: Limits,
+}
+
+/// How much anybody gets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Of queries and responses.
+    pub rates: LimitSettings,
+    /// Whether we give cookies, and the file of their secrets; without one the secret is our own.
+    pub cookies: Option<Option<PathBuf>>,
+    /// Of connections.
+    pub tcp: TcpLimits,
+}
+
+/// How much of our connections clients get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpLimits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Queries answered at a time on each.
+    pub in_flight: usize,
+    /// For how long a connection is kept without a query.
+    pub idle: Duration,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self { connections: bounds::TCP_CONNECTIONS_MAX, in_flight: bounds::TCP_IN_FLIGHT, idle: bounds::TCP_IDLE }
+    }
 }
 
 /// What we say of ourselves to those who ask; what is none is not said. Texts of 1 to 255 octets.

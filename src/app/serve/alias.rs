@@ -23,6 +23,7 @@ use crate::dns::{Edns, Flags, Message, Name, Question};
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
 use crate::handlers::authority::alias::Watch;
 use crate::handlers::authority::{Authority, Hosted};
+use crate::handlers::gate::Cookies;
 use crate::handlers::resolve::Resolve;
 
 /// The least time between two looks at what has changed.
@@ -57,6 +58,8 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         nsid: Box::default(),
         has_desk: false,
         homes: house.homes.clone(),
+        limits: Arc::default(),
+        cookies: Cookies::default(),
     }
 }
 

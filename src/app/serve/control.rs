@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::current::Current;
 use super::files::Fingerprints;
+use super::lookout::Lookout;
 use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
@@ -22,8 +23,7 @@ use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{AdminHouse, Task};
-use crate::edge::clock::wall_seconds;
+use crate::edge::admin::{AdminHouse, PoolHouse, Task};
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
@@ -60,6 +60,7 @@ pub struct Control {
     /// What the zones' files last said; held while they are read, so that one reading follows another.
     library: Mutex<Shelf>,
     surroundings: Surroundings,
+    lookout: Arc<Lookout>,
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
@@ -73,7 +74,7 @@ impl Control {
         path: Option<&Path>,
         held: Held,
         (keeper, library): (Arc<Keeper>, Library),
-        surroundings: Surroundings,
+        (surroundings, lookout): (Surroundings, Arc<Lookout>),
         tallies: Vec<Arc<Tally>>,
     ) -> Self {
         Self {
@@ -83,6 +84,7 @@ impl Control {
             keeper,
             library: Mutex::new(Shelf { library, folder: None }),
             surroundings,
+            lookout,
             tallies,
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
@@ -130,6 +132,12 @@ impl Control {
         }
     }
 
+    /// Who watches the members of pools.
+    #[must_use]
+    pub const fn lookout(&self) -> &Arc<Lookout> {
+        &self.lookout
+    }
+
     /// The keeper of the zones.
     #[must_use]
     pub const fn keeper(&self) -> &Arc<Keeper> {
@@ -152,8 +160,6 @@ impl Control {
     /// zones has gained or lost a file. To be called every [`crate::base::bounds::FILE_POLL`]: a file counts as
     /// written when it has rested from one look to the next.
     pub fn look_at_zones(&self) {
-        // The machine's clock may have been set meanwhile.
-        self.keeper.authority().helm().scene().set_calendar(wall_seconds(), self.now());
         let mut shelf = self.shelf();
         if let Some(reading) = shelf.library.look() {
             for noted in &reading.noted {
@@ -218,7 +224,8 @@ impl Control {
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
-            let text = "listen, admin, workers, state, log.level and log.format cannot change while running";
+            let text =
+                "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let authority = Arc::clone(&held.kept.authority);
@@ -227,8 +234,12 @@ impl Control {
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let scene = Arc::clone(helm.scene());
         held.places.settle(places, &scene, || {});
+        // The board first, or nobody would know how new members stand.
+        self.lookout.configure(&checked.config.steering);
+        let names = helm.names().cloned().collect();
         // Before the zones: what stands in them for pools is not to be answered as it stands.
         authority.take_helm(helm);
+        self.lookout.follow(names);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
         tell(&reading.fresh);
@@ -242,7 +253,8 @@ impl Control {
 
 /// What was settled when the process began.
 fn fixed(config: &Config) -> impl PartialEq + use<'_> {
-    (&config.listen, &config.admin, config.workers, &config.state, config.log.level, config.log.format)
+    let log = (config.log.level, config.log.format);
+    (&config.listen, &config.admin, config.workers, &config.state, config.limits.tcp, log)
 }
 
 /// Says which zones have come.
@@ -258,6 +270,10 @@ pub fn tell(zones: &[Arc<Zone>]) {
 }
 
 impl AdminHouse for Control {
+    fn pools(&self) -> Option<&dyn PoolHouse> {
+        Some(&*self.lookout)
+    }
+
     fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Relaxed)
     }

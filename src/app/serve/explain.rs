@@ -64,7 +64,7 @@ pub fn explain(
     message.compose(&mut bytes, bounds::MESSAGE_MAX).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut reply = Some(Reply::Udp { listener: usize::MAX, peer: address, local: None });
     let mut out = Vec::new();
-    let next = station.worker().turn(&bytes, asker, &mut reply, begun, &mut out);
+    let next = station.worker().turn_handed_over(&bytes, asker, &mut reply, begun, &mut out);
     let mut events = Events::with_capacity(64);
     if next == Next::Wait {
         let end = begun + bounds::WORK_DEADLINE;

@@ -1,4 +1,4 @@
-//! The files that a running server reads and writes: hosts, root hints, the cache's snapshot.
+//! The files that a running server reads and writes: hosts, root hints, cookie secrets, the cache's snapshot.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -10,6 +10,7 @@ use crate::app::build::Files;
 use crate::app::config::{Config, Roots};
 use crate::base::Instant;
 use crate::chain::Delegation;
+use crate::dns::cookie::{self, CookieSecrets, SecretsFault};
 use crate::edge::clock::wall_seconds;
 use crate::edge::files::{FileWatch, Fingerprint, read_text};
 use crate::handlers::cache::Cache;
@@ -35,13 +36,17 @@ pub struct Read {
     pub fingerprints: Fingerprints,
 }
 
-/// Reads what `config` names. A hosts file that is missing or has bad lines is a warning; root hints are needed.
+/// Reads what `config` names. A hosts file that is missing or has bad lines is a warning; root hints and secrets are
+/// needed.
 ///
 /// # Errors
 /// In words, naming the file and each bad line.
 pub fn read(config: &Config) -> Result<Read, String> {
     let mut files = Files::default();
     let mut fingerprints = Fingerprints::default();
+    if let Some(Some(path)) = &config.limits.cookies {
+        files.cookie_secrets = Some(read_secrets(path)?);
+    }
     let Some(recursion) = &config.recursion else { return Ok(Read { files, fingerprints }) };
     if let Some(hosts) = &recursion.hosts {
         let (content, fingerprint) = read_hosts(&hosts.file, hosts.ttl.as_secs() as u32);
@@ -71,6 +76,14 @@ fn read_hosts(path: &Path, ttl: u32) -> (Hosts, Option<Fingerprint>) {
             (hosts::parse("", ttl).0, None)
         }
     }
+}
+
+fn read_secrets(path: &Path) -> Result<CookieSecrets, String> {
+    let (text, _) = read_text(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    cookie::parse_secrets(&text).map_err(|fault| match fault {
+        SecretsFault::Line(line) => format!("{}:{line}: a secret is 32 hexadecimal digits", path.display()),
+        SecretsFault::Count => format!("{}: one secret, or two, a line each", path.display()),
+    })
 }
 
 fn read_hints(path: &Path) -> Result<Delegation, String> {

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod explain;
 pub mod files;
 pub mod log;
+pub mod lookout;
 pub mod places;
 pub mod station;
 pub mod transfer;
@@ -29,13 +30,14 @@ use tracing::{error, info, warn};
 use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::Clerks;
+use self::lookout::Lookout;
 use self::places::Places;
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
-use super::config::Config;
+use super::config::{Config, TcpLimits};
 use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::collections::keyed;
@@ -73,7 +75,6 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let bound = bind(config)?;
     let files = files::read(config)?;
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
@@ -88,6 +89,9 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         let _within = runtime.enter();
         places.settle(found, &scene, || {});
     }
+    let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
+    let bound = bind(config)?;
+    let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built =
         runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
@@ -109,7 +113,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         path,
         Held { config: config.clone(), built, kept, watched, places },
         (keeper, zones.library),
-        surroundings,
+        (surroundings, lookout),
         crew.tallies.clone(),
     ));
     // Who answers transfers and updates; both change zones through the keeper.
@@ -122,6 +126,18 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     runtime.block_on(live(config, &control, crew))?;
     rest(&control, clock, runtime);
     Ok(())
+}
+
+/// Begins to watch the members of pools, and waits for the first round: nobody is to be led to the dead, so nothing
+/// listens before.
+fn look_around(config: &Config, kept: &Kept, runtime: &Runtime, clock: MachineClock, dice: &mut Dice) -> Arc<Lookout> {
+    let helm = kept.authority.helm();
+    let (scene, state) = (Arc::clone(helm.scene()), config.state.as_deref());
+    let lookout = Arc::new(Lookout::new(&config.steering, scene, state, clock, dice));
+    lookout.follow(helm.names().cloned().collect());
+    runtime.spawn(Arc::clone(&lookout).keep_watch());
+    runtime.block_on(lookout.first_round(config.steering.startup_timeout));
+    lookout
 }
 
 /// The clerk of updates, to whom the keeper hands the zones that they may change.
@@ -202,7 +218,10 @@ fn man_stations(
         station.meet(mailboxes.clone(), Arc::clone(&at_rest));
         threads.push(std::thread::Builder::new().name(format!("meridian-{at}")).spawn(move || station.run())?);
     }
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places: TcpPlaces::by_default(descriptors, dice) })
+    let TcpLimits { connections, in_flight, idle } = config.limits.tcp;
+    let connections = tcp::connections_within(descriptors, connections);
+    let tcp_places = TcpPlaces::new(connections, in_flight, idle, dice);
+    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
@@ -325,6 +344,7 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
 }
 
 fn rest(control: &Control, clock: MachineClock, runtime: Runtime) {
+    control.lookout().save();
     if let (Some(state), Some(cache)) = (control.state(), control.cache()) {
         files::save_snapshot(&state, &cache, clock.now());
     }

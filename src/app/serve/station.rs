@@ -17,7 +17,7 @@ use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
 use crate::edge::batch::{self, Batch};
-use crate::edge::clock::MachineClock;
+use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
 use crate::edge::upstream::UpstreamSockets;
@@ -103,7 +103,8 @@ impl Station {
         let (generation, house, forwarders) = surroundings.current.snapshot();
         let logged_per_million = u64::from(house.logged_per_million);
         let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
-        let worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
+        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
+        worker.tell_wall(surroundings.clock.now(), wall_seconds());
         Ok(Self {
             generation,
             forwarders,
@@ -201,6 +202,7 @@ impl Station {
         self.transmit(now);
         if now >= self.next_tidy {
             self.next_tidy = now + TIDY_EVERY;
+            self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
         }
     }

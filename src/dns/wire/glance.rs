@@ -49,6 +49,8 @@ pub struct Glanced {
     pub udp_size: Option<u16>,
     /// DO.
     pub dnssec_ok: bool,
+    /// Where the data of the cookie option begins, and its octets, if there is one.
+    pub cookie: Option<(u16, u8)>,
     /// The question's hash under the key of the table; see [`question_hash`].
     pub hash: u64,
 }
@@ -64,6 +66,13 @@ impl Glanced {
     #[must_use]
     pub fn question<'d>(&self, datagram: &'d [u8]) -> &'d [u8] {
         datagram.get(HEADER..self.question_end()).unwrap_or_default()
+    }
+
+    /// The data of the cookie option; `datagram` is the one that was glanced at.
+    #[must_use]
+    pub fn cookie<'d>(&self, datagram: &'d [u8]) -> Option<&'d [u8]> {
+        let (at, length) = self.cookie?;
+        datagram.get(usize::from(at)..usize::from(at) + usize::from(length))
     }
 }
 
@@ -93,11 +102,15 @@ fn plain(datagram: &[u8], keyed: &Keyed) -> Option<Glanced> {
     if qtype.is_meta() || u16::from_be_bytes([c0, c1]) != Class::IN.0 {
         return None;
     }
-    let (udp_size, dnssec_ok) = match (additionals, rest) {
-        (0, []) => (None, false),
-        (1, rest) => opt(rest).map(|(size, dnssec_ok)| (Some(size), dnssec_ok))?,
+    let (udp_size, dnssec_ok, cookie) = match (additionals, rest) {
+        (0, []) => (None, false, None),
+        (1, rest) => opt(rest).map(|(size, dnssec_ok, cookie)| (Some(size), dnssec_ok, cookie))?,
         _ => return None,
     };
+    // The option's place is counted from the end, where the OPT record ends too.
+    let cookie = cookie.and_then(|(left, length)| {
+        Some((u16::try_from(datagram.len().checked_sub(left)?).ok()?, u8::try_from(length).ok()?))
+    });
     let (recursion_desired, checking_disabled) = (bits & RD != 0, bits & CD != 0);
     let end = HEADER + qname_length + 4;
     let hash = question_hash(keyed, datagram, end, qtype, key_bits(recursion_desired, checking_disabled, dnssec_ok));
@@ -110,12 +123,13 @@ fn plain(datagram: &[u8], keyed: &Keyed) -> Option<Glanced> {
         qname_length: u8::try_from(qname_length).ok()?,
         udp_size,
         dnssec_ok,
+        cookie,
         hash,
     })
 }
 
 /// The length of the uncompressed name at the start of `bytes`.
-fn name_length(bytes: &[u8]) -> Option<usize> {
+pub(super) fn name_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < NAME_MAX {
         match bytes.get(at) {
@@ -127,26 +141,58 @@ fn name_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// UDP size and DO of the OPT record that fills `bytes` to the end: version 0, harmless options only.
-fn opt(bytes: &[u8]) -> Option<(u16, bool)> {
+/// Where a cookie's data lie: the octets from there to the datagram's end, and those of the data.
+type CookieAt = (usize, usize);
+
+/// UDP size and DO of the OPT record that fills `bytes` to the end, and its first cookie: version 0, harmless options
+/// only.
+fn opt(bytes: &[u8]) -> Option<(u16, bool, Option<CookieAt>)> {
     let (&[0, 0, 41, s0, s1, 0, 0, flags, _, l0, l1], mut options) = bytes.split_first_chunk::<OPT_SIZE>()? else {
         return None;
     };
     if options.len() != usize::from(u16::from_be_bytes([l0, l1])) {
         return None;
     }
+    let mut cookie = None;
     for _ in 0..bounds::EDNS_OPTIONS_MAX {
         if options.is_empty() {
-            return Some((u16::from_be_bytes([s0, s1]), flags & 0x80 != 0));
+            return Some((u16::from_be_bytes([s0, s1]), flags & 0x80 != 0, cookie));
         }
         let (&[c0, c1, l0, l1], rest) = options.split_first_chunk::<4>()?;
+        let left = rest.len();
         let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
-        if !is_harmless(u16::from_be_bytes([c0, c1]), data.len()) {
+        let code = u16::from_be_bytes([c0, c1]);
+        if !is_harmless(code, data.len()) {
             return None;
+        }
+        if code == option::COOKIE && cookie.is_none() {
+            cookie = Some((left, data.len()));
         }
         options = rest;
     }
     None
+}
+
+/// DO and the data of the first cookie option of a query that is not plain, as far as they can be told without
+/// parsing: its OPT record follows its question. None where it has none.
+#[must_use]
+pub fn opt_of(datagram: &[u8]) -> Option<(bool, Option<&[u8]>)> {
+    let &[_, _, _, _, 0, 1, 0, 0, 0, 0, _, additionals] = datagram.first_chunk::<HEADER>()? else { return None };
+    let question = datagram.get(HEADER..)?;
+    let behind = question.get(name_length(question)? + 4..).filter(|_| additionals > 0)?;
+    let (&[0, 0, 41, _, _, _, _, flags, _, l0, l1], rest) = behind.split_first_chunk::<OPT_SIZE>()? else {
+        return None;
+    };
+    let mut options = rest.get(..usize::from(u16::from_be_bytes([l0, l1])))?;
+    for _ in 0..bounds::EDNS_OPTIONS_MAX {
+        let Some((&[c0, c1, l0, l1], rest)) = options.split_first_chunk::<4>() else { break };
+        let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+        if u16::from_be_bytes([c0, c1]) == option::COOKIE {
+            return Some((flags & 0x80 != 0, Some(data)));
+        }
+        options = rest;
+    }
+    Some((flags & 0x80 != 0, None))
 }
 
 /// Whether an option of a query leaves its answer as it is without it: padding, and a cookie of lawful length.

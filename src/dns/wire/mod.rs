@@ -1,9 +1,11 @@
 //! Bytes: reading a message, composing one, and the fast tempo's glance and patch.
 
+pub mod brief;
 pub mod compose;
 pub mod glance;
 pub mod reader;
 
+pub use brief::{BriefOpt, cut_short};
 pub use compose::{Composer, Section};
 pub use glance::{Glance, Glanced, glance};
 pub use reader::{Reader, WireFault};

@@ -118,6 +118,9 @@ impl Step<'_, '_> {
 
     fn data(&mut self, zone: &Zone, name: &Name, path: &Path, node: Node<'_>, wildcard_of: Option<usize>) -> Next {
         let before = self.answer.answer.len();
+        if before == 0 && wildcard_of.is_some() {
+            self.answer.wildcard_zone = Some(Box::new(zone.apex().clone()));
+        }
         let next = match self.rtype {
             RecordType::ANY => self.any(zone, name, node),
             RecordType::RRSIG => self.all_signatures(name, node),

@@ -154,7 +154,7 @@ fn tell(steered: &Steered, bearing: &Bearing, helm: &Helm) -> Choice {
     let source = steering.source(selection).pool();
     let name = |pool: &Pool, index: u16| pool.member(index).map_or_else(String::new, |member| member.name.to_string());
     let board = helm.scene().board();
-    let standings = board.standings(pool.id());
+    let standings = board.standings(pool);
     let health = (0_u16..).zip(pool.members()).map(|(index, member)| {
         let standing = standings.get(usize::from(index)).copied().unwrap_or_default();
         (member.name.to_string(), standing.word())

@@ -123,7 +123,10 @@ impl World {
     fn down(&self, states: &[bool]) {
         let mut board = Board::default();
         let state = |is_down: &bool| if *is_down { State::Down } else { State::Healthy };
-        board.post(PoolId(0), states.iter().map(|is_down| Standing { state: state(is_down), ..Standing::default() }));
+        let helm = self.authority.helm();
+        let mut pools = helm.names().map(|name| Arc::clone(name.steering().pool()));
+        let pool = pools.find(|pool| pool.id() == PoolId(0)).unwrap();
+        board.post(&pool, states.iter().map(|is_down| Standing { state: state(is_down), ..Standing::default() }));
         self.authority.helm().scene().post(board);
     }
 }

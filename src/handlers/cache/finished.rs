@@ -291,7 +291,7 @@ mod tests {
     fn an_answer_is_found_until_its_last_second() {
         let mut finished = Finished::new(&mut Dice::from_number(1), 100, 1 << 20);
         keep(&mut finished, 1, 10, 20);
-        assert_eq!(recall(&mut finished, 1, 19), Recall::Hit);
+        assert_eq!(recall(&mut finished, 1, 19), Recall::Hit(0));
         assert_eq!(recall(&mut finished, 1, 20), Recall::Unsure);
         assert_eq!(recall(&mut finished, 2, 19), Recall::Unsure);
     }
@@ -303,7 +303,7 @@ mod tests {
         finished.forget_all();
         assert_eq!(recall(&mut finished, 1, 1), Recall::Unsure);
         keep(&mut finished, 1, 0, 20);
-        assert_eq!(recall(&mut finished, 1, 1), Recall::Hit);
+        assert_eq!(recall(&mut finished, 1, 1), Recall::Hit(0));
         assert_sound(&finished);
     }
 
@@ -315,7 +315,7 @@ mod tests {
             for now in 0..3_000 {
                 keep(&mut finished, dice.index(900), now, now + 1 + dice.below(50));
                 let asked = dice.index(900);
-                assert!(matches!(recall(&mut finished, asked, now), Recall::Hit | Recall::Unsure));
+                assert!(matches!(recall(&mut finished, asked, now), Recall::Hit(0) | Recall::Unsure));
                 if now % 400 == 399 {
                     finished.forget_all();
                 }
@@ -331,7 +331,7 @@ mod tests {
         let mut finished = Finished::new(&mut Dice::from_number(3), 100, 1 << 20);
         keep(&mut finished, 0, 0, 10_000);
         for number in 1..2_000 {
-            assert_eq!(recall(&mut finished, 0, 1), Recall::Hit, "after {number} others");
+            assert_eq!(recall(&mut finished, 0, 1), Recall::Hit(0), "after {number} others");
             keep(&mut finished, number, 0, 10_000);
         }
     }

@@ -7,6 +7,7 @@ use super::finished::{Finished, Key};
 use crate::base::{Instant, bounds};
 use crate::chain::seal::response_limit;
 use crate::chain::{Answer, Asker, Query, Recall, Sealed};
+use crate::dns::cookie::WholeCookie;
 use crate::dns::prepared::Source;
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
@@ -16,19 +17,20 @@ impl Finished {
     /// Answers `datagram` into `out` if a finished answer is at hand.
     pub fn recall(&mut self, datagram: &[u8], asker: &Asker, now: Instant, out: &mut Vec<u8>) -> Recall {
         match glance(datagram, self.keyed()) {
-            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, now, out),
+            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, None, now, out),
             Glance::Unsure => Recall::Unsure,
             Glance::Silence(why) => Recall::Silence(why),
         }
     }
 
     /// As [`Finished::recall`], of a datagram that was glanced at already: a batch is glanced at and foreseen
-    /// before the first of it is answered.
+    /// before the first of it is answered. `cookie` goes along for a client that sent one.
     pub fn recall_glanced(
         &mut self,
         glanced: &Glanced,
         datagram: &[u8],
         asker: &Asker,
+        cookie: Option<&WholeCookie>,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Recall {
@@ -39,7 +41,9 @@ impl Finished {
         };
         let limit = response_limit(asker.carrier, glanced.udp_size);
         match self.find(glanced, datagram, key, now.seconds()) {
-            Some(prepared) if prepared.patch(glanced, datagram, limit, now.seconds(), out) => Recall::Hit,
+            Some(prepared) if prepared.patch(glanced, datagram, limit, cookie, now.seconds(), out) => {
+                Recall::Hit(prepared.account())
+            }
             _ => Recall::Unsure,
         }
     }
@@ -73,6 +77,7 @@ impl Finished {
             is_authentic: answer.authentic,
             prepared_at: now.seconds(),
             until,
+            account: sealed.account,
         });
         let question_end = 12 + query.question.name.wire().len() + 4;
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
@@ -93,7 +98,7 @@ mod tests {
     use super::*;
     use crate::base::Dice;
     use crate::base::tally::Event;
-    use crate::chain::{Aged, Carrier, seal};
+    use crate::chain::{Aged, Carrier, Extras, seal, seal_as};
     use crate::dns::edns::option;
     use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, Question, Rcode, RecordType, RrSet};
 
@@ -157,6 +162,7 @@ mod tests {
                 scope: None,
                 recallable_until: None,
                 is_ageless: false,
+                wildcard_zone: None,
             },
         )
     }
@@ -245,7 +251,7 @@ mod tests {
             let again = seal(&later, &aged(&answer, age), true, &mut expected);
             let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
             match recalled {
-                Recall::Hit => {
+                Recall::Hit(_) => {
                     prop_assert!(same_key && age < 25);
                     prop_assert_eq!(out, expected);
                     prop_assert!(again.is_whole);
@@ -255,6 +261,30 @@ mod tests {
                     prop_assert!(!(same_key && age < 25 && sealed.is_whole && is_short && again.is_whole));
                 }
                 other => prop_assert!(false, "{:?}", other),
+            }
+        }
+
+        /// The law of the memo holds for cookies too: what is kept of a query with one, or without, serves both.
+        #[test]
+        fn a_cookie_goes_along_as_the_seal_would_write_it(
+            mut answer in answer(), name in name(), edns in edns(), cookies in any::<[Option<[u8; 24]>; 2]>(),
+            carrier in carrier(),
+        ) {
+            answer.recallable_until = Some(100);
+            let first = query(&name, 0, 1, [true, false, false], edns, carrier);
+            let mut finished = Finished::new(&mut Dice::from_number(1), 8, 1 << 20);
+            let extras = |cookie| Extras { nsid: &[], cookie };
+            let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+            let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
+            finished.keep(&first, &answer, &sealed, &bytes, Instant::ZERO);
+            let datagram = datagram(&first);
+            let Glance::Plain(glanced) = glance(&datagram, finished.keyed()) else { panic!("not plain") };
+            let cookie = cookies[1].as_ref().filter(|_| first.edns.is_some());
+            let recalled = finished.recall_glanced(&glanced, &datagram, &first.asker, cookie, Instant::ZERO, &mut out);
+            let again = seal_as(&first, &answer, true, extras(cookie), &mut expected);
+            match recalled {
+                Recall::Hit(_) => prop_assert_eq!(out, expected),
+                _ => prop_assert!(!(sealed.is_whole && again.is_whole) || sealed.sections_end > bounds::UDP_RESPONSE_MAX),
             }
         }
 
@@ -298,6 +328,7 @@ mod tests {
             is_authentic: false,
             prepared_at: 0,
             until: 1,
+            account: 0,
         })
         .unwrap();
         assert!(answer.is_for(&one_glanced, &one_bytes));
@@ -313,7 +344,7 @@ mod tests {
         let sealed = seal(&query, &answer, true, &mut bytes);
         finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
-        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit);
+        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit(0));
         query.asker.may_recurse = false;
         assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Unsure);
     }

@@ -8,6 +8,22 @@
 //! A query without RD passes. The links that hold what is known already (cache, hosts, special-use names) answer
 //! it as any other, the one that would ask upstreams passes it on, and at the chain's end it is refused with
 //! EDE 20. So `dig +norec` shows an allowed client what is cached and never causes an upstream query.
+//!
+//! [`Limits`] are how much of it: [`Limits::admit`] before a query is parsed, [`Limits::release`] when its response is
+//! known.
+
+mod allowance;
+mod client;
+mod limits;
+mod queries;
+mod responses;
+mod table;
+
+pub use allowance::{Algorithm, Rate};
+pub use client::Prefix;
+pub use limits::{Cookies, LimitSettings, Limits, Release};
+pub use queries::{Admission, QueryLimit};
+pub use responses::{ResponseClass, ResponseLimit};
 
 use std::net::SocketAddr;
 

@@ -418,10 +418,12 @@ impl Ask {
                 self.trouble = Trouble::Rcode(message.rcode);
                 return self.send(target_at, transport, bench);
             }
-            Rcode::BADCOOKIE if target.soft_failures == 0 => {
-                target.soft_failures += 1; // the right cookie is known now (RFC 7873 §5.3)
+            Rcode::BADCOOKIE if transport == Transport::Udp && !target.tried_tcp => {
+                // The right cookie is known now; whom it does not please is asked over TCP (RFC 7873 §5.3).
+                let next = if target.soft_failures == 0 { Transport::Udp } else { Transport::Tcp };
+                target.soft_failures += 1;
                 self.trouble = Trouble::Rcode(message.rcode);
-                return self.send(target_at, transport, bench);
+                return self.send(target_at, next, bench);
             }
             rcode => {
                 verdict(bench, rcode.to_string());

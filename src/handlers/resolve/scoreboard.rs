@@ -6,9 +6,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::base::collections::{Keyed, Map, keyed};
+use crate::base::collections::{Map, keyed};
 use crate::base::{Dice, Instant, bounds};
 use crate::dns::Name;
+use crate::dns::cookie::CookieSecret;
 
 /// Whether a server understands something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -140,7 +141,7 @@ pub struct Scoreboard {
     scores: Map<SocketAddr, Score>,
     lame: Map<(SocketAddr, Name), Instant>,
     /// The secret that client cookies are made with.
-    secret: Keyed,
+    secret: CookieSecret,
     timeouts_in_row: u32,
     first_timeout: Instant,
     /// Whether any server ever answered.
@@ -159,7 +160,7 @@ impl Scoreboard {
         Self {
             scores: Map::with_hasher(keyed(dice)),
             lame: Map::with_hasher(keyed(dice)),
-            secret: keyed(dice),
+            secret: CookieSecret::drawn(dice),
             timeouts_in_row: 0,
             first_timeout: Instant::ZERO,
             has_heard: false,
@@ -214,7 +215,7 @@ impl Scoreboard {
     /// Our cookie for `server`: the same as long as we run, another for every server (RFC 7873 §4.1).
     #[must_use]
     pub fn client_cookie(&self, server: IpAddr) -> [u8; 8] {
-        self.secret.hash_one(server).to_be_bytes()
+        self.secret.client_cookie(server)
     }
 
     /// A query left for some server.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tracker::State;
 use crate::base::Instant;
-use crate::steer::pool::PoolId;
+use crate::steer::pool::Pool;
 
 /// Why a member is out of new answers whatever its health: no panic brings it back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,33 +90,52 @@ impl Standing {
 }
 
 /// How all members stand; a snapshot that is replaced as a whole.
+///
+/// A reload gives pools other places while answers are still chosen from the old ones. So a place tells whose it is, and
+/// pools that leave stay on the board until nobody chooses from them any more.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Board {
-    pools: Vec<Box<[Standing]>>,
+    pools: Vec<Row>,
+    leaving: Vec<Row>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Row {
+    identity: u64,
+    standings: Box<[Standing]>,
 }
 
 impl Board {
     /// Puts the standings of a pool's members on the board, in the order of their declaration.
-    pub fn post(&mut self, pool: PoolId, standings: impl IntoIterator<Item = Standing>) {
-        let index = pool.0 as usize;
+    pub fn post(&mut self, pool: &Pool, standings: impl IntoIterator<Item = Standing>) {
+        let index = pool.id().0 as usize;
         if index >= self.pools.len() {
-            self.pools.resize(index + 1, Box::default());
+            self.pools.resize(index + 1, Row::default());
         }
-        if let Some(slot) = self.pools.get_mut(index) {
-            *slot = standings.into_iter().collect();
+        if let Some(row) = self.pools.get_mut(index) {
+            *row = Row { identity: pool.identity(), standings: standings.into_iter().collect() };
         }
+    }
+
+    /// Keeps what `before` says of pools, for those who still choose from them.
+    pub fn keep(&mut self, before: &Self) {
+        self.leaving.clone_from(&before.pools);
     }
 
     /// The standings of a pool's members; a member beyond the slice is one that nothing checks.
     #[must_use]
-    pub fn standings(&self, pool: PoolId) -> &[Standing] {
-        self.pools.get(pool.0 as usize).map_or(&[], |slot| slot)
+    pub fn standings(&self, pool: &Pool) -> &[Standing] {
+        let is_it = |row: &&Row| row.identity == pool.identity();
+        let at_its_place = self.pools.get(pool.id().0 as usize).filter(is_it);
+        let row = at_its_place.or_else(|| self.leaving.iter().chain(&self.pools).find(is_it));
+        row.map_or(&[], |row| &row.standings)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steer::{Member, PoolId};
 
     #[test]
     fn weight_grows_from_a_tenth_after_a_return() {
@@ -139,11 +158,33 @@ mod tests {
         assert!(!Standing { state: State::Down, ..Standing::default() }.is_usable());
     }
 
+    fn pool(id: u32, name: &str) -> Pool {
+        let mut member = Member::new("fra");
+        member.a.push([192, 0, 2, 1].into());
+        Pool::new(PoolId(id), name, vec![member]).unwrap()
+    }
+
     #[test]
     fn an_unknown_pool_has_no_standings() {
         let mut board = Board::default();
-        board.post(PoolId(2), [Standing::default()]);
-        assert!(board.standings(PoolId(1)).is_empty() && board.standings(PoolId(9)).is_empty());
-        assert_eq!(board.standings(PoolId(2)).len(), 1);
+        board.post(&pool(2, "www"), [Standing::default()]);
+        assert!(board.standings(&pool(1, "api")).is_empty() && board.standings(&pool(9, "api")).is_empty());
+        assert!(board.standings(&pool(2, "api")).is_empty(), "another pool at that place");
+        assert_eq!(board.standings(&pool(2, "www")).len(), 1);
+    }
+
+    #[test]
+    fn a_pool_that_moves_or_leaves_is_found_until_nobody_chooses_from_it() {
+        let down = Standing { state: State::Down, ..Standing::default() };
+        let (mut before, mut after) = (Board::default(), Board::default());
+        before.post(&pool(0, "www"), [down]);
+        before.post(&pool(1, "old"), [down]);
+        after.post(&pool(0, "new"), [Standing::default()]);
+        after.post(&pool(1, "www"), [down]);
+        after.keep(&before);
+        for chosen_from in [pool(0, "www"), pool(1, "www"), pool(1, "old")] {
+            assert_eq!(after.standings(&chosen_from), [down]);
+        }
+        assert_eq!(after.standings(&pool(0, "new")), [Standing::default()]);
     }
 }

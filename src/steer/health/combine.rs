@@ -45,21 +45,34 @@ impl Need {
     /// The standing of a member under `checks`, before people's word. When the member as a whole went down or came
     /// back is told by the check that decided it: the last one, or, where one is enough, the first.
     #[must_use]
-    pub fn standing<'t>(self, checks: impl Iterator<Item = &'t Tracker> + Clone) -> Standing {
-        let state = self.state(checks.clone().map(Tracker::state));
-        let went_down = checks.clone().filter_map(Tracker::went_down).max();
+    pub fn standing(self, checks: &[Standing]) -> Standing {
+        let state = self.state(checks.iter().map(|check| check.state));
         let came_back = match self {
             // One check always held: the member as a whole was never away.
-            Self::Any if checks.clone().any(|check| check.went_down().is_none()) => None,
-            _ => checks.clone().filter_map(Tracker::came_back).max(),
+            Self::Any if checks.iter().any(|check| check.went_down.is_none()) => None,
+            _ => checks.iter().filter_map(|check| check.came_back).max(),
         };
         Standing {
             state,
-            flips_in: checks.clone().map(Tracker::flips_in).min(),
-            went_down,
+            flips_in: checks.iter().filter_map(|check| check.flips_in).min(),
+            went_down: checks.iter().filter_map(|check| check.went_down).max(),
             came_back,
-            slow_start: checks.map(|check| check.timing().slow_start).max().unwrap_or_default(),
+            slow_start: checks.iter().map(|check| check.slow_start).max().unwrap_or_default(),
             ..Standing::default()
+        }
+    }
+}
+
+impl From<&Tracker> for Standing {
+    /// The standing of a member that has this check alone.
+    fn from(check: &Tracker) -> Self {
+        Self {
+            state: check.state(),
+            flips_in: Some(check.flips_in()),
+            went_down: check.went_down(),
+            came_back: check.came_back(),
+            slow_start: check.timing().slow_start,
+            ..Self::default()
         }
     }
 }

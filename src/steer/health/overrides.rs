@@ -157,6 +157,13 @@ impl Overrides {
         self.0 = saved.into_iter().filter(|known| known.is_in_force(wall)).take(bounds::OVERRIDES_MAX).collect();
     }
 
+    /// Lets the drains of `glob` end no sooner than `empty_at`.
+    pub fn postpone(&mut self, glob: &str, empty_at: u64) {
+        for known in self.0.iter_mut().filter(|known| known.action == Action::Drain && known.glob == glob) {
+            known.empty_at = known.empty_at.max(empty_at);
+        }
+    }
+
     /// Lifts the decisions whose glob is `glob`, or whose glob it matches; how many these were.
     pub fn lift(&mut self, glob: &str) -> usize {
         let before = self.0.len();

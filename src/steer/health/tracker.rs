@@ -133,6 +133,10 @@ pub struct Tracker {
     relapses: u8,
     begun: Option<Instant>,
     next: Instant,
+    /// When something was seen last; a probe that told nothing saw nothing.
+    seen: Option<Instant>,
+    was_tried: bool,
+    is_doubted: bool,
     went_down: Option<Instant>,
     came_back: Option<Instant>,
 }
@@ -151,6 +155,9 @@ impl Tracker {
             relapses: 0,
             begun: None,
             next: now + within(spread, phase),
+            seen: None,
+            was_tried: false,
+            is_doubted: false,
             went_down: None,
             came_back: None,
         }
@@ -166,6 +173,8 @@ impl Tracker {
         };
         tracker.failures = if state == State::Suspect { failures.clamp(1, timing.fall.max(2) - 1) } else { 0 };
         tracker.went_down = (tracker.state == State::Down).then_some(now);
+        tracker.was_tried = tracker.state != State::Unknown;
+        tracker.seen = tracker.was_tried.then_some(now);
         tracker
     }
 
@@ -179,6 +188,12 @@ impl Tracker {
     #[must_use]
     pub const fn failures(&self) -> u8 {
         self.failures
+    }
+
+    /// Whether a probe has ended, whatever it told.
+    #[must_use]
+    pub const fn was_tried(&self) -> bool {
+        self.was_tried
     }
 
     /// The check's timing.
@@ -239,11 +254,51 @@ impl Tracker {
             (_, State::Suspect, _) => self.timing.suspect_gap(),
             // The second probe takes the check to its own phase, the later ones wander around it.
             (State::Unknown, ..) => within(self.timing.interval, self.phase).max(self.timing.interval / 10),
-            _ => self.timing.interval * 9 / 10 + within(self.timing.interval / 5, dice.bits()),
+            _ => self.gap(dice),
         };
+        (self.seen, self.is_doubted) = (Some(now), false);
+        self.end_probe(gap, now);
+        (self.state != before).then_some(self.state)
+    }
+
+    /// A probe ended and told nothing, for reasons that are not the target's. What was seen last is believed for
+    /// `believed_for`; then the state is UNKNOWN.
+    pub fn pass(&mut self, believed_for: Duration, now: Instant, dice: &mut Dice) -> Option<State> {
+        let before = self.state;
+        if self.seen.is_none_or(|seen| now.since(seen) >= believed_for) {
+            (self.failures, self.successes, self.relapses) = (0, 0, 0);
+            self.state = State::Unknown;
+        }
+        self.end_probe(self.gap(dice), now);
+        (self.state != before).then_some(self.state)
+    }
+
+    /// Whether one failure more makes it DOWN, and has not been doubted yet.
+    #[must_use]
+    pub const fn is_falling(&self) -> bool {
+        let is_up = matches!(self.state, State::Healthy | State::Suspect);
+        is_up && !self.is_doubted && self.failures.saturating_add(1) >= self.timing.fall
+    }
+
+    /// A failure that would make it DOWN, at a time when so much fails that the fault may be our own: it makes it
+    /// SUSPECT, and the next failure counts.
+    pub fn doubt(&mut self, now: Instant) -> Option<State> {
+        let before = self.state;
+        self.state = State::Suspect;
+        (self.seen, self.successes, self.is_doubted) = (Some(now), 0, true);
+        self.end_probe(self.timing.suspect_gap(), now);
+        (self.state != before).then_some(self.state)
+    }
+
+    fn end_probe(&mut self, gap: Duration, now: Instant) {
         let begun = self.begun.take().unwrap_or(now);
         self.next = (begun + gap).max(now);
-        (self.state != before).then_some(self.state)
+        self.was_tried = true;
+    }
+
+    /// An interval, a tenth longer or shorter.
+    fn gap(&self, dice: &mut Dice) -> Duration {
+        self.timing.interval * 9 / 10 + within(self.timing.interval / 5, dice.bits())
     }
 
     /// A sign of trouble from elsewhere, such as a load feed: makes a healthy target suspect, never more.

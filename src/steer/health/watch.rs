@@ -3,8 +3,9 @@
 //! Ask [`Watch::poll_probe`] until it has none, probe what it names, tell [`Watch::observe`] what was seen, and come
 //! back at [`Watch::poll_timeout`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::tracker::{Sighting, State, Timing, Tracker};
 use crate::base::{Dice, Instant, bounds};
@@ -21,7 +22,12 @@ pub struct Watch {
     trackers: BTreeMap<CheckKey, Tracker>,
     queue: BTreeSet<(Instant, CheckKey)>,
     in_flight: usize,
+    /// When healthy checks began to fail, the latest last.
+    troubles: VecDeque<Instant>,
 }
+
+/// Fewer checks than this in trouble are never a sign of trouble here.
+const MASS_MIN: usize = 3;
 
 impl Watch {
     /// A watch of nothing, on a node known by the hash `node`.
@@ -88,27 +94,70 @@ impl Watch {
 
     /// Takes in what a probe, or an outside source, saw; the check's new state if it changed. An unknown check (it was
     /// removed meanwhile) is ignored.
+    ///
+    /// Where more than half of all checks began to fail within the time that one takes to notice a death, the fault may
+    /// be our own: none goes down then before one failure more.
     pub fn observe(&mut self, key: &str, sighting: Sighting, now: Instant, dice: &mut Dice) -> Option<State> {
-        let (key, tracker) =
-            self.trackers.get_key_value(key).map(|(key, tracker)| (key.clone(), tracker.poll_probe()))?;
-        match tracker {
+        let known = self.trackers.get(key)?;
+        let is_doubtful = sighting == Sighting::Failure && known.is_falling() && {
+            let was_healthy = usize::from(known.state() == State::Healthy);
+            self.is_mass(self.troubles_within(known.timing().detection_max(), now) + was_healthy)
+        };
+        let was_healthy = known.state() == State::Healthy;
+        let change =
+            self.end_probe(
+                key,
+                |tracker| {
+                    if is_doubtful { tracker.doubt(now) } else { tracker.observe(sighting, now, dice) }
+                },
+            );
+        if was_healthy && change.is_some() {
+            if self.troubles.len() >= self.trackers.len() {
+                self.troubles.pop_front();
+            }
+            self.troubles.push_back(now);
+        }
+        change
+    }
+
+    /// A probe ended without a word about its target; what was seen last is believed for `believed_for`.
+    pub fn pass(&mut self, key: &str, believed_for: Duration, now: Instant, dice: &mut Dice) -> Option<State> {
+        self.end_probe(key, |tracker| tracker.pass(believed_for, now, dice))
+    }
+
+    fn end_probe(&mut self, key: &str, take_in: impl FnOnce(&mut Tracker) -> Option<State>) -> Option<State> {
+        let (key, tracker) = self.trackers.get_key_value(key).map(|(key, tracker)| (key.clone(), tracker))?;
+        match tracker.poll_probe() {
             Some(due) => {
                 self.queue.remove(&(due, key.clone()));
             }
             None => self.in_flight = self.in_flight.saturating_sub(1),
         }
         let tracker = self.trackers.get_mut(&key)?;
-        let change = tracker.observe(sighting, now, dice);
+        let change = take_in(tracker);
         if let Some(due) = tracker.poll_probe() {
             self.queue.insert((due, key));
         }
         change
     }
 
+    fn troubles_within(&self, span: Duration, now: Instant) -> usize {
+        self.troubles.len() - self.troubles.partition_point(|at| now.since(*at) > span)
+    }
+
+    fn is_mass(&self, troubles: usize) -> bool {
+        troubles >= MASS_MIN && troubles * 2 > self.trackers.len()
+    }
+
     /// A sign of trouble from elsewhere: makes a healthy check suspect.
     pub fn suspect(&mut self, key: &str, now: Instant) -> Option<State> {
-        let change = self.trackers.get_mut(key)?.suspect(now);
-        self.rebuild_queue();
+        let (key, tracker) = self.trackers.get_key_value(key).map(|(key, tracker)| (key.clone(), tracker))?;
+        let is_queued = tracker.poll_probe().is_some_and(|due| self.queue.remove(&(due, key.clone())));
+        let tracker = self.trackers.get_mut(&key)?;
+        let change = tracker.suspect(now);
+        if let Some(due) = tracker.poll_probe().filter(|_| is_queued) {
+            self.queue.insert((due, key));
+        }
         change
     }
 
@@ -119,10 +168,10 @@ impl Watch {
         }
     }
 
-    /// Whether every check has been seen once: answers may begin.
+    /// Whether every check has been tried once: answers may begin.
     #[must_use]
     pub fn is_first_round_over(&self) -> bool {
-        self.trackers.values().all(|tracker| tracker.state() != State::Unknown)
+        self.trackers.values().all(Tracker::was_tried)
     }
 
     /// The tracker of a check.
@@ -181,6 +230,48 @@ mod tests {
         assert_eq!(watch.poll_timeout(), None);
         watch.observe(&started[0], Sighting::Success, now, &mut dice);
         assert!(watch.poll_probe(now).is_some());
+    }
+
+    /// Lets every check fail or succeed at `now`; how many are DOWN then.
+    fn see(watch: &mut Watch, failing: usize, now: Instant, dice: &mut Dice) -> usize {
+        let keys: Vec<CheckKey> = watch.trackers().map(|(key, _)| key.clone()).collect();
+        for (at, key) in keys.iter().enumerate() {
+            watch.observe(key, if at < failing { Sighting::Failure } else { Sighting::Success }, now, dice);
+        }
+        watch.trackers().filter(|(_, tracker)| tracker.state() == State::Down).count()
+    }
+
+    #[test]
+    fn when_most_checks_fail_at_once_one_failure_more_is_awaited() {
+        for (failing, expected) in [(5, [0, 0, 5, 5]), (6, [0, 0, 0, 6])] {
+            let mut watch = watch(10);
+            let mut dice = Dice::from_number(1);
+            see(&mut watch, 0, Instant::from_seconds(1), &mut dice);
+            let downs = [2, 5, 8, 11].map(|at| see(&mut watch, failing, Instant::from_seconds(at), &mut dice));
+            assert_eq!(downs, expected, "{failing} of 10");
+        }
+    }
+
+    #[test]
+    fn half_of_few_checks_fall_without_delay() {
+        let mut watch = watch(2);
+        let mut dice = Dice::from_number(1);
+        see(&mut watch, 0, Instant::from_seconds(1), &mut dice);
+        let downs = [2, 5, 8].map(|at| see(&mut watch, 2, Instant::from_seconds(at), &mut dice));
+        assert_eq!(downs, [0, 0, 2]);
+    }
+
+    #[test]
+    fn a_probe_that_tells_nothing_ends_the_first_round_and_leaves_the_state_for_a_while() {
+        let mut watch = watch(1);
+        let mut dice = Dice::from_number(1);
+        let (key, believed) = ("tcp 192.0.2.0:443", Duration::from_secs(20));
+        assert_eq!(watch.pass(key, believed, Instant::ZERO, &mut dice), None);
+        assert!(watch.is_first_round_over());
+        watch.observe(key, Sighting::Failure, Instant::from_seconds(1), &mut dice);
+        assert_eq!(watch.pass(key, believed, Instant::from_seconds(20), &mut dice), None);
+        assert_eq!(watch.tracker(key).unwrap().state(), State::Down);
+        assert_eq!(watch.pass(key, believed, Instant::from_seconds(21), &mut dice), Some(State::Unknown));
     }
 
     #[test]

@@ -1,0 +1,153 @@
+//! The gate in a worker's turn: who is let in, with which cookie, and which responses leave.
+//!
+//! Before a query is parsed it is counted by the limits of queries; when its response is known, by those of
+//! responses. Where either says no, the client is told in brief to come again, over TCP or with a cookie, now and
+//! then; mostly it is told nothing.
+
+use super::{Next, Waiter, Worker};
+use crate::base::Instant;
+use crate::base::tally::Event;
+use crate::chain::{Answer, Asker, Carrier};
+use crate::dns::cookie::{Examined, WholeCookie};
+use crate::dns::wire::glance::opt_of;
+use crate::dns::wire::{BriefOpt, Glance, cut_short, glance};
+use crate::dns::{Ede, EdeCode, Rcode};
+use crate::handlers::gate::Release;
+
+/// What a query says of its sender beside the question.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// DO, if there is an OPT record.
+    opt: Option<bool>,
+    /// The cookie, if there is one and we use them.
+    cookie: Option<Examined>,
+}
+
+impl Standing {
+    /// What the response's cookie option holds.
+    pub(super) fn reply_cookie(&self) -> Option<&WholeCookie> {
+        self.cookie.as_ref().map(|cookie| &cookie.reply)
+    }
+
+    fn has_valid_cookie(&self) -> bool {
+        self.cookie.is_some_and(|cookie| cookie.is_valid)
+    }
+}
+
+impl<R> Worker<R> {
+    /// Tells the time of day at `now`, in seconds since 1970, which cookies are made with. To be told again now and
+    /// then, as the machine's clock may be set.
+    pub fn tell_wall(&mut self, now: Instant, wall_seconds: u64) {
+        self.wall_ahead = wall_seconds.wrapping_sub(now.seconds());
+    }
+
+    /// The first look at a datagram and its sender.
+    pub(super) fn look(&self, datagram: &[u8], asker: &Asker, now: Instant) -> (Glance, Standing) {
+        let glance = glance(datagram, self.finished.keyed());
+        let (opt, cookie) = match &glance {
+            Glance::Plain(glanced) => (glanced.udp_size.map(|_| glanced.dnssec_ok), glanced.cookie(datagram)),
+            Glance::Unsure => opt_of(datagram).map_or((None, None), |(dnssec_ok, cookie)| (Some(dnssec_ok), cookie)),
+            Glance::Silence(_) => (None, None),
+        };
+        let wall = now.seconds().wrapping_add(self.wall_ahead) as u32;
+        let cookie = cookie.and_then(|data| self.house.cookies.examine(data, asker.address.ip(), wall));
+        (glance, Standing { opt, cookie })
+    }
+
+    /// Counts a query, before it is parsed; what becomes of it, if that is settled here.
+    pub(super) fn admit(
+        &mut self,
+        datagram: &[u8],
+        asker: &Asker,
+        standing: &Standing,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Next> {
+        let address = asker.address.ip();
+        if self.house.limits.is_denied(address) {
+            self.tally.count(Event::SilenceDenied);
+            return Some(Next::Silence);
+        }
+        if let Some(cookie) = standing.cookie.filter(|cookie| cookie.is_complete) {
+            self.tally.count(if cookie.is_valid { Event::CookiesValid } else { Event::CookiesInvalid });
+        }
+        let is_proven = asker.carrier == Carrier::Tcp || standing.has_valid_cookie();
+        let admission = self.house.limits.admit(address, is_proven, now);
+        if admission.would_be_refused {
+            self.tally.count(Event::QueriesWouldBeLimited);
+        }
+        let slip = admission.refused?;
+        self.tally.count(Event::QueriesLimited);
+        out.clear();
+        out.extend_from_slice(datagram);
+        Some(match asker.carrier {
+            Carrier::Udp => self.slip(standing, slip, out),
+            // A connection has nowhere else to go, and waits until it is told so.
+            Carrier::Tcp => self.send_brief(Rcode::REFUSED, false, standing, Event::SilenceLimited, out),
+        })
+    }
+
+    /// Counts the response in `out`, about `account` and with `rcode`; it is sent unless it is one too many.
+    pub(super) fn release(
+        &mut self,
+        asker: &Asker,
+        standing: &Standing,
+        (account, rcode): (u64, Rcode),
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
+        match self.house.limits.release(asker, standing.has_valid_cookie(), account, now) {
+            Release::Sent => {}
+            Release::WouldBeKept => self.tally.count(Event::ResponsesWouldBeLimited),
+            Release::Kept { slip } => {
+                self.tally.count(Event::ResponsesLimited);
+                return self.slip(standing, slip, out);
+            }
+        }
+        self.count_response(rcode);
+        Next::Respond
+    }
+
+    /// Answers one in `slip` limited clients over UDP, whose query or response stands in `out`: those with a cookie,
+    /// but not ours, by the one to come back with (RFC 7873 §5.2.3), others by TC=1.
+    fn slip(&mut self, standing: &Standing, slip: u32, out: &mut Vec<u8>) -> Next {
+        // By chance, so that nobody can arrange for the others to be those who get nothing.
+        if slip == 0 || self.dice.below(u64::from(slip)) != 0 {
+            out.clear();
+            self.tally.count(Event::SilenceLimited);
+            return Next::Silence;
+        }
+        if standing.cookie.is_some_and(|cookie| !cookie.is_valid) {
+            self.send_brief(Rcode::BADCOOKIE, false, standing, Event::BadCookies, out)
+        } else {
+            self.send_brief(Rcode::NOERROR, true, standing, Event::Slipped, out)
+        }
+    }
+
+    fn send_brief(
+        &self,
+        rcode: Rcode,
+        is_truncated: bool,
+        standing: &Standing,
+        event: Event,
+        out: &mut Vec<u8>,
+    ) -> Next {
+        let opt = standing.opt.map(|dnssec_ok| BriefOpt { dnssec_ok, cookie: standing.reply_cookie().copied() });
+        if !cut_short(out, rcode, is_truncated, opt) {
+            out.clear();
+            self.tally.count(Event::SilenceLimited);
+            return Next::Silence;
+        }
+        self.tally.count(event);
+        self.count_response(rcode);
+        Next::Respond
+    }
+
+    /// Answers a client whose place newer ones take: silence would only make it ask again, and leave it where it was.
+    pub(super) fn crowd_out(&mut self, mut waiter: Waiter<R>, now: Instant) {
+        self.tally.count(Event::CrowdedOut);
+        let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
+        let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
+        self.respond_late(waiter, &answer, now);
+    }
+}
