@@ -8,6 +8,13 @@ pub const ROWS: &[Row] = &[
     Row { id: "R14", what: "poison matrix (stories)", measure: poison, has_peers: false, limit_s: 600 },
     Row { id: "R16", what: "ghost domains, stretched TTLs (stories)", measure: ghosts, has_peers: false, limit_s: 600 },
     Row { id: "R18", what: "loss of 10, 30, 50 % (stories)", measure: loss, has_peers: false, limit_s: 600 },
+    Row {
+        id: "R32",
+        what: "answers follow the members' health (binary)",
+        measure: health,
+        has_peers: false,
+        limit_s: 600,
+    },
     Row { id: "R35", what: "the same answers as the peers", measure: differential, has_peers: false, limit_s: 900 },
 ];
 
@@ -74,6 +81,16 @@ fn loss(_: &str) -> Vec<Figure> {
         figures.push(at_most("upstream a query", sent.unwrap_or(f64::INFINITY), each));
     }
     figures
+}
+
+fn health(_: &str) -> Vec<Figure> {
+    let (is_ok, text) = run(&["health"], "");
+    let line = text.lines().find(|line| line.starts_with("test result: ")).unwrap_or_default();
+    let passed = line.split(" passed").next().and_then(|part| part.split_whitespace().last()?.parse().ok());
+    vec![
+        at_least("no member known dead is named, and no pool is empty", f64::from(u8::from(is_ok)), 1.0),
+        at_least("tests", passed.unwrap_or(0.0), 2.0),
+    ]
 }
 
 fn differential(_: &str) -> Vec<Figure> {

@@ -169,38 +169,49 @@ fn message(shape: Shape, size: usize) -> Vec<u8> {
     }
 }
 
-/// Nanoseconds an octet to parse and compose: the least of many runs, since others use the machine too.
-fn price(bytes: &[u8]) -> f64 {
+/// Nanoseconds an octet to do `work`: the least of many runs, since others use the machine too.
+fn price(bytes: &[u8], work: impl Fn()) -> f64 {
     let mut best = f64::INFINITY;
     let rounds = (200_000 / bytes.len()).max(2);
-    for _ in 0..20 {
+    for _ in 0..10 {
         let begun = Instant::now();
-        for _ in 0..rounds {
-            let message = Message::parse(std::hint::black_box(bytes)).expect("composed before");
-            let mut out = Vec::with_capacity(bytes.len());
-            message.compose(&mut out, 65_535).expect("it fitted before");
-            std::hint::black_box(out);
-        }
+        (0..rounds).for_each(|_| work());
         best = best.min(begun.elapsed().as_secs_f64() * 1e9 / (rounds * bytes.len()) as f64);
     }
     best
 }
 
+fn parsing(bytes: &[u8]) -> f64 {
+    price(bytes, || drop(std::hint::black_box(Message::parse(std::hint::black_box(bytes)))))
+}
+
+fn composing(bytes: &[u8]) -> f64 {
+    let message = Message::parse(bytes).expect("composed before");
+    price(bytes, || {
+        let mut out = Vec::with_capacity(bytes.len());
+        message.compose(&mut out, 65_535).expect("it fitted before");
+        std::hint::black_box(out);
+    })
+}
+
 fn shapes(_: &str) -> Vec<Figure> {
-    let (mut worst, mut at, mut bend, mut bent) = (0.0f64, 0, 0.0f64, 0);
-    for (number, shape) in SHAPES.into_iter().enumerate() {
-        let (small, large) = (price(&message(shape, 4_000)), price(&message(shape, 60_000)));
-        if large > worst {
-            (worst, at) = (large, number + 1);
+    let mut figures = Vec::new();
+    let works: [(&str, fn(&[u8]) -> f64); 2] = [("parsing", parsing), ("composing", composing)];
+    for (what, work) in works {
+        let (mut worst, mut at, mut bend, mut bent) = (0.0f64, 0, 0.0f64, 0);
+        for (number, shape) in SHAPES.into_iter().enumerate() {
+            let (small, large) = (work(&message(shape, 4_000)), work(&message(shape, 60_000)));
+            if large > worst {
+                (worst, at) = (large, number + 1);
+            }
+            if large / small > bend {
+                (bend, bent) = (large / small, number + 1);
+            }
         }
-        if large / small > bend {
-            (bend, bent) = (large / small, number + 1);
-        }
+        figures.push(at_most(&format!("{what}, ns an octet, worst shape ({at})"), worst, 5.0));
+        figures.push(at_most(&format!("{what}, 60 kB against 4 kB, times linear, worst shape ({bent})"), bend, 1.3));
     }
-    vec![
-        at_most(&format!("ns an octet, worst shape ({at})"), worst, 5.0),
-        at_most(&format!("60 kB against 4 kB, times linear, worst shape ({bent})"), bend, 1.3),
-    ]
+    figures
 }
 
 fn resident() -> u64 {
