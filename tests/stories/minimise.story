@@ -116,28 +116,3 @@ story: the steps of a chain of aliases are those of one name
   ask a.b.c.d.e.f.g.h.one.test. TXT
   expect NOERROR
   expect sent <= 16
-
-story: a name server's name is asked for as a whole
-  server 192.0.2.2 zone test.
-    out.test. NS ns.deep.corp.test.
-  server 192.0.2.3 zone corp.test.
-    ns.deep.corp.test. A 192.0.2.4
-  server 192.0.2.4 zone out.test.
-    www.out.test. A 192.0.2.78
-  ask www.out.test. A
-  expect NOERROR
-  expect answer www.out.test. A 192.0.2.78
-  expect seen 192.0.2.3 ns.deep.corp.test. A
-  expect unseen 192.0.2.3 deep.corp.test. A
-
-story: when strict a name server's name is shown label by label too
-  config minimisation strict
-  server 192.0.2.2 zone test.
-    out.test. NS ns.deep.corp.test.
-  server 192.0.2.3 zone corp.test.
-    ns.deep.corp.test. A 192.0.2.4
-  server 192.0.2.4 zone out.test.
-    www.out.test. A 192.0.2.78
-  ask www.out.test. A
-  expect answer www.out.test. A 192.0.2.78
-  expect seen 192.0.2.3 deep.corp.test. A

@@ -74,14 +74,7 @@ impl Resolver {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let Some(stand) = &mut walk.stand else { return };
         let mut labels = walk.name.label_count();
-        let is_minimising = match self.settings.minimisation {
-            Minimisation::Off => false,
-            // The names of name servers are no secret of the client's, and a referral to a hundred of them must not
-            // cost their zone's servers a step more each (NXNS).
-            Minimisation::Relaxed => walk.depth == 0,
-            Minimisation::Strict => true,
-        };
-        if is_minimising {
+        if self.settings.minimisation != Minimisation::Off {
             labels = walk.shown.next(&walk.name, stand.known_labels);
             // What memory knows of the names between need not be asked.
             while labels < walk.name.label_count() {
