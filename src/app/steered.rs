@@ -22,6 +22,15 @@ pub fn helm(config: &Steering, before: &Helm) -> Result<Helm, String> {
     })
 }
 
+/// Compiles what depends on places; where that cannot be, the log says so and places are looked up.
+pub fn compile(helm: &Helm) {
+    if let Err(faults) = helm.compile() {
+        for (owner, fault) in faults {
+            tracing::warn!("{owner}: {fault}; its places are looked up");
+        }
+    }
+}
+
 /// What stands in each zone for its steered names.
 pub(super) fn records(config: &Steering) -> BTreeMap<Name, Vec<Chosen>> {
     let mut by_zone: BTreeMap<Name, Vec<Chosen>> = BTreeMap::new();

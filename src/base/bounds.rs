@@ -323,8 +323,23 @@ bounds! {
     /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
     /// steering rules), and another member may have what this one lacks.
     STEERED_DENIAL_TTL: u32 = 10;
+    /// Different pairs of pool and policy that are compiled with the databases of places; names beyond them look their
+    /// places up.
+    COMPILED_POLICIES_MAX: usize = 64;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
+    /// Networks inside the prefixes of its clients that a simulation looks at, beside one for each.
+    SIMULATED_NETWORKS: usize = 200_000;
+    /// Draws of a simulation for all networks together, where no odds are known; at least 16 for each.
+    SIMULATED_DRAWS: usize = 100_000;
+    /// Selections of a simulation for the loss of members.
+    SIMULATED_LOSSES: usize = 8_000_000;
+    /// Prefixes of client subnets that are proved of one steered name.
+    PROVED_PREFIXES: usize = 4_000;
+    /// Addresses tried inside each of them.
+    PROVED_INSIDE: usize = 64;
+    /// Clients of a simulation.
+    SIMULATED_CLIENTS: usize = 2_000_000;
     /// Health that was saved longer ago than this is not believed any more.
     SAVED_HEALTH_AGE_MAX: Duration = Duration::from_secs(600);
 }

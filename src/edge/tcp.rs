@@ -20,6 +20,7 @@ use super::mailbox::{Full, Reply};
 use crate::base::collections::{Map, keyed};
 use crate::base::{Dice, Network, bounds};
 use crate::chain::{Asker, Carrier};
+use crate::dns::wire::Frames;
 
 /// Pause after the system refused to accept: it has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -250,8 +251,8 @@ struct Connection<S> {
     asker: Asker,
     submit: S,
     place: TcpPlace,
-    /// Octets received that are no whole message yet, or must wait for places.
-    received: Vec<u8>,
+    /// What was received and is no whole message yet, or must wait for places.
+    received: Frames,
     /// Answers with their lengths; those before `written` are out.
     unsent: Vec<u8>,
     written: usize,
@@ -282,7 +283,7 @@ where
             writer,
             asker: Asker { address: peer, local: Some(local), carrier: Carrier::Tcp, may_recurse: false },
             submit,
-            received: Vec::new(),
+            received: Frames::default(),
             unsent: Vec::new(),
             written: 0,
             in_flight: 0,
@@ -377,7 +378,7 @@ where
                     self.progress = PROGRESS;
                     self.postpone();
                 }
-                self.received.extend_from_slice(room.get(..length).unwrap_or(&[]));
+                self.received.push(room.get(..length).unwrap_or(&[]));
                 self.take_queries();
             }
             Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
@@ -388,26 +389,17 @@ where
 
     /// Submits the whole messages received, as far as there is room.
     fn take_queries(&mut self) {
-        let mut taken = 0;
         while self.may_take() && !self.is_closing {
-            let rest = self.received.get(taken..).unwrap_or(&[]);
-            let Some((length, rest)) = rest.split_first_chunk::<2>() else { break };
-            let length = usize::from(u16::from_be_bytes(*length));
-            if length == 0 {
+            let Some(message) = self.received.take() else { break };
+            if message.is_empty() {
                 self.is_closing = true;
                 break;
             }
-            let Some(message) = rest.get(..length) else { break };
-            taken += 2 + length;
             self.in_flight += 1;
             let reply = Reply::Tcp(TcpReply { connection: Some(self.sender.clone()) });
             // Where it is refused, the reply is dropped with it, which closes the connection.
             drop((self.submit)(message.to_vec(), self.asker, reply));
             self.postpone();
-        }
-        self.received.drain(..taken);
-        if self.received.is_empty() && self.received.capacity() > KEPT_ROOM {
-            self.received = Vec::new();
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::mailbox::{ExchangeFault, Letter, Mailbox};
 use crate::base::collections::{Keyed, Map, keyed};
 use crate::base::{Dice, bounds};
+use crate::dns::wire::Frames;
 
 /// How often a query may find its connection closed before it was written.
 const HANDOVERS: u8 = 2;
@@ -172,7 +173,8 @@ async fn run(all: UpstreamTcp, number: u64, server: SocketAddr, mut orders: mpsc
             stream.set_nodelay(true).ok();
             let waiting = Map::with_hasher(all.0.hasher.clone());
             let unsent = Vec::new();
-            let mut connection = Connection { stream, dice, waiting, unsent, received: Vec::new(), sent: 0, strays: 0 };
+            let received = Frames::default();
+            let mut connection = Connection { stream, dice, waiting, unsent, received, sent: 0, strays: 0 };
             let fault = connection.converse(&mut orders).await;
             for (_, (_, order)) in connection.waiting.drain() {
                 order.deliver(Err(fault));
@@ -200,7 +202,7 @@ struct Connection {
     /// Exchanges without a response by the id on the wire, each with the id that it had.
     waiting: Map<u16, (u16, Order)>,
     unsent: Vec<u8>,
-    received: Vec<u8>,
+    received: Frames,
     sent: u32,
     strays: u32,
 }
@@ -292,15 +294,12 @@ impl Connection {
         let mut room = [0; READ_STEP];
         match self.stream.try_read(&mut room) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(length) => self.received.extend_from_slice(room.get(..length).unwrap_or(&[])),
+            Ok(length) => self.received.push(room.get(..length).unwrap_or(&[])),
             Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(fault) => return Err(fault),
         }
-        let (mut taken, mut delivered) = (0, 0);
-        while let Some((length, rest)) = self.received.get(taken..).and_then(|rest| rest.split_first_chunk::<2>()) {
-            let length = usize::from(u16::from_be_bytes(*length));
-            let Some(message) = rest.get(..length) else { break };
-            taken += 2 + length;
+        let mut delivered = 0;
+        while let Some(message) = self.received.take() {
             let found = message.first_chunk::<2>().and_then(|id| self.waiting.remove(&u16::from_be_bytes(*id)));
             let Some((own, order)) = found else {
                 self.strays += 1;
@@ -315,10 +314,6 @@ impl Connection {
             }
             order.deliver(Ok(message));
             delivered += 1;
-        }
-        self.received.drain(..taken);
-        if self.received.is_empty() {
-            self.received.shrink_to(READ_STEP);
         }
         Ok(delivered)
     }

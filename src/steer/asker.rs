@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::compile::Found;
 use super::hashing::{hash_words, unit};
 use super::place::Place;
 use crate::base::{Dice, Instant, Network};
@@ -35,6 +36,8 @@ pub struct Asker<'a> {
     pub place: &'a Place,
     /// The prefix length within which everybody has that place.
     pub place_scope: Scope,
+    /// What a compiled location part says of the subject, if there is one.
+    pub found: Option<Found<'a>>,
     /// The name asked for, hashed.
     pub name: u64,
     /// The moment, for ages.
@@ -43,7 +46,8 @@ pub struct Asker<'a> {
     pub wall: u64,
     /// Nobody will use this answer: stages remember nothing of it.
     pub is_rehearsal: bool,
-    /// Set where draws must agree among nodes, families and repeats: the seed that they share.
+    /// Set where draws must agree among nodes, families and repeats: the seed that they share. One that is set
+    /// already when a selection begins is kept.
     pub agreed: Option<u64>,
 }
 

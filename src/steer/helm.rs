@@ -8,9 +8,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+
 use super::asker::{Asker, Scope};
+use super::atlas::Atlas;
 use super::client::{Client, Unknown};
+use super::compile::{CompileFault, Compiled};
 use super::hashing::hash_bytes;
+use super::location::LocationPolicy;
 use super::place::{Locator, Place};
 use super::policy::{PolicyFault, StageSpec};
 use super::pool::Pool;
@@ -18,7 +23,7 @@ use super::scene::Scene;
 use super::selection::{Selection, Steering, Terms};
 use super::subject::{ScopeCap, Subject};
 use crate::base::collections::{Keyed, Map};
-use crate::base::{Dice, Instant};
+use crate::base::{Dice, Instant, bounds};
 use crate::dns::{ClientSubnet, Name, RecordType, RrSet};
 
 /// The types that a member can answer.
@@ -74,6 +79,15 @@ pub struct Steered {
     orders: Orders,
     steering: Steering,
     locates: bool,
+    /// The places, and what the policy makes of them; until it is compiled the stages decide by the places themselves.
+    chart: ArcSwapOption<Chart>,
+}
+
+/// What a policy makes of all the places there are. Both are of one build, so no answer mixes two.
+#[derive(Debug)]
+struct Chart {
+    atlas: Arc<Atlas>,
+    compiled: Arc<Compiled>,
 }
 
 impl Steered {
@@ -84,7 +98,7 @@ impl Steered {
             steering.inherit(&before.steering);
         }
         let locates = orders.need_places();
-        Ok(Self { orders, steering, locates })
+        Ok(Self { orders, steering, locates, chart: ArcSwapOption::empty() })
     }
 
     /// The name.
@@ -230,8 +244,11 @@ impl Helm {
         let of_subnet = of_subnet.and_then(|subnet| Subject::of_subnet(&subnet, cap));
         let subject = of_subnet.unwrap_or_else(|| Subject::of_address(call.resolver));
         let is_placed = of_subnet.is_some() || client != Client::Ecs;
+        let chart = steered.chart.load();
+        let chart = chart.as_ref().filter(|_| is_placed);
         let (place, place_scope) = if steered.locates && is_placed {
-            self.locate(&subject, of_subnet.is_some() && steered.orders.unknown == Unknown::Resolver, call.resolver)
+            let atlas = chart.map_or_else(|| self.scene.atlas(), |chart| Arc::clone(&chart.atlas));
+            locate(&atlas, &subject, of_subnet.is_some() && steered.orders.unknown == Unknown::Resolver, call.resolver)
         } else {
             (Place::default(), Scope::ALL)
         };
@@ -241,6 +258,7 @@ impl Helm {
             resolver: call.resolver,
             place: &place,
             place_scope,
+            found: chart.map(|chart| chart.compiled.find(subject.address())),
             name: hash_bytes(0, call.name.lowered().wire()),
             now: call.now,
             wall: self.scene.wall(call.now),
@@ -254,19 +272,61 @@ impl Helm {
         Bearing { selection, scope, subject: subject.address(), place }
     }
 
-    /// Where the subject is; where that is unknown and the policy wants it so, where the resolver is. The scope stays
-    /// that of the hole: its clients have the resolver's place in common.
-    fn locate(&self, subject: &Subject, resolver_counts: bool, resolver: IpAddr) -> (Place, Scope) {
+    /// Compiles what depends on places anew, for every name of which the places or the policy have changed. Takes up to
+    /// some seconds where databases are large, so it is not for workers: these go on meanwhile as before.
+    ///
+    /// # Errors
+    /// The names whose policies cannot be compiled; they go on by the places themselves.
+    pub fn compile(&self) -> Result<(), Vec<(Name, CompileFault)>> {
         let atlas = self.scene.atlas();
-        let (place, length) = atlas.locate(subject.address()).unwrap_or_default();
-        let place = if place.is_unknown() && resolver_counts {
-            let resolver = Subject::of_address(resolver).address();
-            atlas.locate(resolver).map_or(place, |(place, _)| place)
-        } else {
-            place
-        };
-        (place, Scope(length))
+        let mut charts: Vec<(&LocationPolicy, Arc<Chart>)> = Vec::new();
+        let (mut due, mut faults) = (Vec::new(), Vec::new());
+        for steered in self.names.values() {
+            let Some(location) = steered.steering.location() else { continue };
+            // Who counts for an unknown place is not known before the query; rules by network alone have no places.
+            if steered.orders.unknown == Unknown::Resolver || !steered.locates {
+                continue;
+            }
+            match steered.chart.load_full().filter(|chart| Arc::ptr_eq(&chart.atlas, &atlas)) {
+                Some(chart) if charts.iter().all(|(known, _)| *known != location) => charts.push((location, chart)),
+                Some(_) => {}
+                None => due.push((steered, location)),
+            }
+        }
+        for (steered, location) in due {
+            let known = charts.iter().find(|(known, _)| *known == location).map(|(_, chart)| Arc::clone(chart));
+            let chart = match known {
+                Some(chart) => Some(chart),
+                None if charts.len() >= bounds::COMPILED_POLICIES_MAX => None,
+                None => match Compiled::new(&atlas, location) {
+                    Ok(compiled) => {
+                        let chart = Arc::new(Chart { atlas: Arc::clone(&atlas), compiled: Arc::new(compiled) });
+                        charts.push((location, Arc::clone(&chart)));
+                        Some(chart)
+                    }
+                    Err(fault) => {
+                        faults.push((steered.owner().clone(), fault));
+                        None
+                    }
+                },
+            };
+            steered.chart.store(chart);
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
+}
+
+/// Where the subject is; where that is unknown and the policy wants it so, where the resolver is. The scope stays that
+/// of the hole: its clients have the resolver's place in common.
+fn locate(atlas: &Atlas, subject: &Subject, resolver_counts: bool, resolver: IpAddr) -> (Place, Scope) {
+    let (place, length) = atlas.locate(subject.address()).unwrap_or_default();
+    let place = if place.is_unknown() && resolver_counts {
+        let resolver = Subject::of_address(resolver).address();
+        atlas.locate(resolver).map_or(place, |(place, _)| place)
+    } else {
+        place
+    };
+    (place, Scope(length))
 }
 
 #[cfg(test)]

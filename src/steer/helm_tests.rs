@@ -86,3 +86,197 @@ fn a_zone_has_every_type_that_some_member_or_the_fallback_answers() {
     orders.fallback = None;
     assert_eq!(types(&orders), [(RecordType::CNAME, 1)]);
 }
+
+/// A number from `dice` below `bound`.
+fn below(dice: &mut Dice, bound: u64) -> u64 {
+    dice.below(bound)
+}
+
+fn angle(dice: &mut Dice, half: f64) -> f64 {
+    (dice.bits() as f64 / u64::MAX as f64 * 2.0 - 1.0) * half
+}
+
+const CODES: [(&str, &str); 5] = [("EU", "DE"), ("EU", "FR"), ("NA", "US"), ("AS", "JP"), ("OC", "AU")];
+
+/// Places with and without coordinates, in networks of all lengths, one within the other, with holes and systems.
+fn random_atlas(dice: &mut Dice) -> Atlas {
+    let mut places: Vec<Place> = Vec::new();
+    for _ in 0..40 {
+        let (continent, country) = CODES[dice.index(CODES.len())];
+        let mut place = Place { continent: continent.parse().ok(), country: country.parse().ok(), ..Place::default() };
+        if below(dice, 3) > 0 {
+            (place.latitude, place.longitude) = (Some(angle(dice, 90.0)), Some(angle(dice, 180.0)));
+        }
+        place.asn = (below(dice, 4) == 0).then(|| 64_500 + below(dice, 3) as u32);
+        places.push(place);
+    }
+    let networks: Vec<(u32, u8, u32)> = (0..400)
+        .map(|_| {
+            let length = 4 + below(dice, 24) as u8;
+            (dice.bits() as u32 & (u32::MAX << (32 - length)), length, below(dice, 40) as u32)
+        })
+        .collect();
+    let v4 = crate::steer::spans::Spans::of_networks(networks);
+    Atlas::of([crate::steer::Source { places, v4, v6: crate::steer::spans::Spans::unknown() }])
+}
+
+fn random_orders(dice: &mut Dice) -> Orders {
+    use crate::steer::stages::nearest::Within;
+    use crate::steer::stages::rules::{On, Rule};
+    let count = 1 + dice.index(9);
+    let names: Vec<String> = (0..count).map(|at| format!("m{at}")).collect();
+    let members = names.iter().map(|name| {
+        let mut member = member(name, if below(dice, 8) == 0 { 0.0 } else { 1.0 });
+        if below(dice, 8) > 0 {
+            member.place = Place::at(angle(dice, 90.0), angle(dice, 180.0));
+        }
+        member
+    });
+    let pool = Arc::new(pool_of(members.collect()));
+    let some = |dice: &mut Dice, most: usize| -> Vec<Box<str>> {
+        let mut some: Vec<Box<str>> =
+            (0..dice.index(most + 1)).map(|_| names[dice.index(count)].as_str().into()).collect();
+        some.sort();
+        some.dedup();
+        some
+    };
+    let mut rules = Vec::new();
+    let geos = ["EU", "NA", "NA-US", "EU-DE"].map(|code| On::Geo(code.parse().unwrap()));
+    let networks = ["16.0.0.0/4", "18.0.0.0/9", "200.1.0.0/16"].map(|network| On::Network(network.parse().unwrap()));
+    for on in geos.into_iter().chain(networks).chain([On::Asn(64_500), On::Default]) {
+        if below(dice, 3) == 0 {
+            let bias = some(dice, 1).into_iter().map(|name| (name, angle(dice, 90.0))).collect();
+            rules.push(Rule { on, prefer: some(dice, 2), exclude: some(dice, 2), bias });
+        }
+    }
+    let within = match below(dice, 3) {
+        0 => Within::Equal,
+        1 => Within::Share(0.2),
+        _ => Within::Kilometres(900.0),
+    };
+    let bias = some(dice, 2).into_iter().map(|name| (name, angle(dice, 60.0))).collect();
+    let nearest = StageSpec::Nearest { within, bias, fallback: some(dice, 2) };
+    let stages = match below(dice, 3) {
+        0 => vec![nearest],
+        1 => vec![StageSpec::Rules(rules), nearest],
+        _ => vec![StageSpec::Rules(rules), nearest, StageSpec::First(2)],
+    };
+    let terms = Terms { answers: 1 + dice.index(2), ..Terms::default() };
+    Orders { pool, stages, terms, ..orders("a.example.", &["x"]) }
+}
+
+fn at(helm: &Helm, address: u32) -> Bearing {
+    let name = "a.example.".parse().unwrap();
+    let subnet = ClientSubnet::of_address(std::net::Ipv4Addr::from_bits(address).into());
+    let resolver = "192.0.2.7".parse().unwrap();
+    let call = Call { name: &name, resolver, subnet: Some(subnet), now: Instant::ZERO, is_rehearsal: false };
+    helm.steer(helm.find(&name).unwrap(), &call, &mut Dice::from_number(1))
+}
+
+/// An address that a client on the Internet can have.
+fn client(dice: &mut Dice) -> u32 {
+    loop {
+        let address = dice.bits() as u32;
+        if crate::steer::subject::is_global_unicast(std::net::Ipv4Addr::from_bits(address).into()) {
+            return address;
+        }
+    }
+}
+
+#[test]
+fn a_compiled_policy_chooses_as_its_stages_do_whoever_is_down() {
+    use crate::steer::health::{Board, Standing, State};
+    let mut compiled_scopes = 0;
+    for seed in 0..150 {
+        let mut dice = Dice::from_number(seed);
+        let scene = scene();
+        scene.move_to(Arc::new(random_atlas(&mut dice)));
+        let idle = Helm::idle(scene, Some(ScopeCap::default()));
+        let orders = random_orders(&mut dice);
+        let plain = Helm::relieve(&idle, idle.ecs, [orders.clone()]).unwrap();
+        let compiled = Helm::relieve(&idle, idle.ecs, [orders.clone()]).unwrap();
+        compiled.compile().unwrap();
+        for round in 0..4 {
+            let mut board = Board::default();
+            let down = Standing { state: State::Down, ..Standing::default() };
+            let told = |_| if below(&mut dice, 4) < round { down } else { Standing::default() };
+            let standings: Vec<Standing> = (0..orders.pool.members().len()).map(told).collect();
+            board.post(&orders.pool, standings.clone());
+            idle.scene.post(board);
+            for _ in 0..60 {
+                let address = client(&mut dice);
+                let (slow, fast) = (at(&plain, address), at(&compiled, address));
+                assert_eq!(
+                    (slow.selection.chosen(), slow.selection.outcome),
+                    (fast.selection.chosen(), fast.selection.outcome),
+                    "seed {seed}, {address:x}, {orders:?}, {standings:?}"
+                );
+                assert!(fast.scope <= slow.scope, "no scope is longer than what was looked at");
+                compiled_scopes += u32::from(fast.scope < slow.scope);
+            }
+        }
+    }
+    assert!(compiled_scopes > 0);
+}
+
+#[test]
+fn a_scope_holds_for_everybody_in_it_and_not_for_the_prefix_around_it() {
+    for seed in 0..12 {
+        let mut dice = Dice::from_number(1_000 + seed);
+        let scene = scene();
+        scene.move_to(Arc::new(random_atlas(&mut dice)));
+        let idle = Helm::idle(scene, Some(ScopeCap::default()));
+        let helm = Helm::relieve(&idle, idle.ecs, [random_orders(&mut dice)]).unwrap();
+        helm.compile().unwrap();
+        let steered = helm.find(&"a.example.".parse().unwrap()).unwrap();
+        if !steered.locates {
+            continue;
+        }
+        let chart = steered.chart.load_full().unwrap();
+        for _ in 0..10 {
+            let address = client(&mut dice);
+            let bearing = at(&helm, address);
+            let host = u32::MAX.checked_shr(u32::from(bearing.scope)).unwrap_or(0);
+            for _ in 0..1_000 {
+                let other = (address & !host) | (dice.bits() as u32 & host);
+                if crate::steer::subject::is_global_unicast(std::net::Ipv4Addr::from_bits(other).into()) {
+                    let theirs = at(&helm, other);
+                    assert_eq!(
+                        theirs.selection.chosen(),
+                        bearing.selection.chosen(),
+                        "seed {seed}, {address:x}, {other:x}"
+                    );
+                    assert_eq!(theirs.scope, bearing.scope);
+                }
+            }
+            // Minimal: the other half of the prefix around it is not all the same.
+            let find = |bits: u32| chart.compiled.find(std::net::Ipv4Addr::from_bits(bits).into());
+            let own = find(address & 0xFFFF_FF00);
+            if own.length > 0 && bearing.scope == own.length {
+                let sibling = find((address & !host) ^ (1 << (32 - own.length)));
+                assert!(sibling.length > own.length || sibling.ranking != own.ranking, "seed {seed}, {address:x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_pairs_share_a_compilation_and_another_atlas_makes_another() {
+    let mut dice = Dice::from_number(5);
+    let scene = scene();
+    scene.move_to(Arc::new(random_atlas(&mut dice)));
+    let nearest = || vec![StageSpec::from_word("nearest").unwrap()];
+    let both = ["a.example.", "b.example."].map(|owner| Orders { stages: nearest(), ..orders(owner, &["x", "y"]) });
+    let helm = Helm::relieve(&Helm::idle(Arc::clone(&scene), None), None, both).unwrap();
+    let charts =
+        || ["a.example.", "b.example."].map(|owner| helm.find(&owner.parse().unwrap()).unwrap().chart.load_full());
+    assert!(charts()[0].is_none());
+    helm.compile().unwrap();
+    let [one, other] = charts().map(Option::unwrap);
+    assert!(Arc::ptr_eq(&one, &other));
+    helm.compile().unwrap();
+    assert!(Arc::ptr_eq(&one, &charts()[0].clone().unwrap()), "nothing has changed");
+    scene.move_to(Arc::new(random_atlas(&mut dice)));
+    helm.compile().unwrap();
+    assert!(!Arc::ptr_eq(&one, &charts()[0].clone().unwrap()));
+}

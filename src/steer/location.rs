@@ -91,7 +91,8 @@ pub struct Ranked {
     /// The member's number.
     pub member: u16,
     /// Where the group ends that shares the clients if this member is the first one left: its members are those
-    /// from this position up to, not including, this one.
+    /// from this position up to, not including, this one. 0 where the client's own place did not decide the position:
+    /// whoever comes to choose among those decides by the place itself.
     pub reach: u16,
 }
 
@@ -163,18 +164,22 @@ impl LocationPolicy {
     /// is, so that it cuts no prefix.
     fn behind(&self, prefer: &[u16], kept: &[(u16, &Site)]) -> Vec<Ranked> {
         let mut ranking = in_order(prefer, kept);
-        let first = ranking.first().and_then(|first| self.sites.get(usize::from(first.member))?.point);
-        if let (Some(first), Some(_)) = (first, &self.nearest) {
-            let named = ranking.iter().filter(|ranked| prefer.contains(&ranked.member)).count();
-            let others = ranking.drain(named..).map(|ranked| ranked.member);
-            let others: Vec<u16> = others.collect();
-            ranking.extend(self.from(&first, named, others.into_iter()));
+        if self.nearest.is_none() {
+            return ranking;
+        }
+        let named = ranking.iter().filter(|ranked| prefer.contains(&ranked.member)).count();
+        match ranking.first().and_then(|first| self.sites.get(usize::from(first.member))?.point) {
+            Some(first) => {
+                let others: Vec<u16> = ranking.drain(named..).map(|ranked| ranked.member).collect();
+                ranking.extend(self.from(&first, others.into_iter()));
+            }
+            None => ranking.iter_mut().skip(named).for_each(|other| other.reach = 0),
         }
         ranking
     }
 
-    /// Members with coordinates by their distance from `first`, at positions from `at` on.
-    fn from(&self, first: &Point, at: usize, members: impl Iterator<Item = u16>) -> impl Iterator<Item = Ranked> {
+    /// Members with coordinates by their distance from `first`.
+    fn from(&self, first: &Point, members: impl Iterator<Item = u16>) -> impl Iterator<Item = Ranked> {
         let mut ordered: Vec<(f64, u16)> = members
             .filter_map(|member| {
                 let point = self.sites.get(usize::from(member))?.point?;
@@ -182,7 +187,7 @@ impl LocationPolicy {
             })
             .collect();
         ordered.sort_unstable_by(|one, two| one.0.total_cmp(&two.0).then(one.1.cmp(&two.1)));
-        (at..).zip(ordered).map(|(at, (_, member))| Ranked { member, reach: at as u16 + 1 })
+        ordered.into_iter().map(|(_, member)| Ranked { member, reach: 0 })
     }
 
     fn by_distance(
@@ -221,7 +226,7 @@ impl LocationPolicy {
         let first = ranking.first().and_then(|first| self.sites.get(usize::from(first.member))?.point);
         if let Some(first) = first {
             let others = ranked.get(head..).unwrap_or_default().iter().map(|&(_, member)| member);
-            ranking.extend(self.from(&first, head, others));
+            ranking.extend(self.from(&first, others));
         }
         ranking
     }

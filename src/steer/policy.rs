@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::asker::Key;
 use super::hashing::hash_bytes;
+use super::location::LocationPolicy;
 use super::pool::Pool;
+use super::selection::Terms;
 use super::stages::Stage;
 use super::stages::bandit::{Bandit, METRIC};
 use super::stages::cheapest::Cheapest;
@@ -15,6 +17,7 @@ use super::stages::fence::{Fence, OnEmpty, Same};
 use super::stages::first::First;
 use super::stages::healthy::Healthy;
 use super::stages::least_conn::LeastConn;
+use super::stages::located::{self, Located};
 use super::stages::nearest::{Nearest, Within};
 use super::stages::overflow::Overflow;
 use super::stages::p2c::P2c;
@@ -223,13 +226,20 @@ pub struct Plan {
     pub stages: Vec<Box<dyn Stage>>,
     /// How many members answer; none = not said by the policy.
     pub answers: Option<usize>,
+    /// What depends on the place and can be compiled, if anything does.
+    pub location: Option<LocationPolicy>,
 }
 
-/// Makes `stages` ready for `pool`. Healthy weight below `panic_below` (0 to 1) is not believed.
+/// Makes `stages` ready for `pool` on the name's terms.
 ///
 /// # Errors
 /// Every [`PolicyFault`] found.
-pub fn plan(stages: &[StageSpec], pool: &Pool, panic_below: f64, has_fallback: bool) -> Result<Plan, Vec<PolicyFault>> {
+pub fn plan(
+    stages: &[StageSpec],
+    pool: &Pool,
+    Terms { panic_below, answers: usual, .. }: Terms,
+    has_fallback: bool,
+) -> Result<Plan, Vec<PolicyFault>> {
     let healthy = Healthy {
         panic_below,
         by_tier: stages.iter().any(|stage| matches!(stage, StageSpec::Tier(_))),
@@ -245,13 +255,31 @@ pub fn plan(stages: &[StageSpec], pool: &Pool, panic_below: f64, has_fallback: b
     if answers == Some(0) {
         faults.push(PolicyFault::FirstOfNone);
     }
-    for spec in body {
+    let (begin, end) = located::span(body);
+    let mut located: Vec<Box<dyn Stage>> = Vec::new();
+    for (at, spec) in body.iter().enumerate() {
+        let into = if (begin..end).contains(&at) { &mut located } else { &mut ready };
         match bind(spec, pool, has_fallback) {
-            Ok(stage) => ready.extend(stage),
+            Ok(stage) => into.extend(stage),
             Err(found) => faults.extend(found),
         }
+        if at + 1 == end {
+            let behind = body.get(end..).unwrap_or_default();
+            let wanted = if behind.iter().any(takes_away) { usize::MAX } else { answers.unwrap_or(usual) };
+            let stages = std::mem::take(&mut located);
+            ready.push(Box::new(Located { stages, wanted, has_nearest: matches!(spec, StageSpec::Nearest { .. }) }));
+        }
     }
-    if faults.is_empty() { Ok(Plan { stages: ready, answers }) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let location = located::policy(body.get(begin..end).unwrap_or_default(), pool);
+    Ok(Plan { stages: ready, answers, location })
+}
+
+/// Whether the stage may take away those that a stage before it put first.
+const fn takes_away(spec: &StageSpec) -> bool {
+    !matches!(spec, StageSpec::Weighted | StageSpec::Shuffle | StageSpec::RoundRobin { .. } | StageSpec::Healthy)
 }
 
 fn bind(spec: &StageSpec, pool: &Pool, has_fallback: bool) -> Result<Option<Box<dyn Stage>>, Vec<PolicyFault>> {
@@ -358,7 +386,7 @@ mod tests {
     #[test]
     fn a_policy_begins_with_health_and_its_end_says_how_many_answer() {
         let pool = crowd(3);
-        let plan = plan(&[StageSpec::Weighted, StageSpec::First(2)], &pool, 0.0, false).unwrap();
+        let plan = plan(&[StageSpec::Weighted, StageSpec::First(2)], &pool, Terms::default(), false).unwrap();
         assert_eq!(plan.stages.iter().map(|stage| stage.name()).collect::<Vec<_>>(), ["healthy", "weighted"]);
         assert_eq!(plan.answers, Some(2));
     }
@@ -372,7 +400,7 @@ mod tests {
             StageSpec::Cohort { seed: "s".into(), key: Key::default(), split: vec![("g".into(), 1.0)] },
             StageSpec::First(0),
         ];
-        let faults = plan(&stages, &crowd(2), 0.0, false).unwrap_err();
+        let faults = plan(&stages, &crowd(2), Terms::default(), false).unwrap_err();
         assert_eq!(
             faults,
             [

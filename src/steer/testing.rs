@@ -25,6 +25,7 @@ pub(super) fn asker_at<'a>(address: &str, place: &'a Place) -> Asker<'a> {
         resolver: subject,
         place,
         place_scope: Scope(if place.is_unknown() { 0 } else { 16 }),
+        found: None,
         name: 1,
         now: Instant::from_seconds(1_000),
         wall: 1_700_000_000,

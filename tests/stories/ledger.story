@@ -121,3 +121,20 @@ story: another client's work is not charged for an attack
   finish good
   expect NOERROR
   finish bad
+
+story: large responses spend the octets of one question, and that ends it although few queries were sent
+  on 192.0.2.66 udp truncate
+  on 192.0.2.66 tcp name l1.evil.test. reply aa
+    answer l1.evil.test. CNAME l2.evil.test.
+    repeat 250 additional x{}.evil.test. TXT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+  on 192.0.2.66 tcp name l2.evil.test. reply aa
+    answer l2.evil.test. CNAME l3.evil.test.
+    repeat 250 additional x{}.evil.test. TXT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+  on 192.0.2.66 tcp name l3.evil.test. reply aa
+    answer l3.evil.test. CNAME l4.evil.test.
+    repeat 250 additional x{}.evil.test. TXT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+  ask l1.evil.test. A
+  expect SERVFAIL
+  expect ede 0 octets
+  expect counter bound_bytes 1
+  expect sent <= 8

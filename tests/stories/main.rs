@@ -13,6 +13,7 @@ mod generated;
 mod replay;
 mod script;
 mod server;
+mod steering;
 mod text;
 mod world;
 

@@ -81,7 +81,7 @@ impl Teller {
         if command.ends_with('.') {
             return self.add_record(&words);
         }
-        if !matches!(command, "answer" | "authority" | "additional") {
+        if !matches!(command, "answer" | "authority" | "additional" | "repeat") {
             self.scripted = None;
         }
         match command {

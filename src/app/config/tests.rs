@@ -56,7 +56,7 @@ fn the_built_in_configuration_is_the_defaults() {
     assert_eq!((zones_folder, identity), (None, Identity::default()));
     assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
-    assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap() }));
+    assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
     assert_eq!((workers, state), (4, None));
     assert_eq!(log, Log { level: tracing::Level::INFO, format: LogFormat::Text, queries_per_million: 0 });
     let recursion = recursion.unwrap();
@@ -400,7 +400,7 @@ fn what_is_probably_not_meant_is_a_lint() {
         (
             "admin: 192.0.2.1:9153",
             &[
-                "1:8: admin: lint: found 192.0.2.1:9153, which others can reach, better: a loopback address; elsewhere only /health, /ready and /metrics answer",
+                "1:8: admin: lint: found 192.0.2.1:9153, which others can reach, better: a loopback address or a `token_file`; without either only /health, /ready and /metrics answer",
             ],
         ),
         (

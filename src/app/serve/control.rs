@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::current::Current;
+use super::digest::digest;
 use super::files::Fingerprints;
 use super::lookout::Lookout;
 use super::places::Places;
@@ -233,7 +234,9 @@ impl Control {
         let places = held.places.read(&checked.config.steering, &helm)?;
         let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
         let scene = Arc::clone(helm.scene());
-        held.places.settle(places, &scene, || {});
+        let followed = Arc::clone(&authority);
+        held.places.settle(places, &scene, move || steered::compile(&followed.helm()));
+        steered::compile(&helm);
         // The board first, or nobody would know how new members stand.
         self.lookout.configure(&checked.config.steering);
         let names = helm.names().cloned().collect();
@@ -303,6 +306,12 @@ impl AdminHouse for Control {
             "counted": counted,
         });
         Box::pin(async move { status })
+    }
+
+    fn digest(&self) -> Task<'_, Value> {
+        let steering = self.held().config.steering.clone();
+        let scene = Arc::clone(self.keeper.authority().helm().scene());
+        Box::pin(async move { tokio::task::block_in_place(|| digest(&steering, &scene.board(), &scene.atlas())) })
     }
 
     fn reload(&self) -> Task<'_, Result<(), String>> {

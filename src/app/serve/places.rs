@@ -41,7 +41,7 @@ impl Places {
         Ok(Found::Other(wanted.to_vec(), Box::new(loaded)))
     }
 
-    /// Puts what was found into `scene` and follows its files; `changed` is called after each change. To be called
+    /// Puts what was found into `scene` and follows its files; `changed` is called after each change of these. To be called
     /// within the runtime.
     pub fn settle(&mut self, found: Found, scene: &Arc<Scene>, changed: impl Fn() + Send + Sync + 'static) {
         let Found::Other(databases, mut loaded) = found else { return };
@@ -52,7 +52,6 @@ impl Places {
             }
         }
         scene.move_to(Arc::new(std::mem::take(&mut loaded.atlas)));
-        changed();
         let scene = Arc::clone(scene);
         self.watch = (!databases.is_empty()).then(|| {
             GeoWatch::start(&databases, &loaded, move |atlas| match atlas {

@@ -18,6 +18,7 @@ use crate::steer::{Atlas, Source};
 use super::files::{self, FileWatch, Fingerprint};
 
 pub use layout::{BadFieldPath, FieldPath, Fields};
+pub use read::read_at_most;
 
 /// The database that comes with the program: `IPtoASN`'s countries, in the public domain (PDDL).
 static BUILTIN: &[u8] = include_bytes!("../../../geoip/country.mmdb");

@@ -22,7 +22,10 @@ pub(super) fn read(bytes: &[u8], fields: &Fields) -> Result<Source, GeoCause> {
 
 /// Reads the database in `bytes` unless it has more than `most` networks, those without data and those said twice
 /// included.
-pub(super) fn read_at_most(bytes: &[u8], fields: &Fields, most: usize) -> Result<Source, GeoCause> {
+///
+/// # Errors
+/// [`GeoCause`], save that of a file.
+pub fn read_at_most(bytes: &[u8], fields: &Fields, most: usize) -> Result<Source, GeoCause> {
     let format = |fault: MaxMindDbError| GeoCause::Format(fault.to_string());
     let reader = Reader::from_source(bytes).map_err(format)?;
     let mut layout = Layout::new(fields);

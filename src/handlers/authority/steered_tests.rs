@@ -349,7 +349,7 @@ fn a_rehearsal_tells_each_stage_and_leaves_no_trace() {
     let [choice] = choices.as_slice() else { panic!("{choices:?}") };
     assert_eq!(choice.health, [("fra".to_owned(), "DOWN"), ("syd".to_owned(), "HEALTHY")]);
     let stages: Vec<_> = choice.steps.iter().map(|step| (step.stage, step.before.len(), step.after.len())).collect();
-    assert_eq!(stages, [("healthy", 2, 1), ("nearest", 1, 1), ("first", 1, 1)]);
+    assert_eq!(stages, [("healthy", 2, 1), ("nearest", 1, 1), ("location", 1, 1), ("first", 1, 1)]);
     assert_eq!((choice.chosen.as_slice(), choice.place.as_str()), (&["syd".to_owned()][..], "EU-DE, 52.50 13.40"));
     let helm = world.authority.helm();
     let steered = helm.find(&"www.example.".parse().unwrap()).unwrap();

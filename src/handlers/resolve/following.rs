@@ -112,9 +112,7 @@ impl Resolver {
             Err(trouble) => {
                 walk.trouble = *trouble;
                 // The budget that ran out may have been another's: then we ask on our own account.
-                let is_shared =
-                    matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.queries() < bounds::UPSTREAM_QUERIES / 2;
-                if is_shared && around.now < walk.ledger.deadline() {
+                if matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.has_plenty(around.now) {
                     if let Some(stand) = &mut walk.stand {
                         stand.tried.clear();
                     }

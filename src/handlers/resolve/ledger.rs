@@ -93,6 +93,14 @@ impl Ledger {
         self.queries.load(Ordering::Relaxed)
     }
 
+    /// Whether there is plenty left at `now`: time, octets, and half of the queries.
+    #[must_use]
+    pub fn has_plenty(&self, now: Instant) -> bool {
+        now < self.deadline
+            && self.bytes.load(Ordering::Relaxed) <= bounds::UPSTREAM_BYTES
+            && self.queries() < bounds::UPSTREAM_QUERIES / 2
+    }
+
     /// Charges one upstream query.
     ///
     /// # Errors

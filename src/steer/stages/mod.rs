@@ -14,6 +14,7 @@ pub mod fence;
 pub mod first;
 pub mod healthy;
 pub mod least_conn;
+pub mod located;
 pub mod maglev;
 pub mod nearest;
 pub mod overflow;

@@ -1,6 +1,7 @@
 //! `nearest`: prefers members by their distance on the globe (R3).
 
 use super::{Asker, Candidates, Dice, Scope, Stage};
+use crate::steer::centroids;
 use crate::steer::place::Point;
 
 /// Places nearer together than a millimetre are one.
@@ -47,11 +48,9 @@ impl Nearest {
             biased(here.distance_km(&there), own + candidate.bias)
         });
         set.note_keys(|km| if km.is_finite() { format!("{km:.0} km") } else { "no place".to_owned() });
-        // Who has no place is never chosen for being near; rules still reach it, since they rank before.
+        // Who has no place is never chosen for being near; a rule may still ask for it.
         let placed = set.list().iter().any(|candidate| candidate.key.is_finite() && !candidate.is_gone);
-        let lead = set.list().first().map(|candidate| candidate.rank);
-        let is_led = set.list().iter().any(|candidate| Some(candidate.rank) != lead);
-        set.retain(|candidate| candidate.key.is_finite() || !placed || (is_led && Some(candidate.rank) == lead));
+        set.retain(|candidate| candidate.key.is_finite() || candidate.is_named || !placed);
         match self.within {
             Within::Equal => set.rank(|first, other| other - first <= SAME_PLACE_KM || first.total_cmp(&other).is_eq()),
             Within::Share(share) => set
@@ -74,7 +73,7 @@ impl Stage for Nearest {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, _: &mut Dice) -> Scope {
         set.retire_standbys();
-        match asker.place.point() {
+        match centroids::point_of(asker.place) {
             Some(here) => self.order_from(&here, set),
             None => self.order_by_fallback(set),
         }
@@ -143,6 +142,16 @@ mod tests {
     }
 
     #[test]
+    fn a_country_is_as_near_as_its_people() {
+        let place = Place { continent: "AS".parse().ok(), country: "MY".parse().ok(), ..Place::default() };
+        let all = order(&Nearest::default(), &world(), &asker_at("192.0.2.1", &place), &mut Dice::from_number(1));
+        assert_eq!(all[0], 2);
+        let place = Place { country: None, ..place };
+        let all = order(&Nearest::default(), &world(), &asker_at("192.0.2.1", &place), &mut Dice::from_number(1));
+        assert_eq!(all[0], 2);
+    }
+
+    #[test]
     fn the_first_is_the_nearest_by_the_haversine_formula() {
         let mut dice = Dice::from_number(11);
         let mut angle = |half: f64| (dice.bits() as f64 / u64::MAX as f64 * 2.0 - 1.0) * half;
@@ -167,5 +176,13 @@ mod tests {
             let best = places.iter().map(|place| haversine(&client, place)).fold(f64::INFINITY, f64::min);
             assert!(haversine(&client, &places[usize::from(first)]) - best < 0.001);
         }
+    }
+
+    #[test]
+    fn where_the_country_alone_is_known_its_middle_counts() {
+        let pool = world();
+        let place = Place { country: Some("SG".parse().unwrap()), ..Place::default() };
+        let mut dice = Dice::from_number(1);
+        assert_eq!(order(&Nearest::default(), &pool, &asker_at("192.0.2.1", &place), &mut dice)[0], 2);
     }
 }

@@ -217,6 +217,7 @@ impl Stage for Rules {
             set.note(None, || "everybody is excluded, so nobody is".to_owned());
         }
         for candidate in &mut set.list {
+            candidate.is_named = verdict.prefer.contains(&candidate.member);
             if let Some((_, bias)) = verdict.bias.iter().find(|(member, _)| *member == candidate.member) {
                 candidate.bias = *bias;
             }
