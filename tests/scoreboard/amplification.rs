@@ -322,7 +322,9 @@ fn dead(who: &str) -> Vec<Figure> {
         }
         Some(names.iter().fold(reply, |reply, (name, at)| reply.glue(name, *at)))
     });
-    servers.iter().for_each(|server| world.serve_raw(*server, |_| None));
+    for server in &servers {
+        world.serve_raw(*server, |_| None);
+    }
     let resolver = world.resolver(who);
     cost(&world, &resolver, ["www.cold1.example.".to_owned()]);
     let (mut slowest, mut explained, mut most) = (0.0f64, true, 0.0f64);

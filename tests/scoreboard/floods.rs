@@ -49,7 +49,7 @@ fn open(world: &World) -> Resolver {
 }
 
 fn stranger() -> IpAddr {
-    IpAddr::from([198, 19, 200, 1])
+    IpAddr::from([198, 18, 200, 1])
 }
 
 /// Every other name has been asked before.
@@ -305,7 +305,7 @@ fn spoofed(_: &str) -> Vec<Figure> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (_server, address) = authority(directory.path());
     let sources: Vec<IpAddr> = (1..=64u8).map(|last| [198, 19, 7, last].into()).collect();
-    let client: IpAddr = [198, 19, 200, 1].into();
+    let client: IpAddr = [198, 18, 200, 1].into();
     let (factor, sent, mut heard) = std::thread::scope(|scope| {
         let good = scope.spawn(move || {
             std::thread::sleep(Duration::from_millis(200));

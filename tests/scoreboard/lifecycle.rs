@@ -91,7 +91,7 @@ fn reload(_: &str) -> Vec<Figure> {
             let bad = SPOIL[number % SPOIL.len()](&last, number);
             let file = put(&world, &bad);
             let mut said = Vec::new();
-            meridian::app::commands::check(&file, &meridian::app::machine(), false, &mut said).ok();
+            meridian::app::commands::check(&file, false, &meridian::app::machine(), false, &mut said).ok();
             let said = String::from_utf8_lossy(&said).into_owned();
             // FILE:LINE:COLUMN and then what is wrong there.
             let has_place = said.lines().any(|line| {
@@ -156,13 +156,17 @@ fn kill(_: &str) -> Vec<Figure> {
     let (mut server, address) = start(world.path(), &file);
     server.wait_until_it_answers_at(address, ("www.shop.example.", A));
     let late: Vec<String> = (0..200).map(|n| format!("late{n}.good.example.")).collect();
-    late.iter().for_each(|name| drop(ask::once(address, name, A, Duration::from_secs(2))));
+    for name in &late {
+        ask::once(address, name, A, Duration::from_secs(2));
+    }
     server.signal("KILL");
     server.wait_for_end(Duration::from_secs(5));
     let (mut server, address) = start(world.path(), &file);
     server.wait_until_it_answers_at(address, ("www.shop.example.", A));
     let before = world.queries();
-    late.iter().for_each(|name| drop(ask::once(address, name, A, Duration::from_secs(2))));
+    for name in &late {
+        ask::once(address, name, A, Duration::from_secs(2));
+    }
     let recent = 100.0 - 100.0 * (world.queries() - before) as f64 / late.len() as f64;
     drop(server);
     // A zone of a million records.
@@ -212,7 +216,7 @@ fn refusal(_: &str) -> Vec<Figure> {
     let tcp: Vec<_> = (0..50).filter_map(|_| std::net::TcpStream::connect(address).ok()).collect();
     let before = server.processor_time();
     std::thread::sleep(Duration::from_secs(3));
-    let spin = (server.processor_time() - before).as_secs_f64() / 3.0 * 100.0;
+    let spin = server.processor_time().saturating_sub(before).as_secs_f64() / 3.0 * 100.0;
     let heard = load::paced((client, address), 200, Duration::from_secs(3), Duration::from_secs(1), |n| {
         if n % 2 == 0 { "warm.good.example.".into() } else { "www.shop.example.".into() }
     });

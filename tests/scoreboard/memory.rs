@@ -106,7 +106,7 @@ fn storm(_: &str) -> Vec<Figure> {
             load::flood(&load::strangers(250), server, None, &is_over, |_| mutant(&seeds, &mut chance))
         });
         let good = scope.spawn(move || {
-            let ends = (IpAddr::from([198, 19, 200, 1]), server);
+            let ends = (IpAddr::from([198, 18, 200, 1]), server);
             load::paced(ends, 200, Duration::from_secs(30), Duration::from_secs(2), |_| "warm.good.example.".into())
         });
         std::thread::sleep(Duration::from_secs(15));
@@ -338,7 +338,7 @@ pub fn soak(minutes: u64) -> Vec<Figure> {
             }
         });
         let good = scope.spawn(move || {
-            let ends = (IpAddr::from([198, 19, 200, 1]), server);
+            let ends = (IpAddr::from([198, 18, 200, 1]), server);
             load::paced(ends, 20, length, Duration::from_secs(2), |_| "warm.good.example.".into())
         });
         while begun.elapsed() < length {

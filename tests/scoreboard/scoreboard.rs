@@ -12,6 +12,7 @@
     clippy::print_stderr,
     clippy::disallowed_methods,
     clippy::cast_sign_loss,
+    clippy::verbose_bit_mask,
     missing_docs,
     unreachable_pub,
     reason = "a measurement on its own machine may stop, and lives in real time"

@@ -53,7 +53,7 @@ fn idle(_: &str) -> Vec<Figure> {
     let (mut ok, mut tries) = (0u32, 0u32);
     let mut beside = std::thread::scope(|scope| {
         let client = scope.spawn(move || {
-            let ends = ([198, 19, 200, 1].into(), server);
+            let ends = ([198, 18, 200, 1].into(), server);
             load::paced(ends, 200, Duration::from_secs(12), Duration::from_secs(1), |_| "warm.good.example.".into())
         });
         let mut octet = 0;
@@ -100,7 +100,7 @@ fn unread(_: &str) -> Vec<Figure> {
     let mut most = 0;
     let mut beside = std::thread::scope(|scope| {
         let client = scope.spawn(move || {
-            let ends = ([198, 19, 200, 1].into(), server);
+            let ends = ([198, 18, 200, 1].into(), server);
             load::paced(ends, 200, Duration::from_secs(6), Duration::from_secs(1), |_| "warm.good.example.".into())
         });
         while !client.is_finished() {
