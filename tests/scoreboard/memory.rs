@@ -194,9 +194,12 @@ fn composing(bytes: &[u8]) -> f64 {
     })
 }
 
+/// A name for what is measured, and its price an octet.
+type Work = (&'static str, fn(&[u8]) -> f64);
+
 fn shapes(_: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
-    let works: [(&str, fn(&[u8]) -> f64); 2] = [("parsing", parsing), ("composing", composing)];
+    let works: [Work; 2] = [("parsing", parsing), ("composing", composing)];
     for (what, work) in works {
         let (mut worst, mut at, mut bend, mut bent) = (0.0f64, 0, 0.0f64, 0);
         for (number, shape) in SHAPES.into_iter().enumerate() {
