@@ -96,8 +96,10 @@ bounds! {
     STALE_TTL_FACTOR: u64 = 20;
     /// Shortest TTL that is worth a prefetch.
     PREFETCH_TTL_MIN: Duration = Duration::from_secs(10);
-    /// Clients waiting for one fetch; a newer one pushes the oldest out.
-    WAITERS_PER_FETCH: usize = 100;
+    /// Clients waiting for one fetch; a newer one pushes the oldest out, who is told so at once.
+    WAITERS_PER_FETCH: usize = 1_000;
+    /// Clients waiting in one worker; past it every fetch keeps as many as it has, or one.
+    WAITERS_MAX: usize = 65_536;
     /// Resolutions under way in one worker.
     RESOLUTIONS_MAX: usize = 4_096;
     /// Records of an RRset.
