@@ -286,6 +286,10 @@ fn describe(path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
     for (key, value) in keys {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let (default, inner) = match value {
+            // Names that people choose: no keys of the program's own.
+            Value::Object(_) if ["pools", "policies", "zones"].contains(&path.as_str()) => {
+                ("the demo".to_owned(), false)
+            }
             Value::Object(keys) if !keys.is_empty() => ("see below".to_owned(), true),
             Value::String(text) => (format!("`{text}`"), false),
             other => (format!("`{other}`"), false),
