@@ -21,7 +21,9 @@ use super::messages::{is_lawful_response, name, soa};
 
 const ZONE: &[u8] = include_bytes!("datagram.zone");
 const HOSTS: &str = "192.0.2.77 printer.home.arpa printer\n2001:db8::77 printer.home.arpa\n";
-const CONFIG: &str = "recursion: {allow: private}\nidentity: {version: fuzzed, nsid: fuzzed}\n";
+/// Without limits, which answer by what was asked before.
+const CONFIG: &str = "recursion: {allow: private}\nidentity: {version: fuzzed, nsid: fuzzed}\n\
+                      limits: {queries: off, responses: off}\n";
 const DESK: &str = "zones: {example.com: {records: {'@': {NS: ns1}, ns1: 192.0.2.53}}}\n";
 const NOW: Instant = Instant::from_seconds(1_000_000);
 
