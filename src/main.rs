@@ -17,11 +17,15 @@ fn main() -> ExitCode {
     let machine = machine();
     let done = match cli.chosen() {
         Command::Serve(serve) => commands::serve(serve.config.as_deref(), &machine, &mut err),
-        Command::Check { file } => commands::check(&file, &machine, as_json, &mut out),
+        Command::Check { file, scopes } => commands::check(&file, scopes, &machine, as_json, &mut out),
         Command::Explain(explain) => commands::explain(&explain, &machine, as_json, &mut out, &mut err),
         Command::Status(server) => commands::status(&server, as_json, &mut out, &mut err),
         Command::Reload(server) => commands::reload(&server, as_json, &mut out, &mut err),
         Command::Flush(flush) => commands::flush(&flush, as_json, &mut out, &mut err),
+        Command::Simulate(simulate) => commands::simulate(&simulate, &machine, as_json, &mut out, &mut err),
+        Command::Drain(drain) => commands::drain(&drain, as_json, &mut out, &mut err),
+        Command::Force(force) => commands::force(&force, as_json, &mut out, &mut err),
+        Command::Unforce(unforce) => commands::unforce(&unforce, as_json, &mut out, &mut err),
         Command::DefaultConfig => commands::default_config(as_json, &mut out),
     };
     match done.and_then(|status| out.flush().map(|()| status)) {

@@ -4,7 +4,7 @@
 # ends well: the tests then say what they skipped.
 set -euo pipefail
 
-# program  package
+# program (or module, by its path)  package
 needed=(
   nsd nsd
   knotd knot
@@ -12,6 +12,10 @@ needed=(
   dnssec-signzone bind9-utils
   unbound unbound
   kresd knot-resolver
+  gdnsd gdnsd
+  pdns_server pdns-server
+  '/usr/lib/*/pdns/libgeoipbackend.so' pdns-backend-geoip
+  '/usr/lib/*/knot/modules-*/geoip.so' knot-module-geoip
   dig bind9-dnsutils
   nsupdate bind9-dnsutils
   kdig knot-dnsutils
@@ -25,7 +29,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 
 programs=() packages=()
 for ((i = 0; i < ${#needed[@]}; i += 2)); do
-  if ! command -v "${needed[i]}" >/dev/null; then
+  if ! command -v "${needed[i]}" >/dev/null && ! compgen -G "${needed[i]}" >/dev/null; then
     programs+=("${needed[i]}")
     packages+=("${needed[i + 1]}")
   fi

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::base::scalars;
 use crate::dns::name::Name;
 use crate::dns::rtype::RecordType;
 
@@ -39,6 +40,9 @@ pub enum Command {
     Check {
         /// The configuration file.
         file: PathBuf,
+        /// Try the scopes of the steered names' answers too; exit status 1 with a counterexample.
+        #[arg(long)]
+        scopes: bool,
     },
     /// Tell why a client gets its answer: each handler, the cache, the upstream exchanges.
     Explain(Explain),
@@ -48,6 +52,14 @@ pub enum Command {
     Reload(Server),
     /// Make a running server forget a name.
     Flush(Flush),
+    /// Tell what a configuration would do to clients: shares, moves, losses; exit status 1 past --max-moved.
+    Simulate(Simulate),
+    /// Take a member out of new answers, and tell when the last old one ends.
+    Drain(Drain),
+    /// Force members up or down, whatever their checks say.
+    Force(Force),
+    /// Lift drains and forces.
+    Unforce(Unforce),
     /// Print the built-in configuration, commented.
     DefaultConfig,
 }
@@ -77,6 +89,9 @@ pub struct Explain {
     /// Ask this running server's admin address.
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+    /// The file of that server's admin token.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// A running server.
@@ -85,6 +100,96 @@ pub struct Server {
     /// The server's admin address.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9153")]
     pub server: String,
+    /// The file of the server's admin token, where it asks for one.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `simulate`
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct Simulate {
+    /// The configuration to simulate.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The configuration to compare it with.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Who asks: a file with an address or prefix and perhaps a weight a line, or `db` for all IPv4 prefixes of the
+    /// database of places, by their addresses.
+    #[arg(long, value_name = "FILE|db")]
+    pub clients: PathBuf,
+    /// Simulate this name alone.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<Name>,
+    /// Exit with 1 if more than this part of a name's clients change their member, such as 5%.
+    #[arg(long, value_name = "SHARE", requires = "against", value_parser = share)]
+    pub max_moved: Option<f64>,
+    /// The whole load, in the unit of the members' `capacity`: who cannot bear its part is flagged.
+    #[arg(long, value_name = "NUMBER", value_parser = load)]
+    pub load: Option<f64>,
+}
+
+/// `drain`
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Drain {
+    /// The member; `*` stands for any text.
+    #[arg(value_name = "POOL/MEMBER")]
+    pub member: String,
+    /// For how long, such as 30m; until it is lifted without it.
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "drain")]
+    pub why: String,
+    /// Do it even if a name is left without a usable member.
+    #[arg(long)]
+    pub break_glass: bool,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Which way members are forced.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ForceState {
+    /// Up.
+    Up,
+    /// Down.
+    Down,
+}
+
+/// `force`
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Force {
+    /// The members, such as www/fra or 'www/*'.
+    #[arg(value_name = "GLOB")]
+    pub glob: String,
+    /// Which way.
+    #[arg(value_name = "up|down")]
+    pub state: ForceState,
+    /// For how long, such as 30m; until it is lifted without it.
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Do it even if a name is left without a usable member.
+    #[arg(long)]
+    pub break_glass: bool,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `unforce`
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Unforce {
+    /// The members, as they were named when they were drained or forced, or a wider glob.
+    #[arg(value_name = "GLOB")]
+    pub glob: String,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
 }
 
 /// `flush`
@@ -101,6 +206,16 @@ pub struct Flush {
     /// Where the server is.
     #[command(flatten)]
     pub server: Server,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = scalars::share(text).map(|millionths| f64::from(millionths) / 1e6);
+    share.ok_or_else(|| "no percentage from 0% to 100%".to_owned())
+}
+
+fn load(text: &str) -> Result<f64, String> {
+    let load = text.parse().ok().filter(|load: &f64| load.is_finite() && *load >= 0.0);
+    load.ok_or_else(|| "no number from 0".to_owned())
 }
 
 fn record_type(text: &str) -> Result<RecordType, String> {
@@ -143,16 +258,36 @@ mod tests {
         };
         assert_eq!((flush.subtree, flush.rtype), (true, Some(RecordType::HTTPS)));
         assert_eq!(flush.server.server, "http://127.0.0.1:9153");
-        for line in
-            ["status", "reload", "status --server http://192.0.2.1:9153 --json", "check x.yaml", "default-config"]
-        {
+        for line in [
+            "status",
+            "simulate --config new.yaml --against old.yaml --clients db --max-moved 5% --load 1e6",
+            "drain www/fra",
+            "force www/* down --for 1h --why power",
+            "unforce www/*",
+            "check x.yaml --scopes",
+            "reload",
+            "status --server http://192.0.2.1:9153 --json",
+            "check x.yaml",
+            "default-config",
+        ] {
             assert!(parse(&format!("meridian {line}")).is_ok(), "{line}");
         }
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in ["check", "explain", "explain a..b", "explain a XYZ", "explain a --config x --server y", "stop"] {
+        for line in [
+            "check",
+            "explain",
+            "explain a..b",
+            "explain a XYZ",
+            "explain a --config x --server y",
+            "stop",
+            "force www/* down",
+            "force www/* sideways --why x",
+            "simulate --config x --clients db --max-moved 5%",
+            "simulate --config x --against y --clients db --max-moved 0.05",
+        ] {
             assert!(parse(&format!("meridian {line}")).is_err(), "{line}");
         }
     }

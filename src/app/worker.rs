@@ -91,6 +91,8 @@ pub struct Worker<R> {
     resolver: Resolver,
     finished: Finished,
     waiting: Map<GoalId, Waiting<R>>,
+    /// Clients in `waiting`, all together.
+    crowd: usize,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     late: VecDeque<Late<R>>,
     /// Seconds from the clock's origin back to 1970.
@@ -111,6 +113,7 @@ impl<R> Worker<R> {
             resolver,
             finished: Finished::new(&mut dice, bounds::FINISHED_ANSWERS, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
+            crowd: 0,
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
             wall_ahead: 0,
@@ -153,8 +156,8 @@ impl<R> Worker<R> {
 
     /// Clients that wait for upstreams.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.values().map(|waiting| waiting.clients.len()).sum()
+    pub const fn waiting(&self) -> usize {
+        self.crowd
     }
 
     /// Takes one query and writes the response into `out`, or says what else becomes of it. `reply` is taken
@@ -345,18 +348,13 @@ impl<R> Worker<R> {
         }
         self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
         let Some(reply) = reply.take() else { return Next::Silence };
-        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH;
+        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH || self.crowd >= bounds::WAITERS_MAX;
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         let Goal { prefix, scope, stale, .. } = goal;
         waiting.clients.push_back(Waiter { query, standing, reply, arrived: now, prefix, scope, stale });
         match pushed_out {
-            // A connection waits for its response for ever; a datagram is asked again.
-            Some(waiter) if waiter.query.asker.carrier == Carrier::Tcp => {
-                let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
-                self.respond_late(waiter, &Answer::refusal(Rcode::SERVFAIL, ede), now);
-            }
-            Some(_) => self.tally.count(Event::SilenceCrowded),
-            None => {}
+            Some(waiter) => self.crowd_out(waiter, now),
+            None => self.crowd += 1,
         }
         self.collect(now);
         Next::Wait
@@ -381,6 +379,7 @@ impl<R> Worker<R> {
     fn collect(&mut self, now: Instant) {
         while let Some((goal, resolution)) = self.resolver.poll_resolution() {
             for waiter in self.waiting.remove(&goal).into_iter().flat_map(|waiting| waiting.clients) {
+                self.crowd -= 1;
                 self.resume(waiter, &resolution, now);
             }
         }
@@ -416,6 +415,7 @@ impl<R> Worker<R> {
                 now.since(waiter.arrived) >= bounds::CLIENT_DEADLINE || (is_stale_due && waiter.stale.is_some());
             if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
         }
+        self.crowd -= due.len();
         for waiter in due {
             let answer = if let Some(stale) = &waiter.stale {
                 self.tally.count(Event::StaleAnswers);

@@ -96,8 +96,10 @@ bounds! {
     STALE_TTL_FACTOR: u64 = 20;
     /// Shortest TTL that is worth a prefetch.
     PREFETCH_TTL_MIN: Duration = Duration::from_secs(10);
-    /// Clients waiting for one fetch; a newer one pushes the oldest out.
-    WAITERS_PER_FETCH: usize = 100;
+    /// Clients waiting for one fetch; a newer one pushes the oldest out, who is told so at once.
+    WAITERS_PER_FETCH: usize = 1_000;
+    /// Clients waiting in one worker; past it every fetch keeps as many as it has, or one.
+    WAITERS_MAX: usize = 65_536;
     /// Resolutions under way in one worker.
     RESOLUTIONS_MAX: usize = 4_096;
     /// Records of an RRset.
@@ -326,6 +328,18 @@ bounds! {
     COMPILED_POLICIES_MAX: usize = 64;
     /// Metrics of a pool.
     METRICS_MAX: usize = 64;
+    /// Networks inside the prefixes of its clients that a simulation looks at, beside one for each.
+    SIMULATED_NETWORKS: usize = 200_000;
+    /// Draws of a simulation for all networks together, where no odds are known; at least 16 for each.
+    SIMULATED_DRAWS: usize = 100_000;
+    /// Selections of a simulation for the loss of members.
+    SIMULATED_LOSSES: usize = 8_000_000;
+    /// Prefixes of client subnets that are proved of one steered name.
+    PROVED_PREFIXES: usize = 4_000;
+    /// Addresses tried inside each of them.
+    PROVED_INSIDE: usize = 64;
+    /// Clients of a simulation.
+    SIMULATED_CLIENTS: usize = 2_000_000;
     /// Health that was saved longer ago than this is not believed any more.
     SAVED_HEALTH_AGE_MAX: Duration = Duration::from_secs(600);
 }

@@ -100,8 +100,8 @@ events! {
     SilenceOverload = "silence_overload",
     /// Answers that the socket refused to send.
     SilenceUnsent = "silence_unsent",
-    /// Queries whose waiter was pushed out by newer ones for the same fetch.
-    SilenceCrowded = "silence_crowded",
+    /// Clients who were told SERVFAIL, or got a stale answer, because too many newer ones wait for the same fetch.
+    CrowdedOut = "crowded_out",
     /// Transfers, notifications, updates and signed queries, which no worker answers itself.
     Errands = "errands",
     /// Such messages dropped because too many of them wait.

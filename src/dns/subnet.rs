@@ -129,6 +129,17 @@ pub fn hidden_v4(address: Ipv6Addr, known: u8) -> Option<(Ipv4Addr, u8)> {
     (known > before).then_some((Ipv4Addr::from_bits(v4), before))
 }
 
+/// How many leading bits of an IPv6 address set it apart from all that carry an IPv4 address within: a prefix any
+/// shorter holds some of those too, and they are answered by other rules.
+#[must_use]
+pub fn bits_apart_from_v4(address: Ipv6Addr) -> u8 {
+    const CARRIERS: [(u128, u32); 4] =
+        [(0x2002 << 112, 16), (0x2001 << 112, 32), (0x64_FF9B << 96, 96), (0xFFFF << 32, 96)];
+    let shared = CARRIERS.map(|(carrier, length)| ((address.to_bits() ^ carrier).leading_zeros(), length));
+    let apart = shared.into_iter().filter(|(bits, length)| bits < length).map(|(bits, _)| bits + 1).max();
+    apart.unwrap_or(0) as u8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,13 @@ impl Scope {
     }
 }
 
+/// The scope of having found an address within a prefix of `length` bits. Never 0, even where a whole family is alike:
+/// resolvers keep an answer of scope 0 for both families.
+#[must_use]
+pub fn looked_up(length: u8) -> Scope {
+    Scope(length.max(1))
+}
+
 /// What the stages of a policy may know of a query.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -46,7 +53,8 @@ pub struct Asker<'a> {
     pub wall: u64,
     /// Nobody will use this answer: stages remember nothing of it.
     pub is_rehearsal: bool,
-    /// Set where draws must agree among nodes, families and repeats: the seed that they share.
+    /// Set where draws must agree among nodes, families and repeats: the seed that they share. One that is set
+    /// already when a selection begins is kept.
     pub agreed: Option<u64>,
 }
 

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::asker::{Asker, Scope};
 use super::feeds::PoolFeeds;
 use super::health::Standing;
+use super::odds::Odds;
 use super::pool::{Member, Pool};
 use super::trace::{Step, Trace};
 
@@ -59,6 +60,8 @@ pub struct Candidates<'a> {
     /// Nobody is usable, and health is ignored for that.
     pub(super) is_desperate: bool,
     pub(super) trace: Option<Trace>,
+    /// Kept for rehearsals alone.
+    pub(super) odds: Option<Box<Odds>>,
 }
 
 impl<'a> Candidates<'a> {
@@ -80,7 +83,8 @@ impl<'a> Candidates<'a> {
                 is_gone: false,
             })
             .collect();
-        Self { pool, standings, feeds, list, closed: None, is_desperate: false, trace: None }
+        let odds = asker.is_rehearsal.then(Box::default);
+        Self { pool, standings, feeds, list, closed: None, is_desperate: false, trace: None, odds }
     }
 
     /// The candidates, best first.
@@ -199,6 +203,21 @@ impl<'a> Candidates<'a> {
     pub fn note_keys(&mut self, what: impl Fn(f64) -> String) {
         if let Some(trace) = &mut self.trace {
             trace.facts.extend(self.list.iter().map(|candidate| (Some(candidate.member), what(candidate.key))));
+        }
+    }
+
+    /// Notes that a race by weight decides who of the leaders goes first; to be called before it.
+    pub(super) fn note_race(&mut self, weight: impl Fn(&Candidate) -> f64) {
+        if let Some(odds) = self.odds.take() {
+            let racers = self.leaders().iter().map(|candidate| (candidate.member, weight(candidate)));
+            self.odds = Some(Box::new(odds.raced(racers.collect())));
+        }
+    }
+
+    /// Notes that chance had a say in another way than by a race.
+    pub(super) fn note_chance(&mut self) {
+        if let Some(odds) = &mut self.odds {
+            **odds = Odds::Unknown;
         }
     }
 

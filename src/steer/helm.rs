@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use super::asker::{Asker, Scope};
+use super::asker::{Asker, Scope, looked_up};
 use super::atlas::Atlas;
 use super::client::{Client, Unknown};
 use super::compile::{CompileFault, Compiled};
@@ -326,7 +326,7 @@ fn locate(atlas: &Atlas, subject: &Subject, resolver_counts: bool, resolver: IpA
     } else {
         place
     };
-    (place, Scope(length))
+    (place, looked_up(length))
 }
 
 #[cfg(test)]

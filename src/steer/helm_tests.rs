@@ -201,7 +201,7 @@ fn a_compiled_policy_chooses_as_its_stages_do_whoever_is_down() {
             let down = Standing { state: State::Down, ..Standing::default() };
             let told = |_| if below(&mut dice, 4) < round { down } else { Standing::default() };
             let standings: Vec<Standing> = (0..orders.pool.members().len()).map(told).collect();
-            board.post(orders.pool.id(), standings.clone());
+            board.post(&orders.pool, standings.clone());
             idle.scene.post(board);
             for _ in 0..60 {
                 let address = client(&mut dice);

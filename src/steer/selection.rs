@@ -12,6 +12,7 @@ use super::feeds::Feeds;
 use super::hashing::hash_words;
 use super::health::{Board, Standing};
 use super::location::LocationPolicy;
+use super::odds::Odds;
 use super::policy::{Plan, PolicyFault, StageSpec, plan};
 use super::pool::{Pool, PoolId};
 use super::trace::{Step, Trace};
@@ -131,6 +132,8 @@ pub struct Selection {
     pub ttl: u32,
     /// What the stages did, if that was wanted.
     pub trace: Option<Trace>,
+    /// How likely each member was to come first; in rehearsals alone.
+    pub odds: Option<Box<Odds>>,
     is_rehearsal: bool,
     wall: u64,
 }
@@ -267,7 +270,9 @@ impl Steering {
         wants_trace: bool,
     ) -> Selection {
         let mut asker = *asker;
-        asker.agreed = self.agrees.then(|| self.agreed_seed(&asker));
+        if asker.agreed.is_none() {
+            asker.agreed = self.agrees.then(|| self.agreed_seed(&asker));
+        }
         let standings = board.standings(&self.pool);
         let mut set = Candidates::new(&self.pool, standings, feeds.pool(self.pool.id()), &asker);
         set.trace = wants_trace.then(Trace::default);
@@ -317,7 +322,11 @@ impl Steering {
         let mut scope = Scope::ALL;
         for stage in &self.plan.stages {
             let before = set.indices();
+            let known = set.odds.clone();
             let looked_at = stage.apply(asker, set, dice);
+            if let (Some(before), Some(odds)) = (known, &mut set.odds) {
+                odds.settle(&before, stage.name());
+            }
             scope = scope.and(looked_at);
             set.close_step(stage.name(), before, looked_at);
             if set.list().is_empty() {
@@ -332,7 +341,7 @@ impl Steering {
     fn finish(&self, asker: &Asker<'_>, set: Candidates<'_>, outcome: Outcome, scope: Scope, ttl: u32) -> Selection {
         let order: SmallVec<[u16; 8]> = set.list().iter().map(|candidate| candidate.member).collect();
         let answers = self.plan.answers.unwrap_or(self.terms.answers).min(order.len());
-        let mut trace = set.trace;
+        let (mut trace, odds) = (set.trace, set.odds);
         if let Some(trace) = &mut trace {
             let chosen = order.iter().take(answers).copied().collect();
             let facts = vec![(None, format!("ttl {ttl}, scope {}", scope.0.min(asker.source)))];
@@ -354,6 +363,7 @@ impl Steering {
             scope: scope.min(Scope(asker.source)),
             ttl,
             trace,
+            odds,
             is_rehearsal: asker.is_rehearsal,
             wall: asker.wall,
         }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::dns::ClientSubnet;
-use crate::dns::subnet::hidden_v4;
+use crate::dns::subnet::{bits_apart_from_v4, hidden_v4};
 
 /// The longest prefixes on which an answer to a client subnet may depend, bits: resolvers keep no finer answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +27,8 @@ pub struct Subject {
     address: IpAddr,
     known: u8,
     before: u8,
+    /// Bits without which an IPv6 prefix would hold addresses that carry an IPv4 one.
+    apart: u8,
 }
 
 impl Subject {
@@ -57,9 +59,10 @@ impl Subject {
             IpAddr::V6(v6) => hidden_v4(v6, known),
             IpAddr::V4(_) => None,
         };
-        match hidden {
-            Some((v4, before)) => Self { address: v4.into(), known: (known - before).min(32), before },
-            None => Self { address: shown, known, before: 0 },
+        match (hidden, shown) {
+            (Some((v4, before)), _) => Self { address: v4.into(), known: (known - before).min(32), before, apart: 0 },
+            (None, IpAddr::V6(v6)) => Self { address: shown, known, before: 0, apart: bits_apart_from_v4(v6) },
+            (None, IpAddr::V4(_)) => Self { address: shown, known, before: 0, apart: 0 },
         }
     }
 
@@ -76,11 +79,10 @@ impl Subject {
     }
 
     /// The scope of an answer whose decision depends on the first `consulted` bits of [`Self::address`], in bits of
-    /// the client's own family.
+    /// the client's own family. With 0 the address was not looked at, and the answer is for everybody.
     #[must_use]
-    pub const fn scope(&self, consulted: u8) -> u8 {
-        let inside = if consulted < self.known { consulted } else { self.known };
-        self.before + inside
+    pub fn scope(&self, consulted: u8) -> u8 {
+        if consulted == 0 { 0 } else { self.before + consulted.max(self.apart).min(self.known) }
     }
 }
 
@@ -146,6 +148,16 @@ mod tests {
         {
             assert_eq!(subject(network), None, "{network}");
         }
+    }
+
+    #[test]
+    fn no_scope_holds_addresses_that_are_answered_by_the_ipv4_within() {
+        let subject = |network: &str| Subject::of_subnet(&option(network), ScopeCap::default()).unwrap();
+        // 2002::/16 is 6to4: its neighbours must keep out of it, however wide the hole is that they are in.
+        assert_eq!(subject("2003:db8::/32").scope(3), 16);
+        assert_eq!(subject("2a00::/32").scope(3), 5);
+        assert_eq!(subject("2a00::/32").scope(12), 12);
+        assert_eq!((subject("2a00::/32").scope(0), subject("2002:cb00:7100::/48").scope(0)), (0, 0));
     }
 
     #[test]

@@ -10,11 +10,12 @@ use meridian::chain::{Chain, Delegation, Memory, NameServer};
 use meridian::dns::{Name, RecordType};
 use meridian::handlers::authority::{Authority, Builder, Entry, Zones};
 use meridian::handlers::cache::{self, Cache};
-use meridian::handlers::gate::Gate;
+use meridian::handlers::gate::{Cookies, Gate, LimitSettings, Limits};
 use meridian::handlers::hosts::{self, HostsHandler};
 use meridian::handlers::local::Local;
 use meridian::handlers::resolve::{Minimisation, Resolve, Settings};
 use meridian::handlers::special::Special;
+use meridian::steer::{Helm, Scene};
 
 use crate::tree::Tree;
 
@@ -32,8 +33,15 @@ pub(crate) struct Estate {
     /// Names that some versions of the hosts file list.
     pub(crate) listable: Vec<Name>,
     pub(crate) stale_wait: Option<Duration>,
+    /// Nobody is limited here: every query is to get its answer.
+    limits: Arc<Limits>,
     homes: Keyed,
     keyed: Keyed,
+}
+
+fn our_zones(dice: &mut Dice) -> Arc<Authority> {
+    let nobody_steers = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
+    Arc::new(Authority::new(Zones::new(keyed(dice)), nobody_steers))
 }
 
 impl Estate {
@@ -68,13 +76,14 @@ impl Estate {
         Self {
             cache_settings,
             cache,
-            authority: Arc::new(Authority::new(Zones::new(keyed(dice)))),
+            authority: our_zones(dice),
             hosts: Arc::new(HostsHandler::new(hosts::parse("", 60).0)),
             settings,
             own,
             outside,
             listable,
             stale_wait: (is_stale && dice.chance(800)).then(|| Duration::from_millis(1_800)),
+            limits: Arc::new(Limits::new(LimitSettings::default(), dice)),
             homes: keyed(dice),
             keyed: keyed(dice),
         }
@@ -83,7 +92,7 @@ impl Estate {
     /// A restart: an empty cache, and links that know nothing of before.
     pub(crate) fn begin_anew(&mut self, dice: &mut Dice) {
         self.cache = Arc::new(Cache::simulated(self.cache_settings.clone(), dice));
-        self.authority = Arc::new(Authority::new(Zones::new(keyed(dice))));
+        self.authority = our_zones(dice);
         self.hosts = Arc::new(HostsHandler::new(hosts::parse("", 60).0));
         self.homes = keyed(dice);
     }
@@ -148,6 +157,8 @@ impl Estate {
             offers_recursion: true,
             stale_wait: self.stale_wait,
             homes: self.homes.clone(),
+            limits: Arc::clone(&self.limits),
+            cookies: Cookies(None),
         })
     }
 }

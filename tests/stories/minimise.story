@@ -106,3 +106,13 @@ story: an alias in the middle of a name does not lead the walk astray
   ask leaf.mid.test. A
   expect NOERROR
   expect answer leaf.mid.test. A 192.0.2.75
+
+story: the steps of a chain of aliases are those of one name
+  server 192.0.2.2 zone test.
+    a.b.c.d.e.f.g.h.one.test. CNAME a.b.c.d.e.f.g.h.two.test.
+    a.b.c.d.e.f.g.h.two.test. CNAME a.b.c.d.e.f.g.h.three.test.
+    a.b.c.d.e.f.g.h.three.test. CNAME a.b.c.d.e.f.g.h.four.test.
+    a.b.c.d.e.f.g.h.four.test. A 192.0.2.77
+  ask a.b.c.d.e.f.g.h.one.test. TXT
+  expect NOERROR
+  expect sent <= 16

@@ -21,7 +21,7 @@ use meridian::dns::{Edns, Flags, Message, Name, Question, Rcode, RecordType};
 use meridian::handlers::authority::Authority;
 use meridian::steer::health::{Bar, Board, Standing, State};
 use meridian::steer::spans::Spans;
-use meridian::steer::{Atlas, Feeds, Place, PoolId, Source};
+use meridian::steer::{Atlas, Feeds, Member, Place, Pool, Source};
 use proptest::prelude::*;
 
 const COMMON: &str = r#"
@@ -67,7 +67,7 @@ zones:
 struct Town {
     worker: Worker<()>,
     authority: Arc<Authority>,
-    pools: BTreeMap<String, (PoolId, Vec<String>)>,
+    pools: BTreeMap<String, Arc<Pool>>,
     board: Board,
     now: Instant,
 }
@@ -116,10 +116,8 @@ impl Town {
         helm.scene().move_to(Arc::new(atlas()));
         helm.scene().set_calendar(1_700_000_000, Instant::ZERO);
         kept.authority.take_helm(helm);
-        let pools = config.steering.pools.iter().map(|settings| {
-            let members = settings.pool.members().iter().map(|member| member.name.to_string()).collect();
-            (settings.pool.name().to_owned(), (settings.pool.id(), members))
-        });
+        let pools = config.steering.pools.iter();
+        let pools = pools.map(|settings| (settings.pool.name().to_owned(), Arc::clone(&settings.pool)));
         Self {
             worker: Worker::new(built.house, (0, 1), Dice::from_number(2), Arc::new(Tally::default())),
             authority: kept.authority,
@@ -135,10 +133,11 @@ impl Town {
 
     /// How the members of a pool stand; those not named are healthy.
     fn stand(&mut self, pool: &str, told: &[(&str, Standing)]) {
-        let (id, members) = &self.pools[pool];
-        let standing =
-            |member: &String| told.iter().find(|(name, _)| name == member).map_or_else(Standing::default, |it| it.1);
-        self.board.post(*id, members.iter().map(standing));
+        let pool = &self.pools[pool];
+        let standing = |member: &Member| {
+            told.iter().find(|(name, _)| **name == *member.name).map_or_else(Standing::default, |it| it.1)
+        };
+        self.board.post(pool, pool.members().iter().map(standing));
         self.authority.helm().scene().post(self.board.clone());
     }
 
@@ -278,7 +277,7 @@ fn a_loaded_member_sheds_its_clients_and_two_others_answer() {
     let (all, ..) = town.addresses("video", RESOLVER, None);
     assert_eq!(all.len(), 2);
     let mut feeds = Feeds::default();
-    let pool = feeds.pool_mut(town.pools["www"].0).unwrap();
+    let pool = feeds.pool_mut(town.pools["www"].id()).unwrap();
     for (member, load) in [(0, 99.0), (1, 20.0), (2, 30.0)] {
         pool.observe("load", member, load, Duration::from_secs(15), town.now);
     }
@@ -329,9 +328,9 @@ proptest! {
         ].into();
         let mut usable: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
         for (at, (pool, own)) in addresses.iter().enumerate() {
-            let members = town.pools[*pool].1.clone();
+            let members = Arc::clone(&town.pools[*pool]);
             let told: Vec<Standing> = (0..own.len()).map(|member| standing(words[at * 3 + member])).collect();
-            let named: Vec<(&str, Standing)> = members.iter().map(String::as_str).zip(told.iter().copied()).collect();
+            let named: Vec<(&str, Standing)> = members.members().iter().map(|member| &*member.name).zip(told.iter().copied()).collect();
             town.stand(pool, &named);
             usable.insert(pool, told.iter().map(Standing::is_usable).collect());
         }

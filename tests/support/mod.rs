@@ -10,6 +10,7 @@
 
 pub mod ask;
 pub mod fake;
+pub mod mmdb;
 pub mod namespace;
 pub mod process;
 pub mod resolvers;

@@ -20,13 +20,11 @@ pub fn inside(name: &str, programs: &[&str], body: impl FnOnce()) {
         set_up_loopback();
         return body();
     }
-    if let Some(missing) = programs.iter().chain(&["ip", "unshare", "setpriv"]).find(|p| find(p).is_none()) {
-        return skip(name, &format!("{missing} is not installed (tests/install-peers.sh as root installs it)"));
-    }
-    if let Err(why) = namespaces_work() {
-        return skip(name, &why);
-    }
-    let status = enter()
+    let mut command = match own(programs) {
+        Ok(command) => command,
+        Err(why) => return skip(name, &why),
+    };
+    let status = command
         .arg(std::env::current_exe().expect("this binary has a path"))
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
@@ -35,6 +33,16 @@ pub fn inside(name: &str, programs: &[&str], body: impl FnOnce()) {
         .status()
         .expect("unshare starts");
     assert!(status.success(), "{name} failed inside its namespace; its own report stands above");
+}
+
+/// A command that runs what its further arguments say in a fresh namespace, or why there is none. What runs there
+/// calls [`set_up_loopback`] first.
+pub fn own(programs: &[&str]) -> Result<Command, String> {
+    if let Some(missing) = programs.iter().chain(&["ip", "unshare", "setpriv"]).find(|p| find(p).is_none()) {
+        return Err(format!("{missing} is not installed (tests/install-peers.sh as root installs it)"));
+    }
+    namespaces_work()?;
+    Ok(enter())
 }
 
 /// Says that the test `name` was skipped and why: on standard error, past the harness's capture, and as a line
@@ -88,7 +96,8 @@ fn is_root() -> bool {
     uid.split_whitespace().nth(1) == Some("0")
 }
 
-fn set_up_loopback() {
+/// Gives a fresh namespace the addresses of the tree.
+pub fn set_up_loopback() {
     ip(&["link", "set", "lo", "up"]);
     ip(&["address", "add", "198.18.0.1/15", "dev", "lo"]);
     for address in IPV4 {

@@ -9,6 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::{ask, namespace};
 
+/// Our own program: its binary, or, where Cargo builds none for it, this very program, which then serves too.
+pub fn meridian() -> String {
+    option_env!("CARGO_BIN_EXE_meridian").map_or_else(
+        || std::env::current_exe().expect("this program has a path").to_str().expect("a plain path").to_owned(),
+        str::to_owned,
+    )
+}
+
 /// A running server.
 pub struct Server {
     name: String,
@@ -85,6 +93,20 @@ impl Server {
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Processor time that all its threads have had.
+    pub fn processor_time(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
+        let spent = |path: PathBuf| std::fs::read_to_string(path).ok()?.split(' ').next()?.parse::<u64>().ok();
+        Duration::from_nanos(tasks.filter_map(|task| spent(task.path().join("schedstat"))).sum())
+    }
+
+    /// Octets of memory it holds now.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
     }
 
     /// The process id.

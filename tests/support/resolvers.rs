@@ -2,7 +2,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::process::Server;
+use super::process::{self, Server};
 use super::tree::Tree;
 
 /// A running resolver.
@@ -18,7 +18,7 @@ struct Kind {
     /// The program that must be installed; none for our own.
     program: Option<&'static str>,
     address: &'static str,
-    prepare: fn(&Path, &Tree, &str) -> Vec<String>,
+    prepare: fn(&Path, &Path, &str) -> Vec<String>,
 }
 
 const KINDS: &[Kind] = &[
@@ -39,10 +39,15 @@ pub fn programs(names: &[&str]) -> Vec<&'static str> {
 
 /// Starts a resolver with an empty cache and waits until it answers.
 pub fn start(name: &str, tree: &Tree) -> Resolver {
+    start_in(name, tree.path())
+}
+
+/// The same where `path` has a `root.hints` of another tree; the resolver's files go below it.
+pub fn start_in(name: &str, path: &Path) -> Resolver {
     let kind = kind(name);
-    let directory = tree.path().join(kind.name);
+    let directory = path.join(kind.name);
     std::fs::create_dir_all(&directory).expect("a writable directory");
-    let command = (kind.prepare)(&directory, tree, kind.address);
+    let command = (kind.prepare)(&directory, &path.join("root.hints"), kind.address);
     launch(kind.name, &directory, &command, kind.address)
 }
 
@@ -50,9 +55,14 @@ pub fn start(name: &str, tree: &Tree) -> Resolver {
 ///
 /// `recursion` goes into the block of that name (indented by two), `more` to the end of the file.
 pub fn start_meridian(tree: &Tree, directory: &str, recursion: &str, more: &str) -> Resolver {
-    let directory = tree.path().join(directory);
+    start_meridian_in(tree.path(), directory, recursion, more)
+}
+
+/// The same where `path` has a `root.hints` of another tree.
+pub fn start_meridian_in(path: &Path, directory: &str, recursion: &str, more: &str) -> Resolver {
+    let directory = path.join(directory);
     std::fs::create_dir_all(&directory).expect("a writable directory");
-    let command = meridian(&directory, tree, "127.0.0.10", recursion, more);
+    let command = meridian(&directory, &path.join("root.hints"), "127.0.0.10", recursion, more);
     launch("meridian", &directory, &command, "127.0.0.10")
 }
 
@@ -75,35 +85,35 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn meridian_defaults(directory: &Path, tree: &Tree, address: &str) -> Vec<String> {
-    meridian(directory, tree, address, "", "")
+fn meridian_defaults(directory: &Path, hints: &Path, address: &str) -> Vec<String> {
+    meridian(directory, hints, address, "", "")
 }
 
-fn meridian(directory: &Path, tree: &Tree, address: &str, recursion: &str, more: &str) -> Vec<String> {
+fn meridian(directory: &Path, hints: &Path, address: &str, recursion: &str, more: &str) -> Vec<String> {
     let text = format!(
         "listen:\n  - {address}:53\nadmin: off\n{}recursion:\n  roots: {}\n  deny_upstreams: []\n  \
          hosts: off\n  dnssec: {{validate: false}}\n{}{recursion}\n{more}\n",
         if more.contains("workers:") { "" } else { "workers: 1\n" },
-        tree.hints().display(),
+        hints.display(),
         if recursion.contains("allow:") { "" } else { "  allow: [127.0.0.0/8]\n" },
     );
     let file = put(directory, "meridian.yaml", &text);
-    words(&[env!("CARGO_BIN_EXE_meridian"), "serve", "--config", file.to_str().expect("a plain path")])
+    words(&[&process::meridian(), "serve", "--config", file.to_str().expect("a plain path")])
 }
 
-fn unbound(directory: &Path, tree: &Tree, address: &str) -> Vec<String> {
+fn unbound(directory: &Path, hints: &Path, address: &str) -> Vec<String> {
     let text = format!(
         "server:\n  interface: {address}\n  access-control: 127.0.0.0/8 allow\n  do-daemonize: no\n  username: \"\"\n  \
          chroot: \"\"\n  directory: \"{}\"\n  pidfile: \"\"\n  use-syslog: no\n  verbosity: 1\n  num-threads: 1\n  \
          root-hints: \"{}\"\n  module-config: \"iterator\"\nremote-control:\n  control-enable: no\n",
         directory.display(),
-        tree.hints().display(),
+        hints.display(),
     );
     let file = put(directory, "unbound.conf", &text);
     words(&["unbound", "-d", "-p", "-c", file.to_str().expect("a plain path")])
 }
 
-fn kresd(directory: &Path, _: &Tree, address: &str) -> Vec<String> {
+fn kresd(directory: &Path, _: &Path, address: &str) -> Vec<String> {
     let text = format!(
         "net.listen('{address}', 53, {{ kind = 'dns' }})\nmodules = {{ 'hints > iterate' }}\n\
          cache.open(64 * MB, 'lmdb://{}/cache')\ntrust_anchors.remove('.')\n\
@@ -116,13 +126,13 @@ fn kresd(directory: &Path, _: &Tree, address: &str) -> Vec<String> {
     words(&["kresd", "-n", "-q", "-c", file.to_str().expect("a plain path"), directory.to_str().expect("a plain path")])
 }
 
-fn pdns(directory: &Path, tree: &Tree, address: &str) -> Vec<String> {
+fn pdns(directory: &Path, hints: &Path, address: &str) -> Vec<String> {
     let text = format!(
         "local-address={address}\nlocal-port=53\nallow-from=127.0.0.0/8\ndaemon=no\nquiet=yes\nloglevel=3\n\
          socket-dir={}\nhint-file={}\ndont-query=\ndnssec=off\nthreads=1\nsecurity-poll-suffix=\nsetuid=\nsetgid=\n\
          query-local-address=0.0.0.0, ::\n",
         directory.display(),
-        tree.hints().display(),
+        hints.display(),
     );
     put(directory, "recursor.conf", &text);
     words(&["pdns_recursor", &format!("--config-dir={}", directory.display())])

@@ -1,6 +1,6 @@
 //! DNS messages as the tests see them: composing a query, and reading a response into comparable text.
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Types by number and name, for questions and reports.
 pub const TYPES: &[(&str, u16)] = &[
@@ -76,6 +76,8 @@ pub struct Response {
     /// Codes of the extended DNS errors (RFC 8914).
     pub errors: Vec<u16>,
     pub edns: bool,
+    /// The client subnet (RFC 7871): source and scope prefix length, and the address octets.
+    pub subnet: Option<(u8, u8, Vec<u8>)>,
 }
 
 /// The name of an RCODE.
@@ -97,6 +99,23 @@ pub fn compose(id: u16, name: &str, rtype: u16, size: Option<u16>) -> Vec<u8> {
         bytes.extend(size.to_be_bytes());
         bytes.extend([0; 6]);
     }
+    bytes
+}
+
+/// The same without RD and with a client subnet; host bits of `address` must be zero.
+pub fn compose_for(id: u16, name: &str, rtype: u16, address: IpAddr, source: u8) -> Vec<u8> {
+    let mut bytes = compose(id, name, rtype, Some(1232));
+    bytes[2] = 0;
+    let (family, octets) = match address {
+        IpAddr::V4(v4) => (1, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (2, v6.octets().to_vec()),
+    };
+    let octets = &octets[..usize::from(source.div_ceil(8))];
+    let length = u8::try_from(4 + octets.len()).expect("an address is short");
+    let at = bytes.len() - 1;
+    bytes[at] = 4 + length;
+    bytes.extend([0, 8, 0, length, 0, family, source, 0]);
+    bytes.extend(octets);
     bytes
 }
 
@@ -193,6 +212,7 @@ pub fn read(bytes: &[u8]) -> Option<Response> {
         additional: Vec::new(),
         errors: Vec::new(),
         edns: false,
+        subnet: None,
     };
     let mut at = if read_u16(bytes, 4)? == 0 { 12 } else { read_question(bytes)?.2 };
     for section in 0..3 {
@@ -207,7 +227,13 @@ pub fn read(bytes: &[u8]) -> Option<Response> {
             if rtype == 41 {
                 response.edns = true;
                 response.rcode |= u16::from(ttl.to_be_bytes()[0]) << 4;
-                response.errors = read_errors(bytes.get(start..at)?)?;
+                for (code, data) in read_options(bytes.get(start..at)?)? {
+                    match code {
+                        15 => response.errors.push(read_u16(data, 0)?),
+                        8 => response.subnet = Some((*data.get(2)?, *data.get(3)?, data.get(4..)?.to_vec())),
+                        _ => {}
+                    }
+                }
                 continue;
             }
             let record = Record { owner, rtype, rdata: read_rdata(bytes, rtype, start, at)?, ttl };
@@ -221,17 +247,15 @@ pub fn read(bytes: &[u8]) -> Option<Response> {
     (at == bytes.len()).then_some(response)
 }
 
-/// The extended DNS error codes among EDNS options.
-fn read_errors(mut options: &[u8]) -> Option<Vec<u16>> {
-    let mut errors = Vec::new();
+/// The EDNS options, by code.
+fn read_options(mut options: &[u8]) -> Option<Vec<(u16, &[u8])>> {
+    let mut read = Vec::new();
     while !options.is_empty() {
         let length = usize::from(read_u16(options, 2)?);
-        if read_u16(options, 0)? == 15 {
-            errors.push(read_u16(options, 4)?);
-        }
+        read.push((read_u16(options, 0)?, options.get(4..4 + length)?));
         options = options.get(4 + length..)?;
     }
-    Some(errors)
+    Some(read)
 }
 
 /// RDATA as text: names decompressed where RFC 1035 allows compression, the rest readable or in hexadecimal.

@@ -3,20 +3,26 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
+
+use super::scopes::scopes;
+use super::steered::Estate;
 
 use crate::app::config::{self, Fault, Machine, Severity};
 use crate::app::zone_files::Library;
 use crate::base::Dice;
 use crate::base::collections::keyed;
 
-/// Prints every fault and lint of `file` and of the zones that it names; 0 without any, 1 with lints alone, 2 with faults.
+/// Prints every fault and lint of `file` and of the zones that it names, and if `with_scopes`, whether the scopes of
+/// its steered names hold; 0 if all is well, 1 with lints alone or a wrong scope, 2 with faults.
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn check(file: &Path, machine: &Machine, as_json: bool, out: &mut dyn Write) -> io::Result<u8> {
+pub fn check(file: &Path, with_scopes: bool, machine: &Machine, as_json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let mut estate = None;
     let noted = match config::read(file, machine) {
         Ok(checked) => {
+            estate = with_scopes.then(|| Estate::of(&checked.config));
             let mut dice = Dice::from_number(0); // nobody outside fills these tables
             let mut zones = Library::new(keyed(&mut dice)).read(&checked.config).noted;
             let mut noted = checked.lints;
@@ -28,8 +34,21 @@ pub fn check(file: &Path, machine: &Machine, as_json: bool, out: &mut dyn Write)
     let count = |severity| noted.iter().filter(|fault: &&Fault| fault.severity == severity).count();
     let (faults, lints) = (count(Severity::Fault), count(Severity::Lint));
     let name = file.display();
+    let (scopes_hold, scopes) = match estate {
+        None => (true, Value::Null),
+        Some(Ok(estate)) => scopes(&estate, as_json, out)?,
+        Some(Err(faults)) => {
+            for fault in &faults {
+                writeln!(out, "{fault}")?;
+            }
+            return Ok(2);
+        }
+    };
     if as_json {
-        let noted = json!({"file": name.to_string(), "faults": faults, "lints": lints, "noted": noted});
+        let mut noted = json!({"file": name.to_string(), "faults": faults, "lints": lints, "noted": noted});
+        if let (true, Some(noted)) = (with_scopes, noted.as_object_mut()) {
+            noted.insert("scopes".to_owned(), scopes);
+        }
         writeln!(out, "{noted:#}")?;
     } else {
         for fault in &noted {
@@ -38,8 +57,8 @@ pub fn check(file: &Path, machine: &Machine, as_json: bool, out: &mut dyn Write)
         writeln!(out, "{name}: {}, {}", counted(faults, "fault"), counted(lints, "lint"))?;
     }
     Ok(match (faults, lints) {
-        (0, 0) => 0,
-        (0, _) => 1,
+        (0, 0) if scopes_hold => 0,
+        (0, _) => 1, // lints, or a wrong scope
         _ => 2,
     })
 }
@@ -62,7 +81,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: Some(1 << 30) };
         let mut out = Vec::new();
-        let status = check(&file, &machine, as_json, &mut out).unwrap();
+        let status = check(&file, false, &machine, as_json, &mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         (status, out.replace(&format!("{}/", folder.path().display()), ""))
     }
@@ -95,7 +114,7 @@ mod tests {
         let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: None };
         let mut out = Vec::new();
         let missing = tempfile::tempdir().unwrap().path().join("missing.yaml");
-        assert_eq!(check(&missing, &machine, false, &mut out).unwrap(), 2);
+        assert_eq!(check(&missing, false, &machine, false, &mut out).unwrap(), 2);
         assert!(String::from_utf8(out).unwrap().contains("missing.yaml:1:1: found no readable file ("));
     }
 }

@@ -28,7 +28,15 @@ mod tests {
             assert_eq!(default_config(as_json, &mut out).unwrap(), 0);
             let machine = config::Machine { cores: std::num::NonZeroUsize::MIN, memory: None };
             let loaded = config::load(std::path::Path::new("printed"), &out, &machine).unwrap();
-            assert_eq!(loaded.config, config::builtin(&machine).unwrap().config);
+            assert_eq!(placeless(&loaded.config), placeless(&config::builtin(&machine).unwrap().config));
         }
+    }
+
+    /// A configuration without the places where its parts stand.
+    fn placeless(config: &config::Config) -> String {
+        let text = format!("{config:?}");
+        let mut parts = text.split("Origin {");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.split_once('}').map_or(part, |(_, rest)| rest))
     }
 }

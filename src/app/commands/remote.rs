@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::pools;
 use crate::app::cli::{Explain, Flush, Server};
 use crate::app::config::{self, Machine};
 use crate::app::serve::explain as explanation;
+use crate::edge::clock::wall_seconds;
 
 /// A resolution ends within 6 s; then the answer must be on its way.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,7 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// If `out` or `err` cannot be written to.
 pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    show(get(&server.server, "/v1/status", &[]), as_json, out, err, |status| {
+    let status = get(server, "/v1/status", &[]).map(|mut status| {
+        // What is told without pools, as by a server that steers nothing, is told all the same.
+        let pools = get(server, "/v1/pools", &[]).ok().and_then(|mut told| told.get_mut("pools").map(Value::take));
+        if let (Some(pools), Some(status)) = (pools, status.as_object_mut()) {
+            status.insert("pools".to_owned(), pools);
+        }
+        status
+    });
+    show(status, as_json, out, err, |status| {
         let shown = |at: &str| status.pointer(at).map_or_else(|| "?".to_owned(), ToString::to_string);
         let mut text = format!(
             "meridian {}: {}, up {} s, workers: {}, cache: {} entries in {} octets\n",
@@ -33,7 +43,7 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
                 text.extend(["  ", &format!("{name:<28} {count}"), "\n"]);
             }
         }
-        text
+        text + &pools::text(status, wall_seconds())
     })
 }
 
@@ -42,7 +52,7 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
 /// # Errors
 /// If `out` or `err` cannot be written to.
 pub fn reload(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    show(post(&server.server, "/v1/reload", &json!({})), as_json, out, err, |_| "reloaded\n".into())
+    show(change(server, Method::Post, "/v1/reload", &[], &json!({})), as_json, out, err, |_| "reloaded\n".into())
 }
 
 /// Makes a running server forget a name; 1 if it cannot be reached.
@@ -55,7 +65,7 @@ pub fn flush(flush: &Flush, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
         "subtree": flush.subtree,
         "type": flush.rtype.map(|rtype| rtype.to_string()),
     });
-    show(post(&flush.server.server, "/v1/cache/flush", &wanted), as_json, out, err, |flushed| {
+    show(change(&flush.server, Method::Post, "/v1/cache/flush", &[], &wanted), as_json, out, err, |flushed| {
         format!("{} entries forgotten\n", flushed["flushed"])
     })
 }
@@ -74,7 +84,8 @@ pub fn explain(
     if let Some(server) = &explain.server {
         let mut fields = vec![("name", explain.name.to_string()), ("type", explain.rtype.to_string())];
         fields.extend(explain.client.map(|client| ("client", client.to_string())));
-        return show(get(server, "/v1/explain", &fields), as_json, out, err, explanation::text);
+        let server = Server { server: server.clone(), token_file: explain.token_file.clone() };
+        return show(get(&server, "/v1/explain", &fields), as_json, out, err, explanation::text);
     }
     let checked = match &explain.config {
         Some(file) => config::read(file, machine),
@@ -95,7 +106,7 @@ pub fn explain(
     }
 }
 
-fn show(
+pub(super) fn show(
     answer: Result<Value, String>,
     as_json: bool,
     out: &mut dyn Write,
@@ -109,14 +120,55 @@ fn show(
     }
 }
 
-fn get(server: &str, path: &str, fields: &[(&str, String)]) -> Result<Value, String> {
-    let fields = fields.iter().map(|(key, value)| (*key, value.as_str()));
-    read(server, agent().get(&url(server, path)).query_pairs(fields).call())
+fn get(server: &Server, path: &str, fields: &[(&str, String)]) -> Result<Value, String> {
+    let mut request = agent().get(&url(&server.server, path)).query_pairs(pairs(fields));
+    if let Some(token) = bearer(server)? {
+        request = request.header("authorization", token);
+    }
+    read(&server.server, request.call())
 }
 
-fn post(server: &str, path: &str, body: &Value) -> Result<Value, String> {
-    let request = agent().post(&url(server, path)).header("content-type", "application/json");
-    read(server, request.send(body.to_string()))
+/// How something is changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Method {
+    Post,
+    Put,
+    Delete,
+}
+
+/// Asks `server` for a change.
+pub(super) fn change(
+    server: &Server,
+    method: Method,
+    path: &str,
+    fields: &[(&str, String)],
+    body: &Value,
+) -> Result<Value, String> {
+    let (agent, at, token) = (agent(), url(&server.server, path), bearer(server)?);
+    if method == Method::Delete {
+        let mut request = agent.delete(&at).query_pairs(pairs(fields));
+        if let Some(token) = token {
+            request = request.header("authorization", token);
+        }
+        return read(&server.server, request.call());
+    }
+    let mut request = if method == Method::Put { agent.put(&at) } else { agent.post(&at) };
+    request = request.query_pairs(pairs(fields)).header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", token);
+    }
+    read(&server.server, request.send(body.to_string()))
+}
+
+fn pairs<'a>(fields: &'a [(&str, String)]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    fields.iter().map(|(key, value)| (*key, value.as_str()))
+}
+
+/// The header that says that we may.
+fn bearer(server: &Server) -> Result<Option<String>, String> {
+    let Some(path) = &server.token_file else { return Ok(None) };
+    let text = std::fs::read_to_string(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    Ok(Some(format!("Bearer {}", text.trim())))
 }
 
 fn agent() -> ureq::Agent {

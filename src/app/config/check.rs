@@ -24,7 +24,7 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
     let hosted = zones::read(&mut top, folder, report, &keys, &mut steerer);
     let steering = steerer.finish(&mut top, &hosted.zones, report);
     let config = Config {
-        admin: admin(&mut top),
+        admin: admin(&mut top, folder),
         workers: workers(&mut top, machine),
         state: top.take("state").filter(|field| !field.node.is_off()).and_then(|field| field.path(folder)),
         log: top.block("log", log).unwrap_or_else(quiet_log),
@@ -84,18 +84,20 @@ fn listen_address(field: &Field<'_>) -> Option<SocketAddr> {
     address
 }
 
-fn admin(top: &mut Section<'_>) -> Option<Admin> {
+fn admin(top: &mut Section<'_>, folder: &Path) -> Option<Admin> {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
     match top.take("admin") {
-        None => Some(Admin { address: default }),
+        None => Some(Admin { address: default, token_file: None }),
         Some(field) if field.node.is_off() => None,
         Some(field) if matches!(field.node.value, Value::Map(_)) => {
             let mut section = field.section("a mapping")?;
             let address = section.take("address").map_or(Some(default), |field| addresses::socket(&field));
+            let token_file = section.take("token_file").filter(|field| !field.node.is_off());
+            let token_file = token_file.and_then(|field| field.path(folder));
             section.close();
-            address.map(|address| Admin { address })
+            address.map(|address| Admin { address, token_file })
         }
-        Some(field) => addresses::socket(&field).map(|address| Admin { address }),
+        Some(field) => addresses::socket(&field).map(|address| Admin { address, token_file: None }),
     }
 }
 

@@ -40,9 +40,14 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
     }
     if let Some(admin) = &config.admin
         && !admin.address.ip().is_loopback()
+        && admin.token_file.is_none()
     {
         let found = format!("{}, which others can reach", admin.address);
-        note(&["admin"], found, "a loopback address; elsewhere only /health, /ready and /metrics answer");
+        note(
+            &["admin"],
+            found,
+            "a loopback address or a `token_file`; without either only /health, /ready and /metrics answer",
+        );
     }
     if let Some(cache) = &config.cache
         && let Some(memory) = machine.memory

@@ -19,7 +19,6 @@ pub(super) struct Later {
 }
 
 const LATER: &[Later] = &[
-    Later { key: "admin.token_file", feature: "a token for the admin address", accepted: "off" },
     Later { key: "user", feature: "becoming another user", accepted: "off" },
     Later {
         key: "recursion.dnssec",

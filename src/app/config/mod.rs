@@ -17,7 +17,6 @@ mod later;
 mod limits;
 mod raw;
 mod recursion;
-mod scalars;
 mod steering;
 #[cfg(test)]
 mod tests;
@@ -41,6 +40,7 @@ pub use zones::{
 };
 
 use crate::base::bounds;
+use crate::base::scalars;
 
 /// The built-in configuration, commented: what `meridian default-config` prints.
 pub const BUILTIN: &str = include_str!("default.yaml");

@@ -93,8 +93,10 @@ pub struct Listen {
 /// The admin HTTP server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admin {
-    /// Its address; port 0 lets the system choose. Only on loopback does it take commands.
+    /// Its address; port 0 lets the system choose. Only on loopback does it take commands without a token.
     pub address: SocketAddr,
+    /// The file of the token that changes take, and off loopback reading too.
+    pub token_file: Option<PathBuf>,
 }
 
 /// What is logged.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::current::Current;
+use super::digest::digest;
 use super::files::Fingerprints;
 use super::lookout::Lookout;
 use super::places::Places;
@@ -305,6 +306,12 @@ impl AdminHouse for Control {
             "counted": counted,
         });
         Box::pin(async move { status })
+    }
+
+    fn digest(&self) -> Task<'_, Value> {
+        let steering = self.held().config.steering.clone();
+        let scene = Arc::clone(self.keeper.authority().helm().scene());
+        Box::pin(async move { tokio::task::block_in_place(|| digest(&steering, &scene.board(), &scene.atlas())) })
     }
 
     fn reload(&self) -> Task<'_, Result<(), String>> {

@@ -4,6 +4,7 @@ pub mod alias;
 pub mod control;
 pub mod current;
 pub mod desk;
+mod digest;
 pub mod explain;
 pub mod files;
 pub mod log;
@@ -40,12 +41,14 @@ use super::build::{self, Kept};
 use super::config::{Config, TcpLimits};
 use super::steered;
 use super::zone_files::{Library, Reading};
+use crate::base::bounds;
 use crate::base::collections::keyed;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{self, Gauge, Metrics};
+use crate::edge::admin::{self, Gauge, Metrics, Token};
 use crate::edge::clock::{MachineClock, wall_seconds};
+use crate::edge::files::read_octets;
 use crate::edge::listen::{self, Bound};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::seed;
@@ -252,7 +255,8 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(),
         info!("admin on http://{}", listener.local_addr().map_or(admin.address, |address| address));
         let metrics = Metrics::new(crew.tallies.clone(), gauges(control, &crew.tcp_places));
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
-        tokio::spawn(admin::serve(listener, house, metrics, stopped.clone()));
+        let token = admin.token_file.as_deref().map(token).transpose()?;
+        tokio::spawn(admin::serve(listener, house, metrics, token, stopped.clone()));
     }
     let watch = tokio::spawn(Arc::clone(control).watch_hosts());
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
@@ -401,4 +405,12 @@ fn surround(clock: MachineClock, runtime: &Runtime, current: Arc<Current>, dice:
     let tcp_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
     let tcp = UpstreamTcp::new(runtime.handle().clone(), tcp_dice);
     Surroundings { clock, runtime: runtime.handle().clone(), tcp, current, desk: None }
+}
+
+/// The token of the admin address.
+fn token(path: &Path) -> Result<Token, String> {
+    let (octets, _) =
+        read_octets(path, bounds::TEXT_FILE_MAX).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    let wanted = format!("a token of {} to {} visible ASCII letters", Token::OCTETS_MIN, Token::OCTETS_MAX);
+    Token::parse(&octets).ok_or_else(|| format!("{}: found something else, allowed: {wanted}", path.display()))
 }

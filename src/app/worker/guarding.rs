@@ -4,14 +4,14 @@
 //! responses. Where either says no, the client is told in brief to come again, over TCP or with a cookie, now and
 //! then; mostly it is told nothing.
 
-use super::{Next, Worker};
+use super::{Next, Waiter, Worker};
 use crate::base::Instant;
 use crate::base::tally::Event;
-use crate::chain::{Asker, Carrier};
-use crate::dns::Rcode;
+use crate::chain::{Answer, Asker, Carrier};
 use crate::dns::cookie::{Examined, WholeCookie};
 use crate::dns::wire::glance::opt_of;
 use crate::dns::wire::{BriefOpt, Glance, cut_short, glance};
+use crate::dns::{Ede, EdeCode, Rcode};
 use crate::handlers::gate::Release;
 
 /// What a query says of its sender beside the question.
@@ -141,5 +141,13 @@ impl<R> Worker<R> {
         self.tally.count(event);
         self.count_response(rcode);
         Next::Respond
+    }
+
+    /// Answers a client whose place newer ones take: silence would only make it ask again, and leave it where it was.
+    pub(super) fn crowd_out(&mut self, mut waiter: Waiter<R>, now: Instant) {
+        self.tally.count(Event::CrowdedOut);
+        let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
+        let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
+        self.respond_late(waiter, &answer, now);
     }
 }

@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod listener;
+mod members;
 pub mod metrics;
 pub mod pools;
+mod token;
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -26,6 +28,7 @@ use tokio::sync::watch;
 
 pub use self::metrics::{Gauge, Metrics};
 pub use self::pools::PoolHouse;
+pub use self::token::Token;
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
 
@@ -39,6 +42,9 @@ pub trait AdminHouse: Send + Sync {
     /// Forgets what is cached of `name` (of one type, or all), with all below it where `subtree`; says how many
     /// entries that were.
     fn flush(&self, name: Name, subtree: bool, rtype: Option<RecordType>) -> Task<'_, usize>;
+    /// One number over how names are steered, how members stand and where addresses are, and one for each of these:
+    /// equal on nodes that answer alike.
+    fn digest(&self) -> Task<'_, Value>;
     /// The state of the server.
     fn status(&self) -> Task<'_, Value>;
     /// Reads the configuration again; an error says every fault, a line each.
@@ -61,26 +67,33 @@ pub async fn serve(
     listener: TcpListener,
     house: Arc<dyn AdminHouse>,
     metrics: Metrics,
+    token: Option<Token>,
     mut stop: watch::Receiver<bool>,
 ) {
     let stopped = async move {
         stop.wait_for(|stop| *stop).await.ok();
     };
-    // Where others can reach it, nobody but a monitor is served: without a token, they all look alike.
-    let takes_commands = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let is_private = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let bounded = listener::Bounded::new(listener);
     // It ends without an error: accepting goes on whatever happens to a connection.
-    axum::serve(bounded, router(house, metrics, takes_commands)).with_graceful_shutdown(stopped).await.ok();
+    axum::serve(bounded, router(house, metrics, is_private, token.as_ref())).with_graceful_shutdown(stopped).await.ok();
 }
 
-/// The routes.
-fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, takes_commands: bool) -> Router {
-    let commands = if takes_commands { commands() } else { Router::new() };
+/// The routes. Where others can reach the address, nobody but a monitor is served without the token: without one,
+/// they all look alike.
+fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, is_private: bool, token: Option<&Token>) -> Router {
+    let guarded = |routes: Router<Arc<Desk>>| match token {
+        Some(token) => routes.route_layer(middleware::from_fn_with_state(Arc::new(token.clone()), token::ask)),
+        None if is_private => routes,
+        None => Router::new(),
+    };
+    let reading = if is_private { reading() } else { guarded(reading()) };
     Router::new()
         .route("/health", get(async || "ok\n"))
         .route("/ready", get(ready))
         .route("/metrics", get(scrape))
-        .merge(commands)
+        .merge(reading)
+        .merge(guarded(changing()))
         .fallback(async || Fault(StatusCode::NOT_FOUND, "no such resource".into()))
         .method_not_allowed_fallback(async || Fault(StatusCode::METHOD_NOT_ALLOWED, "not by this method".into()))
         .layer(middleware::from_fn(in_time))
@@ -88,12 +101,15 @@ fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, takes_commands: bool) ->
         .with_state(Arc::new(Desk { house, metrics }))
 }
 
-fn commands() -> Router<Arc<Desk>> {
-    Router::new()
+fn reading() -> Router<Arc<Desk>> {
+    members::reading()
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
-        .route("/v1/cache/flush", post(flush))
-        .route("/v1/reload", post(reload))
+        .route("/v1/digest", get(digest))
+}
+
+fn changing() -> Router<Arc<Desk>> {
+    members::changing().route("/v1/cache/flush", post(flush)).route("/v1/reload", post(reload))
 }
 
 /// Why a request is refused; JSON like everything else.
@@ -135,6 +151,10 @@ async fn scrape(State(desk): State<Arc<Desk>>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => Fault(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written".into()).into_response(),
     }
+}
+
+async fn digest(State(desk): State<Arc<Desk>>) -> Json<Value> {
+    Json(desk.house.digest().await)
 }
 
 async fn status(State(desk): State<Arc<Desk>>) -> Json<Value> {

@@ -35,6 +35,10 @@ impl AdminHouse for House {
         })
     }
 
+    fn digest(&self) -> Task<'_, Value> {
+        Box::pin(async { json!({ "digest": "00000000000000ff" }) })
+    }
+
     fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
         Box::pin(async move { json!([name.to_string(), rtype.to_string(), client]) })
     }
@@ -52,7 +56,7 @@ async fn stage_that_tells(
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready, asked });
-    let server = tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), stopped));
+    let server = tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), None, stopped));
     (at, stop, server)
 }
 
@@ -146,7 +150,7 @@ async fn an_address_that_others_reach_takes_no_commands() {
     let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
-    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), stopped));
+    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), None, stopped));
     for path in ["/health", "/ready", "/metrics"] {
         assert_eq!(ask(at, path).await.0, 200, "{path}");
     }
@@ -154,4 +158,41 @@ async fn an_address_that_others_reach_takes_no_commands() {
         assert_eq!(ask(at, path).await.0, 404, "{path}");
     }
     assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 404);
+}
+
+#[tokio::test]
+async fn where_others_reach_it_everything_but_monitoring_takes_the_token() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+    let (_stop, stopped) = watch::channel(false);
+    let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
+    let token = Token::parse(b"0123456789abcdef");
+    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), token, stopped));
+    assert_eq!(ask(at, "/metrics").await.0, 200);
+    assert_eq!(ask(at, "/v1/status").await.0, 401);
+    for (header, status) in [
+        ("Authorization: Bearer 0123456789abcdef", 200),
+        ("Authorization: bearer 0123456789abcdef", 200),
+        ("Authorization: Bearer 0123456789abcdeg", 401),
+        ("Authorization: Basic 0123456789abcdef", 401),
+        ("X: y", 401),
+    ] {
+        assert_eq!(request(at, &format!("GET /v1/status HTTP/1.1\r\n{header}"), "").await.0, status, "{header}");
+    }
+    assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 401);
+    let body = r#"{"name": "example.com", "subtree": true, "type": "AAAA"}"#;
+    let flush = format!("{FLUSH}\r\nAuthorization: Bearer 0123456789abcdef");
+    assert_eq!(request(at, &flush, body).await, (200, r#"{"flushed":3}"#.into()));
+}
+
+#[tokio::test]
+async fn on_loopback_a_token_guards_changes_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
+    let token = Token::parse(b"0123456789abcdef");
+    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), token, stopped));
+    assert_eq!(ask(at, "/v1/digest").await, (200, r#"{"digest":"00000000000000ff"}"#.into()));
+    assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 401);
 }

@@ -174,4 +174,5 @@ mod testing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+#[path = "../../../tests/support/mmdb.rs"]
 mod writer;

@@ -12,8 +12,7 @@ use crate::steer::{Atlas, Compiled, Locator, Place, Point, ScopeCap, Subject};
 
 use super::layout::Fields;
 use super::read::read;
-use super::testing::{World, random_address};
-use super::writer::write;
+use super::testing::{World, random_address, write};
 
 const METRE: f64 = 0.001;
 

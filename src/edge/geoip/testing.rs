@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::{Dice, Network};
 use crate::steer::Place;
 
-use super::writer::Datum;
+use super::writer::{self, Datum};
 
 const COUNTRIES: [(&str, &str); 12] = [
     ("NA", "US"),
@@ -132,6 +132,12 @@ fn is_carrier(network: Network) -> bool {
         let carrier: Network = carrier.parse().unwrap();
         carrier.contains(network.address()) || network.contains(carrier.address())
     })
+}
+
+/// A database of `networks`, longer ones over shorter ones.
+pub(super) fn write(networks: &[(Network, Datum)], ip_version: u16, record_size: u16) -> Vec<u8> {
+    let entries = networks.iter().map(|(network, record)| (network.address(), network.prefix_length(), record));
+    writer::write(entries, ip_version, record_size)
 }
 
 pub(super) fn random_address(dice: &mut Dice, is_v6: bool) -> IpAddr {

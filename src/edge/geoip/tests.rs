@@ -1,7 +1,7 @@
 use super::layout::Fields;
 use super::read::{read, read_at_most};
-use super::testing::{World, flat, nested, random_address};
-use super::writer::{Datum, write};
+use super::testing::{World, flat, nested, random_address, write};
+use super::writer::Datum;
 use super::*;
 use crate::base::{Dice, Network};
 use crate::steer::{Locator, Place};

@@ -249,7 +249,6 @@ impl Resolver {
             End::Continues(target) => {
                 walk.name = target.lowered();
                 walk.stand = None;
-                walk.shown = Shown::default();
                 self.moving.push_back(at);
             }
         }

@@ -3,10 +3,10 @@
 use crate::base::bounds;
 use crate::dns::Name;
 
-/// How far a name has been shown, on the way down from one zone cut.
+/// How far the names of a question have been shown, on the way down from one zone cut to the next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Shown {
-    /// Steps taken for this name, over all cuts.
+    /// Steps taken for this question, over all cuts and aliases: else a chain of long names buys them for each (CAMP).
     steps: u8,
 }
 

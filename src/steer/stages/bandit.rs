@@ -24,6 +24,7 @@ impl Stage for Bandit {
             }
             set.note_keys(|share| format!("share {:.1} %", 100.0 * share));
         }
+        set.note_race(|candidate| candidate.weight);
         set.set_keys(|candidate| lateness(asker.draw(salt::BANDIT, candidate.hash, dice), candidate.weight));
         set.order_ties();
         Scope::ALL

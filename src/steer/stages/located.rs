@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use super::{Asker, Candidates, Dice, Scope, Stage};
+use crate::steer::asker::looked_up;
 use crate::steer::location::{self, LocationPolicy, Preference, Ranked, Site};
 use crate::steer::place_code::PlaceCode;
 use crate::steer::policy::StageSpec;
@@ -142,7 +143,7 @@ impl Stage for Located {
             self.order(found.ranking, set)
         });
         if let Some(found) = found.filter(|_| !set.is_traced()) {
-            return Scope(found.length);
+            return looked_up(found.length);
         }
         // An explanation tells what each stage did, and comes to the same.
         set.list = before;
@@ -154,6 +155,6 @@ impl Stage for Located {
             set.close_step(stage.name(), before, looked_at);
         }
         // What the stages looked at may be finer than what they made of it.
-        found.map_or(scope, |found| Scope(found.length))
+        found.map_or(scope, |found| looked_up(found.length))
     }
 }

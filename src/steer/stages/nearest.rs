@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_by_country_or_continent_stands_at_its_centre() {
+        let nearest = |place: &Place| {
+            order(&Nearest::default(), &world(), &asker_at("192.0.2.1", place), &mut Dice::from_number(1))[0]
+        };
+        let france = Place { country: "FR".parse().ok(), continent: "EU".parse().ok(), ..Place::default() };
+        let asia = Place { continent: "AS".parse().ok(), ..Place::default() };
+        assert_eq!((nearest(&france), nearest(&asia)), (1, 2));
+    }
+
+    #[test]
     fn those_within_the_band_are_tied() {
         assert_eq!(leaders(&Nearest::default(), 48.86, 2.35), [3]);
         let band = |within| Nearest { within, ..Nearest::default() };
@@ -176,5 +186,13 @@ mod tests {
             let best = places.iter().map(|place| haversine(&client, place)).fold(f64::INFINITY, f64::min);
             assert!(haversine(&client, &places[usize::from(first)]) - best < 0.001);
         }
+    }
+
+    #[test]
+    fn where_the_country_alone_is_known_its_middle_counts() {
+        let pool = world();
+        let place = Place { country: Some("SG".parse().unwrap()), ..Place::default() };
+        let mut dice = Dice::from_number(1);
+        assert_eq!(order(&Nearest::default(), &pool, &asker_at("192.0.2.1", &place), &mut dice)[0], 2);
     }
 }

@@ -67,6 +67,7 @@ impl Stage for RoundRobin {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, _: &mut Dice) -> Scope {
         set.retire_standbys();
+        set.note_race(|candidate| if self.credit.is_some() { candidate.weight } else { 1.0 });
         match &self.credit {
             Some(credit) => Self::pay(credit, asker, set),
             None => self.take_turns(asker, set),

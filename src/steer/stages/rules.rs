@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::{Asker, Candidates, Dice, Scope, Stage};
 use crate::base::Network;
+use crate::steer::asker::looked_up;
 use crate::steer::place::Code;
 use crate::steer::policy::PolicyFault;
 use crate::steer::pool::Pool;
@@ -167,7 +168,7 @@ impl Table {
         let mut scope = Scope::ALL;
         if self.has_networks {
             let (found, length) = self.networks.find(asker.subject);
-            scope = Scope(length);
+            scope = looked_up(length);
             if let Some(&at) = found {
                 return (self.verdicts.get(at), scope);
             }

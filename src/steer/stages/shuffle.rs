@@ -13,6 +13,7 @@ impl Stage for Shuffle {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, dice: &mut Dice) -> Scope {
         set.retire_standbys();
+        set.note_race(|_| 1.0);
         set.set_keys(|candidate| asker.draw(salt::SHUFFLE, candidate.hash, dice));
         set.order_ties();
         Scope::ALL

@@ -51,6 +51,7 @@ pub(super) fn settle(
 
 /// Orders ties by a draw without replacement, each candidate as likely as its weight says.
 pub(super) fn draw(asker: &Asker<'_>, set: &mut Candidates<'_>, dice: &mut Dice) {
+    set.note_race(|candidate| candidate.weight);
     set.set_keys(|candidate| lateness(asker.draw(salt::SPREAD, candidate.hash, dice), candidate.weight));
     set.order_ties();
 }
@@ -60,6 +61,7 @@ fn better_of_two(asker: &Asker<'_>, set: &mut Candidates<'_>, dice: &mut Dice) {
     let numbers: SmallVec<[(u16, f64); 8]> =
         set.list().iter().map(|candidate| (candidate.member, candidate.key)).collect();
     draw(asker, set, dice);
+    set.note_chance();
     let number = |member| numbers.iter().find(|(known, _)| *known == member).map_or(0.0, |(_, number)| *number);
     if let [first, second, ..] = set.list.as_mut_slice()
         && first.rank == second.rank

@@ -42,6 +42,9 @@ impl Stage for Tier {
     }
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, dice: &mut Dice) -> Scope {
+        if self.trickle > 0.0 {
+            set.note_chance();
+        }
         let lowest = |above: Option<u16>, is_fit: &dyn Fn(&Candidate) -> bool| {
             set.list()
                 .iter()

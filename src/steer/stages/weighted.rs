@@ -20,6 +20,7 @@ impl Stage for Weighted {
                 set.note(Some(candidate.member), || format!("share {:.1} %", 100.0 * candidate.weight / tied));
             }
         }
+        set.note_race(|candidate| candidate.weight);
         set.set_keys(|candidate| lateness(asker.draw(salt::WEIGHTED, candidate.hash, dice), candidate.weight));
         set.order_ties();
         Scope::ALL

@@ -24,6 +24,8 @@ use super::raw::{Node, Value, quoted};
 use super::steering::Steerer;
 use crate::dns::Name;
 
+/// The records of the demo zone, of which `file: builtin` is the name.
+const DEMO: &str = include_str!("../../../../zones/geo.example.zone");
 const FORM: &str = "a mapping such as {example.com: {file: example.com.zone}}, or a folder";
 
 /// What the block `zones` says.
@@ -120,6 +122,11 @@ fn parse_file(path: &Path) -> Result<Node, (At, String, &'static str)> {
     super::parse(&text)
 }
 
+/// The demo zone, wherever the program runs.
+fn demo() -> InlineRecord {
+    InlineRecord { file: "builtin".to_owned(), line: 1, column: 1, text: DEMO.to_owned(), is_block: true }
+}
+
 /// The zones read so far.
 struct Zones<'r> {
     report: &'r Report,
@@ -148,9 +155,13 @@ impl Zones<'_> {
         let nothing = Node { at, value: Value::Map(Vec::new()) };
         let field = if field.node.is_null() { field.with(&nothing) } else { field.clone() };
         let Some(mut section) = field.section("a mapping such as {file: example.com.zone}") else { return };
-        settings.file = section.path("file", folder);
+        match section.take("file") {
+            Some(field) if field.node.text() == Some("builtin") => settings.records.push(demo()),
+            Some(field) => settings.file = field.path(folder),
+            None => {}
+        }
         if let Some(field) = section.take("records") {
-            settings.records = records::read(&field, report.file());
+            settings.records.extend(records::read(&field, report.file()));
         }
         sharing::read(&mut section, &mut settings, self.keys);
         let given = settings.file.is_some() || !settings.records.is_empty();

@@ -1,12 +1,13 @@
-//! Writes small `MaxMind` DBs for tests: a binary trie and the records behind it.
+//! Writes small `MaxMind` DBs for tests: a binary trie and the records behind it. The unit tests of the databases
+//! use it as well as the tests that hand a file to other servers.
+#![allow(unreachable_pub, reason = "who includes this takes the part it needs")]
 
 use std::net::IpAddr;
 
-use crate::base::Network;
-
 /// A value of a record.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Datum {
+#[allow(missing_docs, reason = "the format's own words")]
+pub enum Datum {
     Text(String),
     Double(f64),
     Float(f32),
@@ -18,7 +19,8 @@ pub(super) enum Datum {
 }
 
 impl Datum {
-    pub(super) fn text(text: &str) -> Self {
+    /// A text.
+    pub fn text(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 
@@ -80,26 +82,29 @@ enum Child {
     Record(usize),
 }
 
+/// A network's first address, its prefix length, and its record.
+pub type Entry<'a> = (IpAddr, u8, &'a Datum);
+
 /// A database that holds `networks` with their records, longer networks over shorter ones.
 ///
 /// `ip_version` is 4 or 6, `record_size` 24, 28 or 32 bits. A database of version 6 has IPv4 at `::/96`, and says it
 /// again at `::ffff:0:0/96` and `2002::/16`, as those of `MaxMind` do.
-pub(super) fn write(networks: &[(Network, Datum)], ip_version: u16, record_size: u16) -> Vec<u8> {
+pub fn write<'a>(networks: impl IntoIterator<Item = Entry<'a>>, ip_version: u16, record_size: u16) -> Vec<u8> {
     let (mut records, mut offsets, mut data): (Vec<&Datum>, Vec<usize>, Vec<u8>) = Default::default();
     let mut nodes = vec![[Child::Nothing; 2]];
-    let mut sorted: Vec<_> = networks.iter().collect();
-    sorted.sort_by_key(|(network, _)| network.prefix_length());
-    for (network, record) in sorted {
-        let at = records.iter().position(|known| *known == record).unwrap_or_else(|| {
+    let mut sorted: Vec<_> = networks.into_iter().collect();
+    sorted.sort_by_key(|(_, length, _)| *length);
+    for (address, length, record) in sorted {
+        let at = records.iter().position(|known| **known == *record).unwrap_or_else(|| {
             offsets.push(data.len());
             record.write(&mut data);
             records.push(record);
             records.len() - 1
         });
-        let (bits, length) = match (network.address(), ip_version) {
-            (IpAddr::V4(v4), 4) => (u128::from(v4.to_bits()) << 96, network.prefix_length()),
-            (IpAddr::V4(v4), _) => (u128::from(v4.to_bits()), network.prefix_length() + 96),
-            (IpAddr::V6(v6), _) => (v6.to_bits(), network.prefix_length()),
+        let (bits, length) = match (address, ip_version) {
+            (IpAddr::V4(v4), 4) => (u128::from(v4.to_bits()) << 96, length),
+            (IpAddr::V4(v4), _) => (u128::from(v4.to_bits()), length + 96),
+            (IpAddr::V6(v6), _) => (v6.to_bits(), length),
         };
         insert(&mut nodes, bits, length, Child::Record(at));
     }
@@ -147,7 +152,7 @@ pub(super) fn write(networks: &[(Network, Datum)], ip_version: u16, record_size:
         ("binary_format_major_version", Datum::U16(2)),
         ("binary_format_minor_version", Datum::U16(0)),
         ("build_epoch", Datum::U64(1_700_000_000)),
-        ("database_type", Datum::text("Test")),
+        ("database_type", Datum::text("Test-City")),
         ("description", Datum::Map(Vec::new())),
         ("ip_version", Datum::U16(ip_version)),
         ("languages", Datum::List(Vec::new())),

@@ -13,23 +13,27 @@ const SIZES: &[(&str, u128)] = &[("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 <
 const SHARES: &[(&str, u128)] = &[("%", 10_000)];
 
 /// Reads `500ms`, `1.8s`, `5m`, `1h` or `7d`; zero needs no unit.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let nanos = if text == "0" { 0 } else { quantity(text, DURATIONS)? };
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
 /// Reads `64KiB`, `256MiB`, `1.5GiB` or a number of octets.
-pub(super) fn size(text: &str) -> Option<u64> {
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
     u64::try_from(quantity(text, SIZES)?).ok()
 }
 
 /// Reads a percentage such as `10%` or `0.1%`, up to `100%`, in parts of a million.
-pub(super) fn share(text: &str) -> Option<u32> {
+#[must_use]
+pub fn share(text: &str) -> Option<u32> {
     quantity(text, SHARES).filter(|&millionths| millionths <= 1_000_000).and_then(|share| u32::try_from(share).ok())
 }
 
 /// Reads `20/s`, `100/m`, `1000/h` or `5000/d`: a whole number and the time that it is for.
-pub(super) fn rate(text: &str) -> Option<(u64, Duration)> {
+#[must_use]
+pub fn rate(text: &str) -> Option<(u64, Duration)> {
     let (count, per) = text.split_once('/')?;
     let seconds = match per {
         "s" => 1,
@@ -61,7 +65,8 @@ fn quantity(text: &str, units: &[(&str, u128)]) -> Option<u128> {
 }
 
 /// Writes a duration in the largest unit that makes it whole.
-pub(super) fn duration_text(duration: Duration) -> String {
+#[must_use]
+pub fn duration_text(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     if nanos == 0 {
         return "0s".into();
@@ -74,7 +79,8 @@ pub(super) fn duration_text(duration: Duration) -> String {
 }
 
 /// Writes a size in the largest unit that makes it whole.
-pub(super) fn size_text(octets: u64) -> String {
+#[must_use]
+pub fn size_text(octets: u64) -> String {
     let octets = u128::from(octets);
     match SIZES.iter().find(|(_, size)| octets != 0 && octets.is_multiple_of(*size)) {
         Some((unit, size)) => format!("{}{unit}", octets / size),
