@@ -1,6 +1,6 @@
 //! The lookout: watches the members of pools while the server runs, and posts what it sees to the [`Scene`].
 //!
-//! The [`Tower`](tower::Tower) decides; here is what touches the machine. One task asks the tower what to do, begins
+//! The [`Tower`] decides; here is what touches the machine. One task asks the tower what to do, begins
 //! it, and posts; probes and fetches are tasks of their own, which tell the tower what they found. Nobody waits for
 //! the lookout but the start, for its first round.
 

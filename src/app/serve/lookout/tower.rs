@@ -1,7 +1,7 @@
 //! The lookout's decisions, with time as an argument: what to probe and fetch next, what it means for the members,
 //! and when others must hear of it.
 //!
-//! Ask [`Tower::poll_probe`] and [`Tower::poll_fetch`] until they have none, do what they name, tell
+//! Ask [`Tower::poll_probe`] and [`Feeding::poll_fetch`] until they have none, do what they name, tell
 //! [`Tower::handle_finding`] and [`Tower::handle_number`]; call [`Tower::tick`] every second; take the board when
 //! [`Tower::poll_board`] has one.
 
@@ -146,7 +146,7 @@ impl Tower {
         None
     }
 
-    /// When [`Tower::poll_probe`] or [`Tower::poll_fetch`] may have something next.
+    /// When [`Tower::poll_probe`] or [`Feeding::poll_fetch`] may have something next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.watch.poll_timeout().into_iter().chain(self.feeding.poll_timeout()).min()
