@@ -201,8 +201,10 @@ impl World {
         let Some(open) = self.open.get(&(worker, exchange)).filter(|_| restarts == self.restarts) else {
             return; // its socket is closed
         };
-        // Who was right to be asked is right to answer, however long it took; a snapshot may have made cuts younger.
-        let asked_at = Instant::from_nanos(open.at.nanos().saturating_sub(self.rejuvenation * 1_000_000_000));
+        // Who was right to be asked is right to answer, however long it took; cuts are as much younger as a snapshot made
+        // them, or as a leap let them wait to be read.
+        let older = Duration::from_secs(self.rejuvenation) + self.leapt;
+        let asked_at = Instant::from_nanos(open.at.nanos().saturating_sub(older.as_nanos() as u64));
         let is_strange = host == usize::MAX;
         if is_strange && bytes.as_ref().is_some_and(|bytes| !self.is_foreign_to(worker, open, bytes)) {
             return; // the server has said over TCP that it has no cookies any more
