@@ -44,8 +44,7 @@ const NAMES: [(&str, &[&str]); 6] = [
     ("place", &[MERIDIAN, GDNSD, POWERDNS, KNOT]),
     ("alias", &[MERIDIAN, GDNSD, POWERDNS, KNOT]),
     ("near", &[MERIDIAN, GDNSD, POWERDNS]),
-    // Meridian runs no checks yet.
-    ("far", &[GDNSD, POWERDNS]),
+    ("far", &[MERIDIAN, GDNSD, POWERDNS]),
     ("net", &[MERIDIAN, GDNSD, POWERDNS, KNOT]),
     ("asn", &[MERIDIAN, POWERDNS, KNOT]),
 ];

@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 
 use super::compile::Found;
-use super::hashing::{hash_words, unit};
+use super::hashing::{hash_bytes, hash_words, unit};
 use super::place::Place;
+use super::whereabouts::Whereabouts;
 use crate::base::{Dice, Instant, Network};
 
 /// Leading bits of the subject that a decision depends on: the scope of a client-subnet answer (RFC 7871 §7.2.1).
@@ -40,9 +41,7 @@ pub struct Asker<'a> {
     /// The address that the query came from.
     pub resolver: IpAddr,
     /// Where the subject is.
-    pub place: &'a Place,
-    /// The prefix length within which everybody has that place.
-    pub place_scope: Scope,
+    pub whereabouts: &'a Whereabouts<'a>,
     /// What a compiled location part says of the subject, if there is one.
     pub found: Option<Found<'a>>,
     /// The name asked for, hashed.
@@ -58,7 +57,19 @@ pub struct Asker<'a> {
     pub agreed: Option<u64>,
 }
 
-impl Asker<'_> {
+impl<'a> Asker<'a> {
+    /// Where the subject is.
+    #[must_use]
+    pub fn place(&self) -> &'a Place {
+        self.whereabouts.place()
+    }
+
+    /// The prefix length within which everybody has that place.
+    #[must_use]
+    pub fn place_scope(&self) -> Scope {
+        self.whereabouts.scope()
+    }
+
     /// A number in (0, 1] for a member in one draw: from `dice`, or, where draws agree, from what the nodes share.
     /// `salt` tells the draws of one query apart.
     pub fn draw(&self, salt: u64, member: u64, dice: &mut Dice) -> f64 {
@@ -92,21 +103,17 @@ impl Key {
     /// The asker's key, hashed, and the scope of having looked at it.
     #[must_use]
     pub fn of(self, asker: &Asker<'_>) -> (u64, Scope) {
-        match (self, asker.place.asn, asker.place.country) {
-            (Self::Prefix(v4, v6), ..) => {
+        let known = match self {
+            Self::Prefix(v4, v6) => {
                 let length = if asker.subject.is_ipv4() { v4 } else { v6 }.min(asker.source);
-                (of_network(Network::new(asker.subject, length)), Scope(length))
+                return (of_network(Network::new(asker.subject, length)), Scope(length));
             }
-            (Self::Asn, Some(asn), _) => (hash_words(2, &[u64::from(asn)]), asker.place_scope),
-            (Self::Country, _, Some(country)) => {
-                (super::hashing::hash_bytes(3, country.as_str().as_bytes()), asker.place_scope)
-            }
-            (Self::Asn | Self::Country, ..) => {
-                let (key, scope) = Self::default().of(asker);
-                (key, scope.and(asker.place_scope))
-            }
-            (Self::Resolver, ..) => (of_network(Network::new(asker.resolver, 128)), Scope::ALL),
-        }
+            Self::Resolver => return (of_network(Network::new(asker.resolver, 128)), Scope::ALL),
+            Self::Asn => asker.place().asn.map(|asn| hash_words(2, &[u64::from(asn)])),
+            Self::Country => asker.place().country.map(|country| hash_bytes(3, country.as_str().as_bytes())),
+        };
+        let (key, scope) = known.map_or_else(|| Self::default().of(asker), |key| (key, Scope::ALL));
+        (key, scope.and(asker.place_scope()))
     }
 }
 

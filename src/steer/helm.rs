@@ -22,6 +22,7 @@ use super::pool::Pool;
 use super::scene::Scene;
 use super::selection::{Selection, Steering, Terms};
 use super::subject::{ScopeCap, Subject};
+use super::whereabouts::Whereabouts;
 use crate::base::collections::{Keyed, Map};
 use crate::base::{Dice, Instant, bounds};
 use crate::dns::{ClientSubnet, Name, RecordType, RrSet};
@@ -246,18 +247,20 @@ impl Helm {
         let is_placed = of_subnet.is_some() || client != Client::Ecs;
         let chart = steered.chart.load();
         let chart = chart.as_ref().filter(|_| is_placed);
-        let (place, place_scope) = if steered.locates && is_placed {
+        let resolver_counts = of_subnet.is_some() && steered.orders.unknown == Unknown::Resolver;
+        let seek = || {
+            if !steered.locates || !is_placed {
+                return (Place::default(), Scope::ALL);
+            }
             let atlas = chart.map_or_else(|| self.scene.atlas(), |chart| Arc::clone(&chart.atlas));
-            locate(&atlas, &subject, of_subnet.is_some() && steered.orders.unknown == Unknown::Resolver, call.resolver)
-        } else {
-            (Place::default(), Scope::ALL)
+            locate(&atlas, &subject, resolver_counts, call.resolver)
         };
+        let whereabouts = Whereabouts::sought(&seek);
         let asker = Asker {
             subject: subject.address(),
             source: subject.known(),
             resolver: call.resolver,
-            place: &place,
-            place_scope,
+            whereabouts: &whereabouts,
             found: chart.map(|chart| chart.compiled.find(subject.address())),
             name: hash_bytes(0, call.name.lowered().wire()),
             now: call.now,
@@ -269,7 +272,9 @@ impl Helm {
         let selection = steered.steering.select(&asker, &board, &feeds, dice, call.is_rehearsal);
         // What the resolver's own address decides holds for whomever it asks (R2.6).
         let scope = if of_subnet.is_some() { subject.scope(selection.scope.0) } else { 0 };
-        Bearing { selection, scope, subject: subject.address(), place }
+        // Who wants to know how a choice was made wants to know for whom.
+        let place = if call.is_rehearsal { Some(whereabouts.place().clone()) } else { whereabouts.into_place() };
+        Bearing { selection, scope, subject: subject.address(), place: place.unwrap_or_default() }
     }
 
     /// Compiles what depends on places anew, for every name of which the places or the policy have changed. Takes up to

@@ -37,6 +37,7 @@ pub mod spans;
 pub mod stages;
 pub mod subject;
 pub mod trace;
+pub mod whereabouts;
 
 #[cfg(test)]
 mod testing;
@@ -58,3 +59,4 @@ pub use scene::Scene;
 pub use selection::{Agree, Family, Outcome, Selection, Steering, Terms, WhenAllDown};
 pub use subject::{ScopeCap, Subject};
 pub use trace::{Step, Trace};
+pub use whereabouts::Whereabouts;

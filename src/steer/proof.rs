@@ -15,6 +15,7 @@ use super::selection::Outcome;
 use super::simulation::Side;
 use super::spans::Bits;
 use super::subject::ScopeCap;
+use super::whereabouts::Whereabouts;
 use crate::base::{Dice, Instant, Network, bounds};
 
 /// Why scopes are wrong.
@@ -100,13 +101,12 @@ pub fn prove(side: &Side<'_>, atlas: &Atlas, dice: &mut Dice) -> Proof {
 
 /// The decision for `address` and its scope.
 fn decide(side: &Side<'_>, address: IpAddr) -> (Decision, u8) {
-    let (place, place_scope) = (side.whereabouts)(address);
+    let seek = || (side.whereabouts)(address);
     let asker = Asker {
         subject: address,
         source: cap_of(address),
         resolver: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        place: &place,
-        place_scope,
+        whereabouts: &Whereabouts::sought(&seek),
         found: side.compiled.map(|compiled| compiled.find(address)),
         name: side.name,
         now: Instant::from_seconds(1_000_000),

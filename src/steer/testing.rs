@@ -8,23 +8,21 @@ use super::health::Standing;
 use super::place::Place;
 use super::pool::{Member, Pool, PoolId, Weight};
 use super::stages::Stage;
+use super::whereabouts::Whereabouts;
 use crate::base::{Dice, Instant};
 
-static NOWHERE: Place =
-    Place { latitude: None, longitude: None, continent: None, country: None, subdivision: None, city: None, asn: None };
-
 pub(super) fn asker(address: &str) -> Asker<'static> {
-    asker_at(address, &NOWHERE)
+    asker_at(address, &Place::default())
 }
 
-pub(super) fn asker_at<'a>(address: &str, place: &'a Place) -> Asker<'a> {
+pub(super) fn asker_at(address: &str, place: &Place) -> Asker<'static> {
     let subject = address.parse().unwrap();
+    let scope = Scope(if place.is_unknown() { 0 } else { 16 });
     Asker {
         subject,
         source: width(subject),
         resolver: subject,
-        place,
-        place_scope: Scope(if place.is_unknown() { 0 } else { 16 }),
+        whereabouts: Box::leak(Box::new(Whereabouts::known(place.clone(), scope))),
         found: None,
         name: 1,
         now: Instant::from_seconds(1_000),

@@ -29,16 +29,6 @@ const BY_PLACE: &[&str] = &["place", "alias"];
 const EXPLAINED: &[Explanation] = &[
     Explanation {
         who: MERIDIAN,
-        names: &["place", "alias", "asn", "near", "far"],
-        what: Scope,
-        when: |case, heard| {
-            let (_, known, before) = truth::subject(case.client).unwrap();
-            heard.scope > Some(case.truth.scope) && heard.scope <= Some(case.found.min(before + known))
-        },
-        why: "says the prefix of the place, true but not yet merged with neighbours of the same ranking",
-    },
-    Explanation {
-        who: MERIDIAN,
         names: &["net"],
         what: Scope,
         when: |case, heard| heard.scope > Some(case.truth.scope) && case.is_answer(heard, case.truth),

@@ -13,6 +13,7 @@ use crate::steer::health::Board;
 use crate::steer::odds::Odds;
 use crate::steer::place::Point;
 use crate::steer::selection::{Outcome, Selection, Steering};
+use crate::steer::whereabouts::Whereabouts;
 
 /// The moment of every simulation.
 const WALL: u64 = 1_800_000_000;
@@ -67,13 +68,13 @@ impl<'a> Lens<'a> {
     /// What the client network with this number can expect.
     pub(super) fn look(&mut self, number: usize, sample: &Sample, board: &Board) -> Chances {
         let (place, place_scope) = (self.side.whereabouts)(sample.subject);
+        let whereabouts = Whereabouts::known(place, place_scope.min(Scope(sample.known)));
         let select = |seed: u64| {
             let asker = Asker {
                 subject: sample.subject,
                 source: sample.known,
                 resolver: sample.subject,
-                place: &place,
-                place_scope: place_scope.min(Scope(sample.known)),
+                whereabouts: &whereabouts,
                 found: self.side.compiled.map(|compiled| compiled.find(sample.subject)),
                 name: self.side.name,
                 now: NOW,
@@ -84,7 +85,7 @@ impl<'a> Lens<'a> {
             self.side.steering.select(&asker, board, &self.feeds, &mut Dice::from_number(seed), false)
         };
         let first = select(hash_words(0, &[number as u64, 0]));
-        let (scope, point) = (first.scope, centroids::point_of(&place));
+        let (scope, point) = (first.scope, centroids::point_of(whereabouts.place()));
         let exact = self.exact(&first);
         self.has_drawn |= !matches!(first.odds.as_deref(), None | Some(Odds::Certain));
         let mut parts = if let Some(parts) = exact {

@@ -74,10 +74,10 @@ impl Stage for Fence {
         if let Some(verdict) = verdict {
             set.retain(|candidate| verdict.prefer.contains(&candidate.member));
         } else if let Some(same) = self.same {
-            scope = scope.and(asker.place_scope);
+            scope = scope.and(asker.place_scope());
             set.retain(|candidate| {
                 pool.member(candidate.member)
-                    .is_some_and(|member| same.holds(asker.place, &member.place) != Some(false))
+                    .is_some_and(|member| same.holds(asker.place(), &member.place) != Some(false))
             });
         }
         if set.list().iter().all(|candidate| candidate.is_gone) && !before.is_empty() {

@@ -73,11 +73,11 @@ impl Stage for Nearest {
 
     fn apply(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, _: &mut Dice) -> Scope {
         set.retire_standbys();
-        match centroids::point_of(asker.place) {
+        match centroids::point_of(asker.place()) {
             Some(here) => self.order_from(&here, set),
             None => self.order_by_fallback(set),
         }
-        asker.place_scope
+        asker.place_scope()
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
         let (pool, place) = (world(), Place::at(latitude, longitude));
         let asker = asker_at("192.0.2.1", &place);
         let mut set = Candidates::new(&pool, &[], None, &asker);
-        assert_eq!(stage.apply(&asker, &mut set, &mut Dice::from_number(1)), asker.place_scope);
+        assert_eq!(stage.apply(&asker, &mut set, &mut Dice::from_number(1)), asker.place_scope());
         set.leaders().iter().map(|candidate| candidate.member).collect()
     }
 

@@ -174,14 +174,14 @@ impl Table {
             }
         }
         if !self.asns.is_empty() || !self.cities.is_empty() || !self.geos.is_empty() {
-            scope = scope.and(asker.place_scope);
+            scope = scope.and(asker.place_scope());
         }
         let at = self.find_place(asker).or(self.default);
         (at.and_then(|at| self.verdicts.get(at)), scope)
     }
 
     fn find_place(&self, asker: &Asker<'_>) -> Option<usize> {
-        let place = asker.place;
+        let place = asker.place();
         if let Some(&at) = place.asn.and_then(|asn| self.asns.get(&asn)) {
             return Some(at);
         }
