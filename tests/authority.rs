@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,22 +31,13 @@ fn put(directory: &Path, text: &str) {
 }
 
 fn start(directory: &Path) -> (Server, SocketAddr) {
-    for _ in 0..10 {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let text = format!(
-            "listen: [\"{address}\"]\nadmin: off\nworkers: 2\nrecursion: off\nzones: {{example.com: {{file: e.zone}}}}\n"
-        );
-        std::fs::write(directory.join("m.yaml"), text).unwrap();
-        let mut server =
-            Server::start("meridian", directory, &[env!("CARGO_BIN_EXE_meridian"), "serve", "--config", "m.yaml"]);
-        let end = Instant::now() + Duration::from_secs(20);
-        while server.ended().is_none() && Instant::now() < end {
-            if ask::once(address, "www.example.com.", A, Duration::from_millis(200)).is_some() {
-                return (server, address);
-            }
-        }
-    }
-    panic!("no port is free");
+    let text = "listen: [\"127.0.0.1:0\"]\nadmin: off\nworkers: 2\nrecursion: off\nzones: {example.com: {file: e.zone}}\n";
+    std::fs::write(directory.join("m.yaml"), text).unwrap();
+    let mut server =
+        Server::start("meridian", directory, &[env!("CARGO_BIN_EXE_meridian"), "serve", "--config", "m.yaml"]);
+    let address = server.listens_on();
+    server.wait_until_it_answers_at(address, ("www.example.com.", A));
+    (server, address)
 }
 
 fn serial(address: SocketAddr) -> u32 {

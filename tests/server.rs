@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -35,30 +35,15 @@ fn on_the_tree(name: &str, body: impl FnOnce(&Tree)) {
     namespace::inside(name, tree::PROGRAMS, || body(&Tree::start()));
 }
 
-/// Starts Meridian on 127.0.0.1 and a port that the system had free; another when that one is taken meanwhile.
+/// Starts Meridian on 127.0.0.1 and a port that the system has free.
 fn start_on_a_free_port(directory: &Path, recursion: &str) -> (Server, SocketAddr) {
-    for _ in 0..10 {
-        let free = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("a bound socket");
-        if TcpListener::bind(address).is_err() {
-            continue;
-        }
-        drop(free);
-        let text = format!("listen: [\"{address}\"]\nadmin: off\nworkers: 1\nrecursion:\n{recursion}\n");
-        let file = directory.join("meridian.yaml");
-        std::fs::write(&file, text).expect("a writable directory");
-        let command = [env!("CARGO_BIN_EXE_meridian"), "serve", "--config", file.to_str().expect("a plain path")];
-        let mut server = Server::start("meridian", directory, &command);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline && server.ended().is_none() {
-            if ask::once(address, "localhost.", A, Duration::from_millis(100)).is_some() {
-                return (server, address);
-            }
-        }
-        let taken = server.ended().is_some() && server.output().contains("in use");
-        assert!(taken, "Meridian does not answer at {address}:\n{}", server.output());
-    }
-    panic!("no free port in ten tries");
+    let text = format!("listen: [\"127.0.0.1:0\"]\nadmin: off\nworkers: 1\nrecursion:\n{recursion}\n");
+    std::fs::write(directory.join("meridian.yaml"), text).expect("a writable directory");
+    let command = [env!("CARGO_BIN_EXE_meridian"), "serve", "--config", "meridian.yaml"];
+    let mut server = Server::start("meridian", directory, &command);
+    let address = server.listens_on();
+    server.wait_until_it_answers_at(address, ("localhost.", A));
+    (server, address)
 }
 
 fn addresses(response: &Response) -> BTreeSet<String> {

@@ -63,6 +63,21 @@ impl Server {
         panic!("{} does not answer at {address}:\n{}", self.name, self.output());
     }
 
+    /// Waits until Meridian's log names the address that it listens on: the port is the system's choice, and no other
+    /// server that a test starts meanwhile can have it.
+    pub fn listens_on(&mut self) -> SocketAddr {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = self.output();
+            let named = log.split_once("listening on ").and_then(|(_, rest)| rest.split_once(' '));
+            if let Some((address, _)) = named {
+                return address.parse().unwrap_or_else(|_| panic!("{address} is no address"));
+            }
+            assert!(self.ended().is_none() && Instant::now() < deadline, "{} does not listen:\n{log}", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Whether the server has ended, and how.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked")
