@@ -55,7 +55,7 @@ impl World {
                 ..Answer::default()
             };
             let sealed = seal(&query, &answer, true, &mut bytes);
-            finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+            finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
             let message = Message {
                 id: 9,
                 flags: query.flags,

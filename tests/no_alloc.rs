@@ -67,7 +67,7 @@ fn a_recall_that_hits_allocates_nothing() {
     let mut finished = Finished::new(&mut Dice::from_number(1), 1_000, 1 << 20);
     let mut bytes = Vec::new();
     let sealed = seal(&query, &answer, true, &mut bytes);
-    finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+    finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
 
     query.edns = Some(Edns { udp_size: 4096, options: vec![(10, vec![1; 8])], ..Edns::default() });
     let message = Message {

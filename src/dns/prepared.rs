@@ -6,18 +6,18 @@
 //! record follows where the query had one. Owner names that point to the question follow its letters by
 //! themselves.
 
-use super::Rcode;
 use super::cookie::{WHOLE_COOKIE, WholeCookie};
-use super::edns::OPT_SIZE;
+use super::edns::{OPT_SIZE, option};
 use super::wire::Glanced;
 use super::wire::brief::append_cookie;
 use super::wire::glance::is_same_question;
+use super::{ClientSubnet, Rcode};
 use crate::base::bounds;
 
 const HEADER: usize = 12;
 
 /// What a response is prepared from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Source<'a> {
     /// The response without its OPT record; the header's ARCOUNT may count that.
     pub sections: &'a [u8],
@@ -37,12 +37,25 @@ pub struct Source<'a> {
     pub until: u64,
     /// What the response is counted as when it is given; whoever counts knows what it means.
     pub account: u64,
+    /// Whether a client subnet option is heeded, and so echoed.
+    pub heeds_subnet: bool,
+    /// Which of several answers to the question it is, up to 255 octets; empty for the only one.
+    pub pick: &'a [u8],
+}
+
+/// What goes along with a response to one asker, behind what is everybody's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// The client subnet, and the scope in which the answer holds.
+    pub subnet: Option<(ClientSubnet, u8)>,
+    /// The cookie.
+    pub cookie: Option<&'a WholeCookie>,
 }
 
 /// A finished response, to be patched for each asker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PreparedAnswer {
-    /// The message, the offsets of its TTLs, the options: one allocation, as there are very many answers.
+    /// The message, the offsets of its TTLs, the options, the pick: one allocation, as there are very many answers.
     block: Box<[u8]>,
     account: u64,
     prepared_at: u32,
@@ -50,14 +63,16 @@ pub struct PreparedAnswer {
     message_length: u16,
     ttl_count: u16,
     rcode_high: u8,
+    pick_length: u8,
     is_authentic: bool,
+    heeds_subnet: bool,
 }
 
 impl PreparedAnswer {
     /// Prepares a response; none if it is no response with one question, or past the bounds of its offsets.
     #[must_use]
     pub fn new(source: &Source<'_>) -> Option<Self> {
-        let mut block = Vec::with_capacity(source.sections.len() + 2 * source.ttls.len() + source.options.len());
+        let mut block = Vec::with_capacity(Self::room(source));
         block.extend_from_slice(source.sections);
         let header = block.first_chunk_mut::<HEADER>()?;
         if header.get(4..6) != Some(&[0, 1]) {
@@ -72,6 +87,7 @@ impl PreparedAnswer {
             block.extend_from_slice(&at.to_be_bytes());
         }
         block.extend_from_slice(source.options);
+        block.extend_from_slice(source.pick);
         Some(Self {
             block: block.into_boxed_slice(),
             account: source.account,
@@ -80,8 +96,21 @@ impl PreparedAnswer {
             message_length: u16::try_from(source.sections.len()).ok()?,
             ttl_count: u16::try_from(source.ttls.len()).ok()?,
             rcode_high: (source.rcode.0 >> 4) as u8,
+            pick_length: u8::try_from(source.pick.len()).ok()?,
             is_authentic: source.is_authentic,
+            heeds_subnet: source.heeds_subnet,
         })
+    }
+
+    /// A response without records, good for ever, that begins with `question`: header and question.
+    #[must_use]
+    pub fn of_question(question: &[u8], heeds_subnet: bool) -> Option<Self> {
+        let source = Source { sections: question, heeds_subnet, until: u64::from(u32::MAX), ..Source::default() };
+        Self::new(&source)
+    }
+
+    const fn room(source: &Source<'_>) -> usize {
+        source.sections.len() + 2 * source.ttls.len() + source.options.len() + source.pick.len()
     }
 
     /// Whether the answer may be given in second `now`.
@@ -90,10 +119,22 @@ impl PreparedAnswer {
         now < u64::from(self.until)
     }
 
-    /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters.
+    /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters, by `pick`.
     #[must_use]
-    pub fn is_for(&self, glanced: &Glanced, datagram: &[u8]) -> bool {
-        is_same_question(&self.block, datagram, glanced.question_end())
+    pub fn is_for(&self, glanced: &Glanced, datagram: &[u8], pick: &[u8]) -> bool {
+        is_same_question(&self.block, datagram, glanced.question_end()) && self.pick() == pick
+    }
+
+    /// Which of several answers to the question it is.
+    fn pick(&self) -> &[u8] {
+        let at = self.block.len().saturating_sub(usize::from(self.pick_length));
+        self.block.get(at..).unwrap_or_default()
+    }
+
+    /// Whether a client subnet option is heeded, and so echoed.
+    #[must_use]
+    pub const fn heeds_subnet(&self) -> bool {
+        self.heeds_subnet
     }
 
     /// Reads a little of the answer, so that the rest comes nearer.
@@ -116,7 +157,7 @@ impl PreparedAnswer {
     }
 
     /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`, with
-    /// `cookie` behind its other options. False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
+    /// `extras`. False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
     ///
     /// The caller has made sure with [`PreparedAnswer::is_for`] that the question is this one.
     #[must_use]
@@ -125,11 +166,11 @@ impl PreparedAnswer {
         glanced: &Glanced,
         datagram: &[u8],
         limit: usize,
-        cookie: Option<&WholeCookie>,
+        extras: Extras<'_>,
         now: u64,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.patched(glanced, datagram, limit, cookie, now, out).is_some()
+        self.patched(glanced, datagram, limit, extras, now, out).is_some()
     }
 
     fn patched(
@@ -137,14 +178,16 @@ impl PreparedAnswer {
         glanced: &Glanced,
         datagram: &[u8],
         limit: usize,
-        cookie: Option<&WholeCookie>,
+        extras: Extras<'_>,
         now: u64,
         out: &mut Vec<u8>,
     ) -> Option<()> {
         let (message, rest) = self.block.split_at_checked(usize::from(self.message_length))?;
-        let (ttls, options) = rest.split_at_checked(2 * usize::from(self.ttl_count))?;
-        let cookie_length = cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
-        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + cookie_length);
+        let (ttls, rest) = rest.split_at_checked(2 * usize::from(self.ttl_count))?;
+        let options = rest.get(..rest.len().checked_sub(usize::from(self.pick_length))?)?;
+        let extras_length = extras.cookie.map_or(0, |_| 4 + WHOLE_COOKIE)
+            + extras.subnet.map_or(0, |(subnet, _)| 4 + subnet.echo_length());
+        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + extras_length);
         if message.len() + opt_length > limit {
             return None;
         }
@@ -166,26 +209,32 @@ impl PreparedAnswer {
             }
         }
         if glanced.udp_size.is_some() {
-            self.append_opt(glanced.dnssec_ok, options, cookie, out)?;
+            let length = u16::try_from(options.len() + extras_length).ok()?;
+            self.append_opt(glanced.dnssec_ok, options, extras, length, out)?;
         }
         Some(())
     }
 
-    /// The OPT record as the seal writes it.
+    /// The OPT record with `length` octets of options, in the order in which the seal writes them.
     fn append_opt(
         &self,
         dnssec_ok: bool,
         options: &[u8],
-        cookie: Option<&WholeCookie>,
+        extras: Extras<'_>,
+        length: u16,
         out: &mut Vec<u8>,
     ) -> Option<()> {
         let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
-        let length = options.len() + cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
-        let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
+        let [l0, l1] = length.to_be_bytes();
         let flags = u8::from(dnssec_ok) << 7;
         out.extend_from_slice(&[0, 0, 41, s0, s1, self.rcode_high, 0, flags, 0, l0, l1]);
+        if let Some((subnet, scope)) = extras.subnet {
+            let [c0, c1] = option::CLIENT_SUBNET.to_be_bytes();
+            out.extend_from_slice(&[c0, c1, 0, subnet.echo_length() as u8]);
+            subnet.append_echo(scope, out);
+        }
         out.extend_from_slice(options);
-        append_cookie(out, cookie);
+        append_cookie(out, extras.cookie);
         let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
         [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
         Some(())

@@ -239,10 +239,10 @@ impl Steering {
         }
     }
 
-    /// The steering that a selection was made by: this one, or the fallback's.
+    /// The steering whose members were chosen: this one, or, if `is_fallback`, the fallback's.
     #[must_use]
-    pub fn source(&self, selection: &Selection) -> &Self {
-        if selection.is_fallback { self.fallback.as_deref().unwrap_or(self) } else { self }
+    pub fn source(&self, is_fallback: bool) -> &Self {
+        if is_fallback { self.fallback.as_deref().unwrap_or(self) } else { self }
     }
 
     /// Notes that an answer with `member` was given.

@@ -451,7 +451,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
                 hits += 1;
                 assert_eq!(recalled, fresh, "{:?} at {round}", query.question);
             }
-            _ => finished.keep(&query, &answer, &sealed, &fresh, now),
+            _ => finished.keep(&query, &answer, None, &sealed, &fresh, now),
         }
     }
     assert!(hits > 2_500, "only {hits} recalled");

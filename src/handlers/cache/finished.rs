@@ -4,14 +4,24 @@
 //! cache line wide, leads from a question's hash to them. It is bounded in answers and in octets; a hand that
 //! goes round and spares what was used since it last came by (second chance) makes room, in a few steps at most.
 //! The hash is keyed, so nobody can fill one set on purpose, and a full set costs its own answers only.
+//!
+//! Where several answers to a question may be chosen, its hash leads to whoever chooses, and the hash of question and
+//! pick to the answer.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use crate::base::Dice;
 use crate::base::collections::{self, Keyed};
+use crate::chain::{Asker, Chooser};
 use crate::dns::PreparedAnswer;
 use crate::dns::wire::Glanced;
+use crate::dns::wire::glance::key_bits;
 
 /// Slots of a set: 8 of 8 octets are a cache line.
 const WAYS: usize = 8;
+/// What a chooser is taken to hold beside what it shares with the house.
+const CHOOSER_BYTES: usize = 256;
 /// Used answers that the hand spares before it takes one all the same.
 const SPARED_MAX: usize = 8;
 
@@ -29,10 +39,63 @@ pub struct Key {
     pub may_recurse: bool,
 }
 
+impl Key {
+    /// The key of the query `glanced` of `asker`.
+    #[must_use]
+    pub fn of(glanced: &Glanced, asker: &Asker) -> Self {
+        Self {
+            hash: glanced.hash,
+            bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
+            may_recurse: asker.may_recurse,
+        }
+    }
+}
+
+/// What is known of a question.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// Its answer, or one of them.
+    Answer(PreparedAnswer),
+    /// Its answers differ by what is chosen.
+    Choice(Box<HeldChoice>),
+}
+
+/// Who chooses among the answers to a question.
+#[derive(Clone, Debug)]
+pub struct HeldChoice {
+    /// The question, as an answer without records.
+    pub question: PreparedAnswer,
+    /// Who chooses.
+    pub chooser: Arc<dyn Chooser>,
+}
+
+impl Held {
+    /// The answer, or what tells whose question it is.
+    const fn prepared(&self) -> &PreparedAnswer {
+        match self {
+            Self::Answer(answer) => answer,
+            Self::Choice(choice) => &choice.question,
+        }
+    }
+
+    /// Whether a client subnet option is heeded.
+    #[must_use]
+    pub const fn heeds_subnet(&self) -> bool {
+        self.prepared().heeds_subnet()
+    }
+
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Answer(answer) => answer.size_bytes(),
+            Self::Choice(choice) => size_of::<HeldChoice>() + CHOOSER_BYTES + choice.question.size_bytes(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     key: Key,
-    answer: PreparedAnswer,
+    held: Held,
     epoch: u32,
     was_used: bool,
 }
@@ -40,7 +103,7 @@ struct Entry {
 impl Entry {
     /// Octets that the entry takes with its share of the index and of the allocator.
     fn size_bytes(&self) -> usize {
-        size_of::<Self>() + 2 * size_of::<u64>() + 16 + self.answer.size_bytes()
+        size_of::<Self>() + 2 * size_of::<u64>() + 16 + self.held.size_bytes()
     }
 }
 
@@ -105,19 +168,20 @@ impl Finished {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
-    /// The answer to the query `glanced`, which came as `datagram`, if it may be given in second `now`.
-    pub fn find(&mut self, glanced: &Glanced, datagram: &[u8], key: Key, now: u64) -> Option<&PreparedAnswer> {
+    /// What is held for the query `glanced`, which came as `datagram`, if it may be given in second `now`; of several
+    /// answers the one of `pick`, which `key` is made for.
+    pub fn find(&mut self, glanced: &Glanced, datagram: &[u8], key: Key, pick: &[u8], now: u64) -> Option<&Held> {
         let place = self.places(key.hash).find(|&place| {
             self.entries.get(place).is_some_and(|entry| {
                 entry.key == key
                     && entry.epoch == self.epoch
-                    && entry.answer.is_fresh(now)
-                    && entry.answer.is_for(glanced, datagram)
+                    && entry.held.prepared().is_fresh(now)
+                    && entry.held.prepared().is_for(glanced, datagram, pick)
             })
         })?;
         let entry = self.entries.get_mut(place)?;
         entry.was_used = true;
-        Some(&entry.answer)
+        Some(&entry.held)
     }
 
     /// Reads where the answer of the query `glanced` would lie, so that it is at hand when it is looked up: for all
@@ -127,17 +191,17 @@ impl Finished {
     pub fn foresee(&self, glanced: &Glanced) -> u8 {
         self.places(glanced.hash)
             .filter_map(|place| self.entries.get(place))
-            .map(|entry| entry.answer.touch())
+            .map(|entry| entry.held.prepared().touch())
             .fold(0, |all, octet| all ^ octet)
     }
 
-    /// Keeps `answer` under `key`, in place of an older one; what is in the way has to go.
-    pub fn insert(&mut self, key: Key, answer: PreparedAnswer, now: u64) {
+    /// Keeps `held` under `key`, in place of what was there; what is in the way has to go.
+    pub fn insert(&mut self, key: Key, held: Held, now: u64) {
         let known = self.places(key.hash).find(|&place| self.entries.get(place).is_some_and(|entry| entry.key == key));
         if let Some(place) = known {
             self.remove(place);
         }
-        let entry = Entry { key, answer, epoch: self.epoch, was_used: false };
+        let entry = Entry { key, held, epoch: self.epoch, was_used: false };
         let size_bytes = entry.size_bytes();
         if size_bytes > self.size_bytes_max {
             return;
@@ -156,6 +220,15 @@ impl Finished {
         }
     }
 
+    /// The hash of a question's answer by `pick`, `hash` being the question's own.
+    #[must_use]
+    pub fn picked_hash(&self, hash: u64, pick: &[u8]) -> u64 {
+        let mut hasher = self.keyed.build_hasher();
+        hasher.write_u64(hash);
+        hasher.write(pick);
+        hasher.finish()
+    }
+
     /// Where the answers of this hash's set lie whose hashes begin alike.
     fn places(&self, hash: u64) -> impl Iterator<Item = usize> {
         let set = self.sets.get(hash as usize & (self.sets.len() - 1)).map_or(&[][..], <[u64; WAYS]>::as_slice);
@@ -170,7 +243,7 @@ impl Finished {
     fn is_idle(&self, place: usize, now: u64) -> bool {
         self.entries
             .get(place)
-            .is_none_or(|entry| !entry.was_used || entry.epoch != self.epoch || !entry.answer.is_fresh(now))
+            .is_none_or(|entry| !entry.was_used || entry.epoch != self.epoch || !entry.held.prepared().is_fresh(now))
     }
 
     /// Makes room somewhere.
@@ -260,7 +333,7 @@ mod tests {
         };
         let mut bytes = Vec::new();
         let sealed = seal(&query, &answer, true, &mut bytes);
-        finished.keep(&query, &answer, &sealed, &bytes, Instant::from_seconds(now));
+        finished.keep(&query, &answer, None, &sealed, &bytes, Instant::from_seconds(now));
     }
 
     fn recall(finished: &mut Finished, number: usize, now: u64) -> Recall {

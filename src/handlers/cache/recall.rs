@@ -3,21 +3,33 @@
 //! The law of the memo: what [`Finished::recall`] writes is, octet for octet, what [`crate::chain::seal`] would
 //! write for the same query and the same answer, aged if it ages; or it is unsure. It allocates nothing.
 
-use super::finished::{Finished, Key};
-use crate::base::{Instant, bounds};
+use std::sync::Arc;
+
+use super::finished::{Finished, Held, HeldChoice, Key};
+use crate::base::{Dice, Instant, bounds};
 use crate::chain::seal::response_limit;
-use crate::chain::{Answer, Asker, Query, Recall, Sealed};
+use crate::chain::{Answer, Asker, Pick, Query, Recall, Sealed};
 use crate::dns::cookie::WholeCookie;
-use crate::dns::prepared::Source;
+use crate::dns::prepared::{Extras, Source};
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
-use crate::dns::{Class, Opcode, PreparedAnswer};
+use crate::dns::{Class, ClientSubnet, Opcode, PreparedAnswer};
+
+/// Octets of a header.
+const HEADER: usize = 12;
 
 impl Finished {
     /// Answers `datagram` into `out` if a finished answer is at hand.
-    pub fn recall(&mut self, datagram: &[u8], asker: &Asker, now: Instant, out: &mut Vec<u8>) -> Recall {
+    pub fn recall(
+        &mut self,
+        datagram: &[u8],
+        asker: &Asker,
+        now: Instant,
+        dice: &mut Dice,
+        out: &mut Vec<u8>,
+    ) -> Recall {
         match glance(datagram, self.keyed()) {
-            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, None, now, out),
+            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, None, now, dice, out),
             Glance::Unsure => Recall::Unsure,
             Glance::Silence(why) => Recall::Silence(why),
         }
@@ -25,6 +37,7 @@ impl Finished {
 
     /// As [`Finished::recall`], of a datagram that was glanced at already: a batch is glanced at and foreseen
     /// before the first of it is answered. `cookie` goes along for a client that sent one.
+    #[expect(clippy::too_many_arguments, reason = "all that an answer depends on")]
     pub fn recall_glanced(
         &mut self,
         glanced: &Glanced,
@@ -32,60 +45,123 @@ impl Finished {
         asker: &Asker,
         cookie: Option<&WholeCookie>,
         now: Instant,
+        dice: &mut Dice,
         out: &mut Vec<u8>,
     ) -> Recall {
-        let key = Key {
-            hash: glanced.hash,
-            bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
-            may_recurse: asker.may_recurse,
+        let mut key = Key::of(glanced, asker);
+        let (limit, seconds) = (response_limit(asker.carrier, glanced.udp_size), now.seconds());
+        let Some(held) = self.find(glanced, datagram, key, &[], seconds) else { return Recall::Unsure };
+        let subnet = match glanced.subnet(datagram).filter(|_| held.heeds_subnet()).map(ClientSubnet::parse) {
+            None => None,
+            Some(Ok(subnet)) => Some(subnet),
+            Some(Err(_)) => return Recall::Unsure,
         };
-        let limit = response_limit(asker.carrier, glanced.udp_size);
-        match self.find(glanced, datagram, key, now.seconds()) {
-            Some(prepared) if prepared.patch(glanced, datagram, limit, cookie, now.seconds(), out) => {
-                Recall::Hit(prepared.account())
-            }
+        let write = |prepared: &PreparedAnswer, scope, out: &mut Vec<u8>| {
+            let extras = Extras { subnet: subnet.map(|subnet| (subnet, scope)), cookie };
+            let is_written = prepared.patch(glanced, datagram, limit, extras, seconds, out);
+            is_written.then(|| Recall::Hit(prepared.account()))
+        };
+        let pick = match held {
+            Held::Answer(prepared) => return write(prepared, 0, out).unwrap_or(Recall::Unsure),
+            Held::Choice(choice) => choice.chooser.choose(asker, subnet, now, dice),
+        };
+        key.hash = self.picked_hash(glanced.hash, &pick.octets);
+        let recalled = match self.find(glanced, datagram, key, &pick.octets, seconds) {
+            Some(Held::Answer(prepared)) => write(prepared, pick.scope, out),
+            _ => None,
+        };
+        recalled.unwrap_or_else(|| self.picked(glanced, datagram, asker, pick, seconds))
+    }
+
+    /// What is to be answered by the slow tempo now that it has been chosen.
+    #[cold]
+    fn picked(&mut self, glanced: &Glanced, datagram: &[u8], asker: &Asker, pick: Pick, now: u64) -> Recall {
+        let key = Key::of(glanced, asker);
+        match self.find(glanced, datagram, key, &[], now) {
+            Some(Held::Choice(choice)) => Recall::Picked(Arc::clone(&choice.chooser), pick),
             _ => Recall::Unsure,
         }
     }
 
     /// Keeps the response `bytes`, as `answer` to `query` was `sealed` at `now`, for the next who asks; unless
-    /// the answer says that it must not be, something was left out of it, or it is too long for a datagram.
-    pub fn keep(&mut self, query: &Query, answer: &Answer, sealed: &Sealed, bytes: &[u8], now: Instant) {
-        let Some(until) = answer.recallable_until else { return };
+    /// the answer says that it must not be, something was left out of it, or it is too long for a datagram. Of an answer
+    /// that was chosen, who chooses is kept, and the answer itself if it is known for which `pick` it stands.
+    pub fn keep(
+        &mut self,
+        query: &Query,
+        answer: &Answer,
+        pick: Option<&Pick>,
+        sealed: &Sealed,
+        bytes: &[u8],
+        now: Instant,
+    ) {
         let is_plain = query.question.class == Class::IN
             && !query.question.rtype.is_meta()
             && query.flags.opcode == Opcode::QUERY
-            && query.edns.iter().flat_map(|edns| &edns.options).all(|(code, data)| is_harmless(*code, data.len()));
-        if !is_plain || !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+            && query.edns.iter().flat_map(|edns| &edns.options).all(|(code, data)| is_harmless(*code, data.len()))
+            // What is said to an unlawful option is no answer to the question.
+            && query.edns.as_ref().is_none_or(|edns| edns.client_subnet().is_ok());
+        if !is_plain {
             return;
         }
-        let mut options = Vec::new();
-        if let Some((code, data)) = answer.ede.as_ref().map(crate::dns::Ede::to_option) {
-            options.extend_from_slice(&code.to_be_bytes());
-            options.extend_from_slice(&(data.len() as u16).to_be_bytes());
-            options.extend_from_slice(&data);
-        }
-        if options.len() > bounds::UDP_RESPONSE_MAX {
-            return;
-        }
-        let prepared = PreparedAnswer::new(&Source {
-            sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
-            has_opt: query.edns.is_some(),
-            ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
-            options: &options,
-            rcode: answer.rcode,
-            is_authentic: answer.authentic,
-            prepared_at: now.seconds(),
-            until,
-            account: sealed.account,
-        });
-        let question_end = 12 + query.question.name.wire().len() + 4;
+        let question_end = HEADER + query.question.name.wire().len() + 4;
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
         let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
-        if let Some(prepared) = prepared {
-            self.insert(Key { hash, bits, may_recurse: query.asker.may_recurse }, prepared, now.seconds());
+        let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse };
+        let held = match (&answer.chooser, pick) {
+            (Some(chooser), None) => bytes
+                .get(..question_end)
+                .and_then(|question| PreparedAnswer::of_question(question, answer.scope.is_some()))
+                .map(|question| Held::Choice(Box::new(HeldChoice { question, chooser: Arc::clone(chooser) }))),
+            _ => {
+                let octets = pick.map_or(&[][..], |pick| &pick.octets);
+                if pick.is_some() {
+                    key.hash = self.picked_hash(hash, octets);
+                }
+                prepare(query, answer, octets, sealed, bytes, now.seconds()).map(Held::Answer)
+            }
+        };
+        if let Some(held) = held {
+            self.insert(key, held, now.seconds());
         }
     }
+}
+
+/// The response `bytes` made ready to be given again, if it may be.
+fn prepare(
+    query: &Query,
+    answer: &Answer,
+    pick: &[u8],
+    sealed: &Sealed,
+    bytes: &[u8],
+    now: u64,
+) -> Option<PreparedAnswer> {
+    let until = answer.recallable_until?;
+    if !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+        return None;
+    }
+    let mut options = Vec::new();
+    if let Some((code, data)) = answer.ede.as_ref().map(crate::dns::Ede::to_option) {
+        options.extend_from_slice(&code.to_be_bytes());
+        options.extend_from_slice(&(data.len() as u16).to_be_bytes());
+        options.extend_from_slice(&data);
+    }
+    if options.len() > bounds::UDP_RESPONSE_MAX {
+        return None;
+    }
+    PreparedAnswer::new(&Source {
+        sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
+        has_opt: query.edns.is_some(),
+        ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
+        options: &options,
+        rcode: answer.rcode,
+        is_authentic: answer.authentic,
+        prepared_at: now,
+        until,
+        account: sealed.account,
+        heeds_subnet: answer.scope.is_some(),
+        pick,
+    })
 }
 
 #[cfg(test)]
@@ -244,7 +320,7 @@ mod tests {
             let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 8, 1 << 20);
             let mut bytes = Vec::new();
             let sealed = seal(&first, &answer, true, &mut bytes);
-            finished.keep(&first, &answer, &sealed, &bytes, Instant::from_seconds(kept_at));
+            finished.keep(&first, &answer, None, &sealed, &bytes, Instant::from_seconds(kept_at));
             let now = Instant::from_seconds(kept_at + u64::from(age));
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut out);
@@ -276,7 +352,7 @@ mod tests {
             let extras = |cookie| Extras { nsid: &[], cookie };
             let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
-            finished.keep(&first, &answer, &sealed, &bytes, Instant::ZERO);
+            finished.keep(&first, &answer, None, &sealed, &bytes, Instant::ZERO);
             let datagram = datagram(&first);
             let Glance::Plain(glanced) = glance(&datagram, finished.keyed()) else { panic!("not plain") };
             let cookie = cookies[1].as_ref().filter(|_| first.edns.is_some());
@@ -342,7 +418,7 @@ mod tests {
         let answer = Answer { recallable_until: Some(10), ..Answer::default() };
         let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 10, 1 << 20), Vec::new());
         let sealed = seal(&query, &answer, true, &mut bytes);
-        finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+        finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
         assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit(0));
         query.asker.may_recurse = false;
