@@ -12,16 +12,17 @@ use std::time::Duration;
 
 mod guarding;
 mod reading;
+mod sealing;
 
 use self::guarding::Standing;
-use self::reading::{Unreadable, read, word};
+use self::reading::{Unreadable, read};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Extras, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
-use crate::dns::wire::{Composer, Glance};
-use crate::dns::{Ede, EdeCode, Flags, Rcode};
+use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Goal, Query, Recall, Turn, Verdict};
+use crate::dns::wire::Glance;
+use crate::dns::{Ede, EdeCode, Rcode};
 use crate::handlers::cache::finished::Finished;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
 
@@ -170,11 +171,24 @@ impl<R> Worker<R> {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
+        self.turn_foreseen(self.glance(datagram), datagram, asker, reply, now, out)
+    }
+
+    /// As [`Worker::turn`], of a query that was glanced at before.
+    pub fn turn_foreseen(
+        &mut self,
+        glance: Glance,
+        datagram: &[u8],
+        asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         self.tally.count(match asker.carrier {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
-        let (glance, standing) = self.look(datagram, &asker, now);
+        let standing = self.look(&glance, datagram, &asker, now);
         if !matches!(glance, Glance::Silence(_))
             && let Some(next) = self.admit(datagram, &asker, &standing, now, out)
         {
@@ -192,8 +206,9 @@ impl<R> Worker<R> {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
-        let seen = self.look(datagram, &asker, now);
-        self.answer(seen, datagram, asker, reply, now, out)
+        let glance = self.glance(datagram);
+        let standing = self.look(&glance, datagram, &asker, now);
+        self.answer((glance, standing), datagram, asker, reply, now, out)
     }
 
     fn answer(
@@ -453,55 +468,5 @@ impl<R> Worker<R> {
     ) -> Next {
         let sealed = self.seal(query, standing, answer, out);
         self.release(&query.asker, standing, (sealed.account, answer.rcode), now, out)
-    }
-
-    fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
-        let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
-        let extras = Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie() };
-        let mut sealed = seal_as(query, answer, recursion_available, extras, out);
-        sealed.account = self.house.limits.account(query, answer);
-        if sealed.is_truncated {
-            self.tally.count(Event::Truncated);
-        }
-        sealed
-    }
-
-    fn elsewhere(&self, errand: Errand) -> Next {
-        self.tally.count(Event::Errands);
-        Next::Elsewhere(errand)
-    }
-
-    /// A bare header: all that can be said to a query that cannot be read.
-    fn refuse(&self, datagram: &[u8], rcode: Rcode, out: &mut Vec<u8>) -> Next {
-        let (Some(id), Some(bits)) = (word(datagram, 0), word(datagram, 2)) else { return Next::Silence };
-        let asked = Flags::from_bits(bits);
-        let flags = Flags {
-            response: true,
-            opcode: asked.opcode,
-            recursion_desired: asked.recursion_desired,
-            checking_disabled: asked.checking_disabled,
-            ..Flags::default()
-        };
-        match Composer::new(out, bounds::UDP_RESPONSE_FLOOR, id, flags, rcode) {
-            Ok(composer) => {
-                composer.finish();
-                self.count_response(rcode);
-                Next::Respond
-            }
-            Err(_) => Next::Silence,
-        }
-    }
-
-    fn count_response(&self, rcode: Rcode) {
-        self.tally.count(Event::Responses);
-        self.tally.count(match rcode {
-            Rcode::NOERROR => Event::NoError,
-            Rcode::FORMERR => Event::FormErr,
-            Rcode::SERVFAIL => Event::ServFail,
-            Rcode::NXDOMAIN => Event::NxDomain,
-            Rcode::NOTIMP => Event::NotImp,
-            Rcode::REFUSED => Event::Refused,
-            _ => Event::OtherRcode,
-        });
     }
 }

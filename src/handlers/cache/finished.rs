@@ -11,12 +11,12 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use crate::base::Dice;
 use crate::base::collections::{self, Keyed};
+use crate::base::{Dice, bounds};
 use crate::chain::{Asker, Chooser};
 use crate::dns::PreparedAnswer;
-use crate::dns::wire::Glanced;
 use crate::dns::wire::glance::key_bits;
+use crate::dns::wire::{Glance, Glanced};
 
 /// Slots of a set: 8 of 8 octets are a cache line.
 const WAYS: usize = 8;
@@ -184,15 +184,30 @@ impl Finished {
         Some(&entry.held)
     }
 
-    /// Reads where the answer of the query `glanced` would lie, so that it is at hand when it is looked up: for all
-    /// queries of a batch in turn, before the first is looked up. The processor then waits for the memory of
-    /// several at a time. What is returned says nothing; it is to be kept from the optimiser.
+    /// Reads where the answers to the queries `glances` would lie, so that they are at hand when they are looked up: for
+    /// a whole batch before the first of it is answered. The processor then waits for the memory of many at a time, and
+    /// each pass reads what the one before has found, so that none waits for one alone. What is returned says nothing;
+    /// it is to be kept from the optimiser.
     #[must_use]
-    pub fn foresee(&self, glanced: &Glanced) -> u8 {
-        self.places(glanced.hash)
-            .filter_map(|place| self.entries.get(place))
-            .map(|entry| entry.held.prepared().touch())
-            .fold(0, |all, octet| all ^ octet)
+    pub fn foresee(&self, glances: &[Glance]) -> u64 {
+        let hashes = || {
+            glances.iter().map(|glance| match glance {
+                Glance::Plain(glanced) => glanced.hash,
+                _ => 0,
+            })
+        };
+        let mask = self.sets.len() - 1;
+        let first = |hash: u64| self.sets.get(hash as usize & mask).and_then(|set| set.first()).copied().unwrap_or(0);
+        let mut seen = hashes().fold(0, |seen, hash| seen ^ first(hash));
+        let mut places = [usize::MAX; bounds::BATCH];
+        for (found, hash) in places.iter_mut().zip(hashes()) {
+            *found = self.places(hash).next().unwrap_or(usize::MAX);
+            seen ^= self.entries.get(*found).map_or(0, |entry| entry.key.hash);
+        }
+        for entry in places.iter().filter_map(|&place| self.entries.get(place)) {
+            seen ^= u64::from(entry.held.prepared().touch());
+        }
+        seen
     }
 
     /// Keeps `held` under `key`, in place of what was there; what is in the way has to go.
@@ -302,7 +317,7 @@ const fn place(slot: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Instant, bounds};
+    use crate::base::Instant;
     use crate::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
     use crate::dns::{Flags, Message, Name, Question, RecordType, RrSet};
     use std::sync::Arc;
