@@ -361,7 +361,7 @@ mod tests {
         };
         let (mut datagram, mut out) = (Vec::new(), Vec::new());
         message.compose(&mut datagram, bounds::MESSAGE_MAX).unwrap();
-        finished.recall(&datagram, &query.asker, Instant::from_seconds(now), &mut out)
+        finished.recall(&datagram, &query.asker, Instant::from_seconds(now), &mut Dice::from_number(1), &mut out)
     }
 
     /// Index and vector lead to each other, and the octets add up.

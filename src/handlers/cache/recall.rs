@@ -226,8 +226,9 @@ mod tests {
     fn answer() -> impl Strategy<Value = Answer> {
         let rcode = prop::sample::select(vec![Rcode::NOERROR, Rcode::NXDOMAIN, Rcode::SERVFAIL, Rcode(23)]);
         let ede = prop::option::of("[ -~]{0,40}".prop_map(|text| Ede::new(EdeCode::StaleAnswer, text)));
-        (rcode, any::<bool>(), any::<bool>(), [section(), section(), section()], ede).prop_map(
-            |(rcode, authoritative, authentic, [answer, authority, additional], ede)| Answer {
+        let scope = prop::option::of(Just(0));
+        (rcode, any::<bool>(), any::<bool>(), [section(), section(), section()], ede, scope).prop_map(
+            |(rcode, authoritative, authentic, [answer, authority, additional], ede, scope)| Answer {
                 rcode,
                 authoritative,
                 authentic,
@@ -235,17 +236,25 @@ mod tests {
                 authority,
                 additional,
                 ede,
-                scope: None,
+                scope,
                 recallable_until: None,
                 is_ageless: false,
+                chooser: None,
                 wildcard_zone: None,
             },
         )
     }
 
     fn edns() -> impl Strategy<Value = Option<Edns>> {
-        let harmless = prop::sample::select(vec![(option::PADDING, 0), (option::PADDING, 9), (option::COOKIE, 8)]);
-        let options = vec(harmless.prop_map(|(code, length)| (code, vec![7; length])), 0..3);
+        let harmless = prop::sample::select(vec![
+            (option::PADDING, vec![]),
+            (option::PADDING, vec![7; 9]),
+            (option::COOKIE, vec![7; 8]),
+            (option::CLIENT_SUBNET, vec![0, 1, 20, 0, 192, 0, 0x20]),
+            (option::CLIENT_SUBNET, vec![0, 2, 32, 0, 0x20, 1, 0xD, 0xB8]),
+            (option::CLIENT_SUBNET, vec![0, 1, 0, 0]),
+        ]);
+        let options = vec(harmless, 0..3);
         prop::option::of((any::<u16>(), any::<bool>(), options).prop_map(|(udp_size, dnssec_ok, options)| Edns {
             udp_size,
             version: 0,
@@ -323,7 +332,7 @@ mod tests {
             finished.keep(&first, &answer, None, &sealed, &bytes, Instant::from_seconds(kept_at));
             let now = Instant::from_seconds(kept_at + u64::from(age));
             let (mut out, mut expected) = (Vec::new(), Vec::new());
-            let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut out);
+            let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut Dice::from_number(1), &mut out);
             let again = seal(&later, &aged(&answer, age), true, &mut expected);
             let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
             match recalled {
@@ -356,7 +365,7 @@ mod tests {
             let datagram = datagram(&first);
             let Glance::Plain(glanced) = glance(&datagram, finished.keyed()) else { panic!("not plain") };
             let cookie = cookies[1].as_ref().filter(|_| first.edns.is_some());
-            let recalled = finished.recall_glanced(&glanced, &datagram, &first.asker, cookie, Instant::ZERO, &mut out);
+            let recalled = finished.recall_glanced(&glanced, &datagram, &first.asker, cookie, Instant::ZERO, &mut Dice::from_number(1), &mut out);
             let again = seal_as(&first, &answer, true, extras(cookie), &mut expected);
             match recalled {
                 Recall::Hit(_) => prop_assert_eq!(out, expected),
@@ -404,11 +413,11 @@ mod tests {
             is_authentic: false,
             prepared_at: 0,
             until: 1,
-            account: 0,
+            ..Source::default()
         })
         .unwrap();
-        assert!(answer.is_for(&one_glanced, &one_bytes));
-        assert!(!answer.is_for(&other_glanced, &other_bytes));
+        assert!(answer.is_for(&one_glanced, &one_bytes, &[]));
+        assert!(!answer.is_for(&other_glanced, &other_bytes, &[]));
     }
 
     #[test]
@@ -420,9 +429,15 @@ mod tests {
         let sealed = seal(&query, &answer, true, &mut bytes);
         finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
-        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit(0));
+        assert_eq!(
+            finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
+            Recall::Hit(0)
+        );
         query.asker.may_recurse = false;
-        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Unsure);
+        assert_eq!(
+            finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
+            Recall::Unsure
+        );
     }
 
     #[test]
@@ -431,7 +446,8 @@ mod tests {
         let asker =
             Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
         let mut out = Vec::new();
-        let mut recall = |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut out);
+        let mut recall =
+            |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut Dice::from_number(1), &mut out);
         assert_eq!(recall(&[0; 11]), Recall::Silence(Event::SilenceShort));
         assert_eq!(recall(&[0xFF; 12]), Recall::Silence(Event::SilenceResponse));
         assert_eq!(recall(&[0; 12]), Recall::Unsure);
