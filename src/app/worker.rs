@@ -97,6 +97,8 @@ pub struct Worker<R> {
     late: VecDeque<Late<R>>,
     /// Seconds from the clock's origin back to 1970.
     wall_ahead: u64,
+    /// Whether queries come in faster than they are answered.
+    is_pressed: bool,
     /// What the links said, where somebody wants to know.
     said: Option<Vec<(&'static str, Verdict)>>,
     /// How the last query's answers were chosen, likewise.
@@ -117,6 +119,7 @@ impl<R> Worker<R> {
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
             wall_ahead: 0,
+            is_pressed: false,
             said: None,
             choices: Vec::new(),
             house,
