@@ -84,7 +84,7 @@ struct Waiting<R> {
 /// One worker: its share of the queries, and all that is under way for them.
 pub struct Worker<R> {
     house: Arc<House>,
-    /// This worker's number and how many there are; every name has one home among them.
+    /// This worker's number, and how many there are: every name has one home.
     place: (usize, usize),
     dice: Dice,
     tally: Arc<Tally>,
@@ -101,7 +101,6 @@ pub struct Worker<R> {
     is_pressed: bool,
     /// What the links said, where somebody wants to know.
     said: Option<Vec<(&'static str, Verdict)>>,
-    /// How the last query's answers were chosen, likewise.
     choices: Vec<Choice>,
 }
 
