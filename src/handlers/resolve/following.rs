@@ -235,6 +235,11 @@ impl Resolver {
                 }
                 self.end(at, Ended::Answer(aged), around);
             }
+            End::Made(alias) => {
+                walk.chain.extend(alias.dname.iter().map(|dname| age(dname, &self.settings)));
+                let made = age(&alias.cname, &self.settings);
+                self.end(at, Ended::Answer(made), around);
+            }
             End::Denied(name, denial) => {
                 let denial = Denial { ttl: denial.ttl.min(self.settings.max_negative_ttl), ..denial.clone() };
                 let learned =
