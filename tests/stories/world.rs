@@ -437,7 +437,8 @@ fn own_zones(own: &BTreeMap<Name, String>, dice: &mut Dice) -> Arc<Authority> {
         let text = format!("$TTL {}\n{text}", crate::text::TTL);
         let (zone, findings) =
             authority::load(apex, text.as_bytes(), "story", &mut master_file::no_include, keyed(dice));
-        zones.insert(Arc::new(zone.unwrap_or_else(|| panic!("{findings:?}"))));
+        assert!(zone.is_some(), "{findings:?}");
+        zones.insert(Arc::new(zone.unwrap()));
     }
     let nobody_steers = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
     Arc::new(Authority::new(zones, nobody_steers))

@@ -57,7 +57,9 @@ pub struct Stub {
 
 /// Says which names our own zones answer for, with a type. They change without the settings.
 #[derive(Clone)]
-pub struct Ours(pub Arc<dyn Fn(&Name, RecordType) -> bool + Send + Sync>);
+pub struct Ours(pub Arc<Claim>);
+
+type Claim = dyn Fn(&Name, RecordType) -> bool + Send + Sync;
 
 impl Default for Ours {
     fn default() -> Self {
