@@ -34,7 +34,11 @@ pub fn run(data: &[u8]) {
             let message = parsed.as_ref().expect("what is plain at a glance can be parsed");
             is_as_glanced(data, &glanced, message);
             // Whether a client subnet is lawful is looked at where it is heeded.
-            assert!(other.is_ok() || glanced.subnet.is_some(), "plain at a glance, and the other parser says {:?}", other.err());
+            assert!(
+                other.is_ok() || glanced.subnet.is_some(),
+                "plain at a glance, and the other parser says {:?}",
+                other.err()
+            );
         }
         Glance::Silence(Event::SilenceShort) => assert!(data.len() < 12 && parsed.is_err()),
         Glance::Silence(_) => assert!(data[2] & 0x80 != 0, "a query is met with silence"),

@@ -4,14 +4,17 @@
 //! when there is nothing to do. All decisions are the worker's.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 use tokio::runtime::Handle;
+use tracing::error;
 
 use crate::app::build::Forwarders;
+use crate::app::house::House;
 use crate::app::worker::{self, Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
@@ -33,6 +36,8 @@ const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
+/// As many full batches in a row say that queries come in faster than they are answered.
+const PRESSED: u32 = 4;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
@@ -59,6 +64,7 @@ pub struct Surroundings {
 /// One worker with its sockets.
 pub struct Station {
     surroundings: Surroundings,
+    place: (usize, usize),
     generation: u64,
     forwarders: Arc<Forwarders>,
     logged_per_million: u64,
@@ -68,6 +74,8 @@ pub struct Station {
     listeners: Vec<Listener>,
     is_ready: Vec<bool>,
     batch: Batch,
+    /// Batches in a row that had no room for more.
+    full_in_a_row: u32,
     upstream: UpstreamSockets,
     letters: Letters,
     /// This station's own mailbox, for what comes back from the runtime.
@@ -99,10 +107,9 @@ impl Station {
         let (mailbox, letters) = mailbox(mio::Waker::new(poll.registry(), WAKE)?);
         let (generation, house, forwarders) = surroundings.current.snapshot();
         let logged_per_million = u64::from(house.logged_per_million);
-        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
-        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
-        worker.tell_wall(surroundings.clock.now(), wall_seconds());
+        let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
         Ok(Self {
+            place,
             generation,
             forwarders,
             logged_per_million,
@@ -112,6 +119,7 @@ impl Station {
             is_ready: vec![true; listeners.len()],
             listeners,
             batch: Batch::new(),
+            full_in_a_row: 0,
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
             letters,
             mailbox,
@@ -124,6 +132,19 @@ impl Station {
             at_rest: Arc::default(),
             surroundings,
         })
+    }
+
+    fn hire(
+        house: Arc<House>,
+        place: (usize, usize),
+        clock: &MachineClock,
+        dice: &mut Dice,
+        tally: &Arc<Tally>,
+    ) -> Worker<Reply> {
+        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
+        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(tally));
+        worker.tell_wall(clock.now(), wall_seconds());
+        worker
     }
 
     /// The slot for letters to this station.
@@ -151,8 +172,13 @@ impl Station {
             // Looked at before the step: what the others have handed over until they rested is taken in it.
             let is_alone = self.at_rest.load(Ordering::Acquire) >= self.neighbours.len();
             let was_stopping = self.is_stopping;
-            self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
-            self.deliver();
+            let step = AssertUnwindSafe(|| {
+                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
+                self.deliver();
+            });
+            if catch_unwind(step).is_err() {
+                self.start_over();
+            }
             if !was_stopping {
                 continue; // of what came before the stop, the next step sees the last
             }
@@ -166,6 +192,21 @@ impl Station {
                 return;
             }
         }
+    }
+
+    /// Goes on after a panic with another worker, which knows nothing of what was under way: nothing that the panic
+    /// may have left half done is used again. Sockets, letters and counters stay; who was waiting has to ask again.
+    fn start_over(&mut self) {
+        error!("a worker panicked; another one takes its place, and what it had under way is lost");
+        self.tally.count(Event::WorkerPanics);
+        let (generation, house, forwarders) = self.surroundings.current.snapshot();
+        self.logged_per_million = u64::from(house.logged_per_million);
+        self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
+        (self.generation, self.forwarders) = (generation, forwarders);
+        self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
+        (self.batch, self.full_in_a_row) = (Batch::new(), 0);
+        self.collected.clear();
+        self.is_ready.fill(true);
     }
 
     /// Sleeps until something happens, at most `longest`, and does what is to be done; late responses stay with
@@ -218,6 +259,8 @@ impl Station {
         for _ in 0..BATCHES_IN_A_ROW {
             let Some(listener) = self.listeners.get(at) else { return };
             let count = self.batch.receive(listener).unwrap_or(0);
+            self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
+            self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
             let mut glances = [Glance::Unsure; bounds::BATCH];
             for (index, glance) in glances.iter_mut().enumerate().take(count) {
@@ -415,3 +458,7 @@ fn hand_on(
         tally.count(Event::SilenceDesk);
     }
 }
+
+#[cfg(test)]
+#[path = "station_tests.rs"]
+mod tests;
