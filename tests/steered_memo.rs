@@ -69,11 +69,11 @@ fn atlas() -> Arc<Atlas> {
 }
 
 fn members(dice: &mut Dice, are_aliases: bool) -> Vec<Member> {
-    (0..1 + dice.index(9))
+    (0..=dice.index(9))
         .map(|number| {
             let mut member = Member::new(&format!("m{number}"));
             if are_aliases {
-                member.cname = Some(name(&some(dice, &["other.test.", "both.example.", "ns.example."])));
+                member.cname = Some(name(some(dice, &["other.test.", "both.example.", "ns.example."])));
             } else {
                 let address = |last| Ipv4Addr::new(203, 0, number as u8, last);
                 member.a = (0..dice.below(3) as u8).map(address).collect();

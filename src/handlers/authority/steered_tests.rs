@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::*;
 use crate::chain::{Aged, Asker, Carrier, Choice};
 use crate::dns::edns::option;
-use crate::dns::{ClientSubnet, Edns, Flags};
+use crate::dns::{ClientSubnet, Edns, Flags, Question};
 use crate::steer::health::{Board, Standing, State};
 use crate::steer::stages::nearest::Within;
 use crate::steer::{

@@ -108,18 +108,17 @@ impl Finished {
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
         let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
         let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse };
-        let held = match (&answer.chooser, pick) {
-            (Some(chooser), None) => bytes
+        let held = if let (Some(chooser), None) = (&answer.chooser, pick) {
+            bytes
                 .get(..question_end)
                 .and_then(|question| PreparedAnswer::of_question(question, answer.scope.is_some()))
-                .map(|question| Held::Choice(Box::new(HeldChoice { question, chooser: Arc::clone(chooser) }))),
-            _ => {
-                let octets = pick.map_or(&[][..], |pick| &pick.octets);
-                if pick.is_some() {
-                    key.hash = self.picked_hash(hash, octets);
-                }
-                prepare(query, answer, octets, sealed, bytes, now.seconds()).map(Held::Answer)
+                .map(|question| Held::Choice(Box::new(HeldChoice { question, chooser: Arc::clone(chooser) })))
+        } else {
+            let octets = pick.map_or(&[][..], |pick| &pick.octets);
+            if pick.is_some() {
+                key.hash = self.picked_hash(hash, octets);
             }
+            prepare(query, answer, octets, sealed, bytes, now.seconds()).map(Held::Answer)
         };
         if let Some(held) = held {
             self.insert(key, held, now.seconds());

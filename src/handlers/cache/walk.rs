@@ -12,6 +12,7 @@ use crate::chain::{Aged, Answer};
 use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RecordType, RrSet};
 
 /// Where a walk ended.
+#[expect(clippy::large_enum_variant, reason = "mostly it is an answer, and it lives for one query")]
 pub(super) enum Walked {
     /// At an answer; all of its parts are fresh unless `stale` says otherwise.
     Answer {
