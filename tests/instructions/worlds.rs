@@ -8,6 +8,7 @@
     reason = "nothing here serves anybody"
 )]
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ fn authority(orders: Vec<Orders>, atlas: Atlas) -> Authority {
     let mut builder = Builder::new("example.".parse().unwrap());
     let mut text = "$TTL 3600\n@ SOA ns hostmaster 7 2 3 4 300\n@ NS ns\nns A 192.0.2.53\n".to_owned();
     for number in 0..VARIETY {
-        text.push_str(&format!("host-{number:04} A 192.0.2.{}\n", number % 256));
+        writeln!(text, "host-{number:04} A 192.0.2.{}", number % 256).unwrap();
     }
     master_file::read(text.as_bytes(), "zone", &mut master_file::no_include, &mut builder);
     let file = builder.add_file("config");
