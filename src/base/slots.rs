@@ -5,9 +5,10 @@
 //! * **whoever has least comes first**: an owner with fewer places gets one of the owner with the most, as long as that
 //!   one still has no fewer afterwards. So nobody keeps more than a fair share from those who want theirs, and nobody
 //!   loses any of it to others;
-//! * **an owner's newer jobs may take the places of its own slow ones**: half of an owner's jobs run to their end; one
-//!   of the others, once it is older than the patience, gives way. Where jobs are quick as a rule, the slow ones are
-//!   those that lead nowhere, and they can hold no more than half;
+//! * **newer jobs may take the places of slow ones** of their own owner, or of one that has more places: half of an
+//!   owner's jobs run to their end; one of the others, once it is older than the patience, gives way. Where jobs are
+//!   quick as a rule, the slow ones are those that lead nowhere, and they can hold no more than half, whether one owner
+//!   has them or each of thousands has one;
 //! * otherwise it is the **newest work that is refused**.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +31,9 @@ pub enum Room<J> {
 /// An owner's jobs by age.
 #[derive(Debug)]
 struct Share<J> {
-    /// Those that run to their end, unless an owner with less wants the place.
+    /// Those that run to their end, unless an owner with fewer wants the place.
     safe: BTreeSet<(Instant, J)>,
-    /// Those that give way to newer ones of the same owner.
+    /// Those that give way once they are slow.
     loose: BTreeSet<(Instant, J)>,
 }
 
@@ -45,14 +46,14 @@ impl<J: Copy + Ord> Share<J> {
         self.safe.len() + self.loose.len()
     }
 
-    /// The oldest job that gives way at `now`.
-    fn slow(&self, now: Instant, patience: Duration) -> Option<J> {
-        self.loose.first().filter(|(since, _)| now.since(*since) >= patience).map(|(_, job)| *job)
-    }
-
     fn newest(&self) -> Option<J> {
         self.loose.last().or_else(|| self.safe.last()).map(|(_, job)| *job)
     }
+}
+
+/// The oldest of `jobs`, if it is slow at `now`.
+fn slow<J: Copy + Ord>(jobs: &BTreeSet<(Instant, J)>, now: Instant, patience: Duration) -> Option<J> {
+    jobs.first().filter(|(since, _)| now.since(*since) >= patience).map(|(_, job)| *job)
 }
 
 /// See the module's text. `O` are owners, `J` jobs.
@@ -63,13 +64,22 @@ pub struct Slots<O, J> {
     jobs: BTreeMap<J, (O, Instant)>,
     shares: BTreeMap<O, Share<J>>,
     by_weight: BTreeSet<(usize, O)>,
+    /// The loose jobs of all owners.
+    loose: BTreeSet<(Instant, J)>,
 }
 
 impl<O: Copy + Ord, J: Copy + Ord> Slots<O, J> {
     /// So many places at the `most`. Without a `patience` an owner's newer jobs never take the places of its own.
     #[must_use]
     pub const fn new(most: usize, patience: Option<Duration>) -> Self {
-        Self { most, patience, jobs: BTreeMap::new(), shares: BTreeMap::new(), by_weight: BTreeSet::new() }
+        Self {
+            most,
+            patience,
+            jobs: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            by_weight: BTreeSet::new(),
+            loose: BTreeSet::new(),
+        }
     }
 
     /// Makes room for a new job of `owner`; the place is had by [`Slots::hold`].
@@ -81,11 +91,11 @@ impl<O: Copy + Ord, J: Copy + Ord> Slots<O, J> {
         let Some((heaviest, whose)) = self.by_weight.last().copied() else { return Room::Refused };
         let loser = if own + 1 < heaviest {
             self.shares.get(&whose).and_then(|share| {
-                let slow = self.patience.and_then(|patience| share.slow(now, patience));
+                let slow = self.patience.and_then(|patience| slow(&share.loose, now, patience));
                 slow.or_else(|| share.newest())
             })
         } else {
-            self.patience.and_then(|patience| self.shares.get(owner)?.slow(now, patience))
+            self.patience.and_then(|patience| self.slow_of(owner, own, now, patience))
         };
         match loser {
             Some(job) => {
@@ -119,7 +129,7 @@ impl<O: Copy + Ord, J: Copy + Ord> Slots<O, J> {
         let Some((owner, since)) = self.jobs.remove(job) else { return };
         let Some(share) = self.shares.get_mut(&owner) else { return };
         let before = share.weight();
-        if !share.loose.remove(&(since, *job)) {
+        if !self.loose.remove(&(since, *job)) || !share.loose.remove(&(since, *job)) {
             share.safe.remove(&(since, *job));
         }
         let after = share.weight();
@@ -147,11 +157,28 @@ impl<O: Copy + Ord, J: Copy + Ord> Slots<O, J> {
         self.shares.get(owner).map_or(0, Share::weight)
     }
 
+    /// The slow job that gives way to one of `owner`, who has `own` places: the oldest of all, unless it is of somebody
+    /// with no more places; then the oldest of the owner's own.
+    fn slow_of(&self, owner: &O, own: usize, now: Instant, patience: Duration) -> Option<J> {
+        let oldest = slow(&self.loose, now, patience)?;
+        let (whose, _) = self.jobs.get(&oldest)?;
+        if whose == owner || self.weight(whose) > own {
+            return Some(oldest);
+        }
+        slow(&self.shares.get(owner)?.loose, now, patience)
+    }
+
     fn put(&mut self, job: J, owner: O, since: Instant) {
         let share = self.shares.entry(owner).or_insert(Share::new());
         let before = share.weight();
-        let half = if share.safe.len() <= share.loose.len() { &mut share.safe } else { &mut share.loose };
-        half.insert((since, job));
+        // Half of each owner's, and where that says nothing, half of all.
+        let all_safe = self.jobs.len() - self.loose.len();
+        if (share.safe.len(), all_safe) <= (share.loose.len(), self.loose.len()) {
+            share.safe.insert((since, job));
+        } else {
+            share.loose.insert((since, job));
+            self.loose.insert((since, job));
+        }
         self.jobs.insert(job, (owner, since));
         self.weigh(owner, before, before + 1);
     }
@@ -237,6 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn where_thousands_have_one_each_half_of_the_slow_ones_give_way_to_newcomers() {
+        let mut slots = Slots::<u32, u32>::new(100, Some(PATIENCE));
+        for owner in 0..100 {
+            assert_eq!(slots.make_room(&owner, at(0)), Room::Free);
+            slots.hold(owner, owner, at(0));
+        }
+        assert_eq!(slots.make_room(&1_000, at(199)), Room::Refused);
+        let taken = (1_000..2_000).filter(|owner| {
+            let room = slots.make_room(owner, at(200));
+            if room != Room::Refused {
+                slots.hold(*owner, *owner, at(200));
+            }
+            room != Room::Refused
+        });
+        assert_eq!(taken.count(), 50);
+    }
+
+    #[test]
     fn a_job_wanted_by_two_counts_for_the_lighter() {
         let mut slots = full(8, 'a');
         assert!(slots.share(&3, &'b'));
@@ -290,7 +335,10 @@ mod tests {
                             let whose = model.remove(&lost);
                             prop_assert!(whose.is_some(), "a job that is there");
                             let is_own = whose == Some(owner);
-                            prop_assert!(is_own || own + 1 < most_of_one && weight(&model, whose.unwrap()) + 1 == most_of_one);
+                            prop_assert!(is_own || weight(&model, whose.unwrap()) >= own, "nobody falls below a newcomer");
+                            if own + 1 < most_of_one {
+                                prop_assert_eq!(weight(&model, whose.unwrap()) + 1, most_of_one);
+                            }
                             model.insert(job, owner);
                         }
                         Room::Refused => prop_assert!(own + 1 >= most_of_one && model.len() == most),

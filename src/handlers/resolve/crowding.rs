@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use super::Surroundings;
-use super::ask::Trouble;
+use super::ask::{self, Trouble};
 use super::resolver::{GoalId, Resolver};
 use super::walk::{Ended, Stage, Walk};
 use crate::base::tally::Event;
@@ -50,8 +50,14 @@ impl Resolver {
         let Some(shared) = self.asks.get_mut(key as usize) else { return };
         shared.waiters.retain(|waiter| *waiter != at);
         if shared.waiters.is_empty() {
+            self.forget_sending(key);
             self.close_ask(key);
         }
+    }
+
+    /// What an ask would have sent in this very step is not sent: nobody would wait for the response.
+    fn forget_sending(&mut self, key: u32) {
+        self.outbox.retain(|transmit| ask::key(transmit.exchange) != key);
     }
 
     /// Makes room for one more question about `zone` on behalf of the walk `at`; whether there is any.
@@ -62,6 +68,7 @@ impl Resolver {
             Room::Free => true,
             Room::Taken(key) => {
                 around.tally.count(Event::ZoneCrowded);
+                self.forget_sending(key);
                 self.end_ask(key, &Err(Trouble::Crowded), around);
                 true
             }
