@@ -106,8 +106,8 @@ bounds! {
     WAITING_PER_PROVEN_CLIENT: u32 = 2_048;
     /// Clients' questions being resolved in one worker.
     RECURSIONS_MAX: usize = 4_096;
-    /// When all their places are taken, a question of a network gives way to a newer one of the same network after this
-    /// time, if it is not of the half that runs to its end.
+    /// When all their places are taken, a question gives way to a newer one after this time, if it is not of the half
+    /// that runs to its end.
     RECURSION_PATIENCE: Duration = Duration::from_millis(200);
     /// Resolutions under way in one worker: of clients, refreshes and sub-queries.
     RESOLUTIONS_MAX: usize = 8_192;

@@ -247,7 +247,7 @@ mod tests {
             assert_eq!(come(&mut slots, 'b', job, at(1)), Room::Taken(taken), "the newest that may be lost");
         }
         assert_eq!(come(&mut slots, 'b', 104, at(1)), Room::Refused, "four each is fair");
-        assert_eq!(come(&mut slots, 'c', 105, at(1)), Room::Taken(103));
+        assert_eq!(come(&mut slots, 'c', 105, at(1)), Room::Taken(102));
         assert_eq!((slots.weight(&'a'), slots.weight(&'b'), slots.weight(&'c')), (4, 3, 1));
     }
 

@@ -1,8 +1,8 @@
 //! The crowd of clients that wait: how many each may have waiting, and how fast they are answered.
 //!
 //! Whoever holds the answers back can collect queries of many seconds and let their responses loose at once, on an
-//! address that never asked (DNSBomb, CVE-2024-33655). So late responses leave for a client network no faster than its
-//! queries came in their busiest tenth of a second, and none later than its deadline; those of deadlines leave as far
+//! address that never asked (CVE-2024-33655). So late responses leave for a client network no faster than its queries
+//! came in their busiest tenth of a second, and none later than its deadline; those of deadlines leave as far
 //! apart as their queries came. Who has proven its address is answered at once.
 
 use std::net::IpAddr;
@@ -182,7 +182,9 @@ mod tests {
     fn what_was_collected_over_seconds_leaves_no_faster_than_half_as_much_again_as_it_came() {
         let mut crowd = crowd();
         let came: Vec<Instant> = (0..200).map(|number| at(number * 2_000)).collect(); // 50 in a span
-        came.iter().for_each(|now| crowd.enter(client(1, false), *now));
+        for now in &came {
+            crowd.enter(client(1, false), *now);
+        }
         let released = at(2_000_000);
         let mut left: Vec<Instant> =
             came.iter().map(|came| crowd.departure(client(1, false), *came, released)).collect();
