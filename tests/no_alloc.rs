@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::tally::{Event, Tally};
@@ -157,6 +157,7 @@ fn house(limits: &str) -> House {
         homes: keyed(&mut dice),
         limits: Arc::new(Limits::new(limits, &mut dice)),
         cookies: Cookies(Some(CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) })),
+        capacity: Capacity::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::config::{self, Config};
-use super::house::House;
+use super::house::{Capacity, House};
 use crate::base::collections::{Keyed, keyed};
 use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
@@ -151,6 +151,7 @@ pub fn build(
         homes: kept.homes.clone(),
         limits: limits(config, kept, dice),
         cookies: cookies(config, files.cookie_secrets, kept, dice),
+        capacity: Capacity::default(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
 }

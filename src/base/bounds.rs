@@ -100,8 +100,25 @@ bounds! {
     WAITERS_PER_FETCH: usize = 1_000;
     /// Clients waiting in one worker; past it every fetch keeps as many as it has, or one.
     WAITERS_MAX: usize = 65_536;
-    /// Resolutions under way in one worker.
-    RESOLUTIONS_MAX: usize = 4_096;
+    /// Queries of one client address waiting in one worker; a further one is told SERVFAIL at once.
+    WAITING_PER_CLIENT: u32 = 256;
+    /// The same for those who have proven their address by a connection or a valid cookie; they are counted apart.
+    WAITING_PER_PROVEN_CLIENT: u32 = 2_048;
+    /// Clients' questions being resolved in one worker.
+    RECURSIONS_MAX: usize = 4_096;
+    /// When all their places are taken, a question gives way to a newer one after this time, if it is not of the half
+    /// that runs to its end.
+    RECURSION_PATIENCE: Duration = Duration::from_millis(200);
+    /// Resolutions under way in one worker: of clients, refreshes and sub-queries.
+    RESOLUTIONS_MAX: usize = 8_192;
+    /// Questions put to the servers of one zone by one worker at a time.
+    QUESTIONS_PER_ZONE: usize = 512;
+    /// Late responses leave for a client network no faster than its queries came in the busiest span of this length.
+    PACE_SPAN: Duration = Duration::from_millis(100);
+    /// Late responses that may always leave for a client network in such a span.
+    PACE_FLOOR: u32 = 32;
+    /// Late responses of one worker held back until they may leave.
+    RESPONSES_HELD: usize = 16_384;
     /// Records of an RRset.
     RECORDS_PER_RRSET: usize = 256;
     /// Octets of a cached RRset.

@@ -102,6 +102,18 @@ events! {
     SilenceUnsent = "silence_unsent",
     /// Clients who were told SERVFAIL, or got a stale answer, because too many newer ones wait for the same fetch.
     CrowdedOut = "crowded_out",
+    /// Queries told SERVFAIL, or given a stale answer, because too many of the same client wait.
+    ClientCrowded = "client_crowded",
+    /// Queries told SERVFAIL, or given a stale answer, because every place for resolving was taken.
+    RecursionsRefused = "recursions_refused",
+    /// Clients' questions given up because a newer one needed the place.
+    RecursionsStolen = "recursions_stolen",
+    /// Questions to upstreams refused or given up because too many about the same zone are under way.
+    ZoneCrowded = "zone_crowded",
+    /// Late responses held back, so that they leave no faster than their queries came.
+    ResponsesPaced = "responses_paced",
+    /// Late responses dropped because too many are held back.
+    SilencePaced = "silence_paced",
     /// Transfers, notifications, updates and signed queries, which no worker answers itself.
     Errands = "errands",
     /// Such messages dropped because too many of them wait.
@@ -142,7 +154,7 @@ events! {
     BoundGlueless = "bound_glueless",
     /// Sub-queries refused for nesting too deep.
     BoundDepth = "bound_depth",
-    /// Resolutions stopped by the bound on time.
+    /// Resolutions stopped by the bound on time, and responses that came past it.
     BoundTime = "bound_time",
     /// RRsets refused for holding too many records.
     BoundRecords = "bound_records",

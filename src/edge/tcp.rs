@@ -148,8 +148,7 @@ impl TcpPlaces {
     }
 
     fn take(self: &Arc<Self>, client: IpAddr) -> Option<TcpPlace> {
-        let length = if client.is_ipv4() { 24 } else { 56 };
-        let network = Network::new(client, length);
+        let network = Network::of_client(client);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.connections_max {
             return None;

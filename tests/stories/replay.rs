@@ -131,6 +131,11 @@ impl Teller {
                 world.run(world.now + duration, |_| false);
                 Ok(())
             }
+            "stall" => {
+                let span = duration(rest.first().ok_or("stall DURATION")?)?;
+                self.world().stall(span);
+                Ok(())
+            }
             "mark" => {
                 self.mark = self.world().sent.len();
                 Ok(())
@@ -207,6 +212,9 @@ impl Teller {
                 setup.settings.max_negative_ttl = seconds()?;
                 setup.cache.max_negative_ttl = Duration::from_secs(seconds()?.into());
             }
+            ("recursions", _) => setup.capacity.recursions = seconds()? as usize,
+            ("per_client", _) => setup.capacity.per_client = seconds()?,
+            ("per_zone", _) => setup.settings.questions_per_zone = seconds()? as usize,
             ("seed", _) => setup.seed = seconds()?.into(),
             _ => return Err(format!("config {key} {value} is unknown")),
         }

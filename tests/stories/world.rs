@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::tally::{Event, Tally};
@@ -41,6 +41,7 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
     pub(crate) cookies: Cookies,
+    pub(crate) capacity: Capacity,
 }
 
 impl Default for Setup {
@@ -57,6 +58,7 @@ impl Default for Setup {
             seed: 1,
             limits: LimitSettings::default(),
             cookies: Cookies::default(),
+            capacity: Capacity::default(),
         }
     }
 }
@@ -160,6 +162,7 @@ impl World {
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(setup.limits.clone(), &mut dice)),
             cookies: setup.cookies.clone(),
+            capacity: setup.capacity,
         };
         let tally = Arc::new(Tally::default());
         let house = Arc::new(house);
@@ -256,6 +259,12 @@ impl World {
             self.collect();
         }
         self.breach("time does not pass: the worker wants to be called again and again");
+    }
+
+    /// Time passes while nothing runs: what arrives meanwhile waits in the sockets.
+    pub(crate) fn stall(&mut self, span: Duration) {
+        self.note(&format!("  nothing runs for {span:?}"));
+        self.now = self.now + span;
     }
 
     fn arrive(&mut self, arrival: Arrival) {

@@ -60,6 +60,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         homes: house.homes.clone(),
         limits: Arc::default(),
         cookies: Cookies::default(),
+        capacity: house.capacity,
     }
 }
 

@@ -4,14 +4,15 @@
 //! responses. Where either says no, the client is told in brief to come again, over TCP or with a cookie, now and
 //! then; mostly it is told nothing.
 
-use super::{Next, Waiter, Worker};
+use super::crowd::Client;
+use super::{Next, Worker};
 use crate::base::Instant;
 use crate::base::tally::Event;
-use crate::chain::{Answer, Asker, Carrier};
+use crate::chain::{Asker, Carrier};
+use crate::dns::Rcode;
 use crate::dns::cookie::{Examined, WholeCookie};
 use crate::dns::wire::glance::opt_of;
 use crate::dns::wire::{BriefOpt, Glance, cut_short, glance};
-use crate::dns::{Ede, EdeCode, Rcode};
 use crate::handlers::gate::Release;
 
 /// What a query says of its sender beside the question.
@@ -29,6 +30,12 @@ impl Standing {
     /// What the response's cookie option holds.
     pub(super) fn reply_cookie(&self) -> Option<&WholeCookie> {
         self.cookie.as_ref().map(|cookie| &cookie.reply)
+    }
+
+    /// The client, as the crowd counts it.
+    pub(super) fn client(&self, asker: &Asker) -> Client {
+        let is_proven = asker.carrier == Carrier::Tcp || self.has_valid_cookie();
+        Client { address: asker.address.ip(), is_proven }
     }
 
     fn has_valid_cookie(&self) -> bool {
@@ -73,7 +80,7 @@ impl<R> Worker<R> {
         if let Some(cookie) = standing.cookie.filter(|cookie| cookie.is_complete) {
             self.tally.count(if cookie.is_valid { Event::CookiesValid } else { Event::CookiesInvalid });
         }
-        let is_proven = asker.carrier == Carrier::Tcp || standing.has_valid_cookie();
+        let is_proven = standing.client(asker).is_proven;
         let admission = self.house.limits.admit(address, is_proven, now);
         if admission.would_be_refused {
             self.tally.count(Event::QueriesWouldBeLimited);
@@ -145,14 +152,6 @@ impl<R> Worker<R> {
         out.clear();
         self.tally.count(Event::SilenceLimited);
         Next::Silence
-    }
-
-    /// Answers a client whose place newer ones take: silence would only make it ask again, and leave it where it was.
-    pub(super) fn crowd_out(&mut self, mut waiter: Waiter<R>, now: Instant) {
-        self.tally.count(Event::CrowdedOut);
-        let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
-        let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
-        self.respond_late(waiter, &answer, now);
     }
 }
 

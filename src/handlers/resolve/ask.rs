@@ -19,7 +19,7 @@ use self::compose::{compose, random_case};
 use super::classify::{Finding, classify};
 use super::ledger::{Exhausted, Ledger};
 use super::scoreboard::Scoreboard;
-use super::trace::{Trace, What};
+use super::trace::{Trace, What, describe};
 use super::{ExchangeId, Settings, Surroundings, Transmit, Transport};
 use crate::base::tally::Event;
 use crate::base::{Instant, bounds};
@@ -42,6 +42,8 @@ pub enum Trouble {
     Exhausted(Exhausted),
     /// The zone has no server with an address that may be asked.
     NoServers,
+    /// Too many questions about the zone, or in all, are under way.
+    Crowded,
 }
 
 /// More queries than an ask can send: each of the 32 by UDP may be followed by one over TCP, or one without EDNS.
@@ -162,6 +164,12 @@ impl Ask {
         &self.zone
     }
 
+    /// The account that pays.
+    #[must_use]
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
     /// The exchanges that end with the ask.
     pub fn exchanges(&self) -> impl Iterator<Item = ExchangeId> {
         self.attempts.iter().map(|attempt| exchange_id(self.key, attempt.sequence))
@@ -187,6 +195,11 @@ impl Ask {
         bench: &mut Bench<'_, '_>,
     ) -> Option<Outcome> {
         let at = self.attempts.iter().position(|attempt| attempt.sequence == sequence(exchange))?;
+        // It may have waited for us through a stall: what it says would be believed for longer than its TTL.
+        if bench.around.now > self.ledger.deadline() {
+            bench.around.tally.count(Event::BoundTime);
+            return Some(Err(Trouble::Exhausted(Exhausted::Time)));
+        }
         self.ledger.charge_bytes(bytes.len());
         match self.check(at, bytes, bench) {
             Checked::Junk => {
@@ -467,18 +480,6 @@ impl Ask {
                 if was_over { None } else { self.advance(bench) }
             }
         }
-    }
-}
-
-fn describe(finding: &Finding, rcode: Rcode) -> String {
-    match finding {
-        Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
-        Finding::Chain(chain) => match chain.aliases.len() {
-            0 => rcode.to_string(),
-            1 => format!("{rcode}, an alias"),
-            more => format!("{rcode}, {more} aliases"),
-        },
-        Finding::Lame(why) => (*why).to_owned(),
     }
 }
 

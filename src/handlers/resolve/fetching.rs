@@ -46,7 +46,10 @@ impl Resolver {
                     continue;
                 }
                 Some(&child) => child,
-                None if self.walks.len() >= bounds::RESOLUTIONS_MAX => break,
+                None if self.walks.len() >= bounds::RESOLUTIONS_MAX => {
+                    refusal = Some(Trouble::Crowded);
+                    break;
+                }
                 None => self.begin(Question::new(server, rtype), false, ledger, depth),
             };
             if let Some(child) = self.walks.get_mut(child as usize) {
@@ -57,6 +60,9 @@ impl Resolver {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         if pending.is_empty() {
             let trouble = refusal.unwrap_or(walk.trouble);
+            if trouble == Trouble::Crowded {
+                return self.end(at, Ended::Failed(trouble), around);
+            }
             return self.run_dry(at, trouble, around);
         }
         walk.stage = Stage::Fetching(Fetching { pending });

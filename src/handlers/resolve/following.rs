@@ -65,7 +65,7 @@ impl Resolver {
     pub(super) fn prime(&mut self, now: Instant) {
         let key = (Name::root(), RecordType::NS, false);
         if !self.goals.contains_key(&key) {
-            self.begin(Question::new(key.0, key.1), false, Arc::new(Ledger::open(now)), 0);
+            self.begin(Question::new(key.0, key.1), false, Arc::new(Ledger::open(now, None)), 0);
         }
     }
 
@@ -96,8 +96,14 @@ impl Resolver {
         if servers.is_empty() { self.fetch(at, around) } else { self.ask(at, name, rtype, &servers, around) }
     }
 
-    /// A walk's ask has ended.
-    pub(super) fn end_asking(&mut self, at: u32, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
+    /// A walk's ask has ended, which another ledger than the walk's may have been charged for.
+    pub(super) fn end_asking(
+        &mut self,
+        at: u32,
+        (key, charged): (u32, &Arc<Ledger>),
+        outcome: &Outcome,
+        around: &mut Surroundings<'_>,
+    ) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let asked = match &mut walk.stage {
             Stage::Asking(asking) if asking.ask == key => std::mem::replace(&mut asking.name, Name::root()),
@@ -111,15 +117,17 @@ impl Resolver {
             }
             Err(trouble) => {
                 walk.trouble = *trouble;
-                // The budget that ran out may have been another's: then we ask on our own account.
-                if matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.has_plenty(around.now) {
+                let is_bound = matches!(trouble, Trouble::Exhausted(_) | Trouble::Crowded);
+                let is_own = *trouble == Trouble::Crowded && Arc::ptr_eq(&walk.ledger, charged);
+                // The budget that ran out, or the place lost, may have been another's: then we ask on our own account.
+                if is_bound && !is_own && walk.ledger.has_plenty(around.now) {
                     if let Some(stand) = &mut walk.stand {
                         stand.tried.clear();
                     }
                     self.moving.push_back(at);
                     return;
                 }
-                if matches!(trouble, Trouble::Exhausted(_)) {
+                if is_bound {
                     return self.end(at, Ended::Failed(*trouble), around);
                 }
                 self.fetch(at, around);

@@ -4,13 +4,15 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::base::tally::Event;
-use crate::base::{Instant, bounds};
+use crate::base::{Instant, Network, bounds};
 
 /// The account of one client query.
 #[derive(Debug)]
 pub struct Ledger {
     /// All work ends by then.
     deadline: Instant,
+    /// The client network on whose behalf the work is done.
+    owner: Option<Network>,
     queries: AtomicU32,
     bytes: AtomicUsize,
     aliases: AtomicU32,
@@ -68,11 +70,12 @@ impl Exhausted {
 }
 
 impl Ledger {
-    /// A new account, for a query that came at `now`.
+    /// A new account, for a query of `owner` that came at `now`; without an owner it is work of our own.
     #[must_use]
-    pub fn open(now: Instant) -> Self {
+    pub fn open(now: Instant, owner: Option<Network>) -> Self {
         Self {
             deadline: now + bounds::WORK_DEADLINE,
+            owner,
             queries: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
             aliases: AtomicU32::new(0),
@@ -85,6 +88,12 @@ impl Ledger {
     #[must_use]
     pub const fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// The client network on whose behalf the work is done; none where it is our own.
+    #[must_use]
+    pub const fn owner(&self) -> Option<Network> {
+        self.owner
     }
 
     /// Upstream queries charged so far.
@@ -165,7 +174,7 @@ mod tests {
     use super::*;
 
     fn open() -> Ledger {
-        Ledger::open(Instant::ZERO)
+        Ledger::open(Instant::ZERO, None)
     }
 
     /// How many of `charge` succeed, and how the next one fails.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::ExchangeId;
 use super::ask::Trouble;
 use super::ledger::Ledger;
 use super::minimise::Shown;
@@ -68,6 +69,8 @@ pub struct Fetching {
 pub struct Forwarding {
     /// The forward zone: nothing outside it is believed.
     pub zone: Name,
+    /// What the response comes under.
+    pub exchange: ExchangeId,
 }
 
 /// What a walk remembers of the zone cut that it stands at.
