@@ -113,7 +113,7 @@ impl Spots {
             }
             let slot = match free.take() {
                 Some(slot) => slot,
-                None => match self.probe(parent, labels.label(number, wire)).find(|slot| self.number_in(*slot) == 0) {
+                None => match Self::probe(parent, labels.label(number, wire)).find(|slot| self.number_in(*slot) == 0) {
                     Some(slot) => slot,
                     None => return,
                 },
@@ -128,7 +128,7 @@ impl Spots {
 
     /// The number and place of the ending of `label` and `parent`, or else the slot where it belongs.
     fn seek(&self, parent: u8, label: &[u8], message: &[u8], question_end: usize) -> Result<(u8, u16), Option<u8>> {
-        for slot in self.probe(parent, label) {
+        for slot in Self::probe(parent, label) {
             let number = self.number_in(slot);
             let Some(spot) = usize::from(number).checked_sub(1).and_then(|at| self.known.get(at)) else {
                 return Err(Some(slot));
@@ -145,7 +145,7 @@ impl Spots {
     }
 
     /// The slots that may hold the ending of `label` and `parent`, at most [`bounds::COMPRESSION_PROBES_MAX`].
-    fn probe(&self, parent: u8, label: &[u8]) -> impl Iterator<Item = u8> + use<> {
+    fn probe(parent: u8, label: &[u8]) -> impl Iterator<Item = u8> + use<> {
         let first = hash(parent, label);
         (0..bounds::COMPRESSION_PROBES_MAX).map(move |step| first.wrapping_add(step))
     }
@@ -192,9 +192,9 @@ mod tests {
         let (known, at) = spots.place(message, name.wire(), &labels, question_end);
         message.extend_from_slice(&name.wire()[..labels.start(labels.count() - known)]);
         if known == 0 {
-            message.push(0)
+            message.push(0);
         } else {
-            message.extend_from_slice(&(0xC000 | at).to_be_bytes())
+            message.extend_from_slice(&(0xC000 | at).to_be_bytes());
         }
         known
     }
