@@ -47,8 +47,17 @@ pub enum Trouble {
 /// More queries than an ask can send: each of the 32 by UDP may be followed by one over TCP, or one without EDNS.
 pub const EXCHANGES_MAX: u32 = 128;
 
+/// What an ask has found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What the response means.
+    pub finding: Arc<Finding>,
+    /// Who gave it.
+    pub server: SocketAddr,
+}
+
 /// How an ask ended.
-pub type Outcome = Result<Arc<Finding>, Trouble>;
+pub type Outcome = Result<Found, Trouble>;
 
 /// After an error RCODE from the last server, a better answer may still come for so long.
 const GRACE: Duration = Duration::from_millis(30);
@@ -454,7 +463,7 @@ impl Ask {
             }
             Ok(finding) => {
                 verdict(bench, describe(&finding, message.rcode));
-                Some(Ok(Arc::new(finding)))
+                Some(Ok(Found { finding: Arc::new(finding), server }))
             }
             Err(why) => {
                 verdict(bench, why.into());

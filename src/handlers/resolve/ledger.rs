@@ -14,6 +14,7 @@ pub struct Ledger {
     queries: AtomicU32,
     bytes: AtomicUsize,
     aliases: AtomicU32,
+    glueless_delegations: AtomicU32,
     glueless: AtomicU32,
     glueless_failures: AtomicU32,
 }
@@ -29,7 +30,7 @@ pub enum Exhausted {
     Aliases,
     /// [`bounds::REFERRALS_MAX`].
     Referrals,
-    /// [`bounds::GLUELESS_PER_QUERY`] or [`bounds::GLUELESS_FAILURES`].
+    /// [`bounds::GLUELESS_DELEGATIONS`], [`bounds::GLUELESS_PER_QUERY`] or [`bounds::GLUELESS_FAILURES`].
     Glueless,
     /// [`bounds::DEPTH_MAX`].
     Depth,
@@ -76,6 +77,7 @@ impl Ledger {
             queries: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
             aliases: AtomicU32::new(0),
+            glueless_delegations: AtomicU32::new(0),
             glueless: AtomicU32::new(0),
             glueless_failures: AtomicU32::new(0),
         }
@@ -130,6 +132,25 @@ impl Ledger {
     pub fn charge_alias(&self) -> Result<(), Exhausted> {
         if self.aliases.fetch_add(1, Ordering::Relaxed) >= bounds::ALIASES_MAX {
             return Err(Exhausted::Aliases);
+        }
+        Ok(())
+    }
+
+    /// Whether the chain of aliases may go on to a name that must be asked for.
+    ///
+    /// # Errors
+    /// [`Exhausted::Aliases`].
+    pub fn may_ask_on(&self) -> Result<(), Exhausted> {
+        if self.aliases.load(Ordering::Relaxed) >= bounds::ALIASES_MAX { Err(Exhausted::Aliases) } else { Ok(()) }
+    }
+
+    /// Charges a delegation of whose servers no address is known.
+    ///
+    /// # Errors
+    /// [`Exhausted::Glueless`].
+    pub fn charge_glueless_delegation(&self) -> Result<(), Exhausted> {
+        if self.glueless_delegations.fetch_add(1, Ordering::Relaxed) >= u32::from(bounds::GLUELESS_DELEGATIONS) {
+            return Err(Exhausted::Glueless);
         }
         Ok(())
     }

@@ -280,8 +280,8 @@ impl Resolver {
         self.released.extend(shared.ask.exchanges());
         let question = shared.ask.question();
         self.asked.remove(&(shared.ask.zone().clone(), question.name.clone(), question.rtype));
-        if let Ok(finding) = outcome {
-            learn(finding, question, around);
+        if let Ok(found) = outcome {
+            learn(&found.finding, question, around);
         }
         for at in shared.waiters {
             self.end_asking(at, key, outcome, around);
@@ -340,8 +340,9 @@ impl Resolver {
             ledger,
             depth,
             referrals: 0,
+            self_referrals: 0,
             has_gone_up: false,
-            shown: Shown::default(),
+            shown: if depth == 0 { Shown::default() } else { Shown::of_server() },
             stand: None,
             stage: Stage::Moving,
             parents: SmallVec::new(),
@@ -372,7 +373,7 @@ impl Resolver {
                 walk.name = walk.question.name.clone();
                 walk.chain.clear();
                 walk.shown = Shown::default();
-                (walk.referrals, walk.has_gone_up) = (0, false);
+                (walk.referrals, walk.self_referrals, walk.has_gone_up) = (0, 0, false);
                 (walk.stand, walk.stage) = (None, Stage::Moving);
                 self.moving.push_back(at);
                 true
@@ -407,8 +408,9 @@ impl Resolver {
                 );
             }
         }
+        let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
         for parent in &walk.parents {
-            self.end_fetching(*parent, at, &ended);
+            self.end_fetching(*parent, at, &ended, zone);
         }
         if walk.is_goal {
             self.resolved.push_back((GoalId(walk.serial), Resolution { chain: walk.chain, ended }));
