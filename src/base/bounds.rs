@@ -69,7 +69,7 @@ bounds! {
     ADDRESSES_PER_SERVER: usize = 4;
     /// Addresses asked of a delegation.
     ADDRESSES_MAX: usize = 16;
-    /// Delegations for one client query of whose servers no address is known.
+    /// Delegations followed for one client query of whose servers no address was known.
     GLUELESS_DELEGATIONS: u8 = 4;
     /// Name-server addresses fetched at a time for one delegation.
     GLUELESS_PARALLEL: u8 = 2;

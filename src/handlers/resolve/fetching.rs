@@ -59,7 +59,8 @@ impl Resolver {
         }
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         if pending.is_empty() {
-            let trouble = refusal.unwrap_or(walk.trouble);
+            let is_told = matches!(walk.trouble, Trouble::Exhausted(_));
+            let trouble = refusal.filter(|_| !is_told).unwrap_or(walk.trouble);
             return self.run_dry(at, trouble, around);
         }
         walk.stage = Stage::Fetching(Fetching { pending });
@@ -99,11 +100,15 @@ impl Resolver {
                 let found = aged.set.rdatas.iter().filter_map(|rdata| address_of(aged.set.rtype, rdata));
                 let room = bounds::ADDRESSES_PER_SERVER;
                 stand.addresses.extend(found.take(room).filter(|address| self.settings.may_ask(*address)));
+                walk.ledger.note_glueless_followed();
                 true
             }
             (Ended::Failed(trouble), _) => {
                 walk.ledger.note_glueless_failure();
-                walk.trouble = *trouble;
+                // The bound that was met first tells more than one that further lookups came to.
+                if !matches!(walk.trouble, Trouble::Exhausted(_)) {
+                    walk.trouble = *trouble;
+                }
                 false
             }
             (Ended::Denied(denial), _) if !denial.is_nxdomain && self.settings.families == Families::Both => {
@@ -225,7 +230,7 @@ fn next_lookup(walk: &mut Walk, places: &[Name], families: Families) -> Result<O
             return Err(Exhausted::Glueless);
         }
         if names.is_empty() {
-            walk.ledger.charge_glueless_delegation()?;
+            walk.ledger.may_follow_glueless()?;
         }
         walk.ledger.charge_glueless()?;
     }

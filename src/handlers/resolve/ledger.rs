@@ -144,15 +144,18 @@ impl Ledger {
         if self.aliases.load(Ordering::Relaxed) >= bounds::ALIASES_MAX { Err(Exhausted::Aliases) } else { Ok(()) }
     }
 
-    /// Charges a delegation of whose servers no address is known.
+    /// Whether another delegation may be followed of whose servers no address is known.
     ///
     /// # Errors
     /// [`Exhausted::Glueless`].
-    pub fn charge_glueless_delegation(&self) -> Result<(), Exhausted> {
-        if self.glueless_delegations.fetch_add(1, Ordering::Relaxed) >= u32::from(bounds::GLUELESS_DELEGATIONS) {
-            return Err(Exhausted::Glueless);
-        }
-        Ok(())
+    pub fn may_follow_glueless(&self) -> Result<(), Exhausted> {
+        let followed = self.glueless_delegations.load(Ordering::Relaxed);
+        if followed >= u32::from(bounds::GLUELESS_DELEGATIONS) { Err(Exhausted::Glueless) } else { Ok(()) }
+    }
+
+    /// Notes that an address was found for such a delegation; those without one are counted as failures.
+    pub fn note_glueless_followed(&self) {
+        self.glueless_delegations.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Charges the address lookup of a name server without glue.
@@ -200,6 +203,8 @@ mod tests {
         let ledger = open();
         assert_eq!(spend(|| ledger.charge_query(Instant::ZERO)), (bounds::UPSTREAM_QUERIES, Exhausted::Queries));
         assert_eq!(spend(|| ledger.charge_alias()), (bounds::ALIASES_MAX, Exhausted::Aliases));
+        let follow = || ledger.may_follow_glueless().map(|()| ledger.note_glueless_followed());
+        assert_eq!(spend(follow), (u32::from(bounds::GLUELESS_DELEGATIONS), Exhausted::Glueless));
         let glueless = u32::from(bounds::GLUELESS_PER_QUERY);
         assert_eq!(spend(|| ledger.charge_glueless()), (glueless, Exhausted::Glueless));
     }
