@@ -58,7 +58,8 @@ bounds! {
     UPSTREAM_QUERIES: u32 = 64;
     /// Octets received from upstreams for one client query.
     UPSTREAM_BYTES: usize = 128 * 1024;
-    /// CNAME and DNAME records followed for one client query.
+    /// CNAME and DNAME records followed for one client query. Where the last of them leads must be known by then: nobody
+    /// is asked for it.
     ALIASES_MAX: u32 = 11;
     /// Sub-queries below sub-queries.
     DEPTH_MAX: u8 = 4;
@@ -68,6 +69,8 @@ bounds! {
     ADDRESSES_PER_SERVER: usize = 4;
     /// Addresses asked of a delegation.
     ADDRESSES_MAX: usize = 16;
+    /// Delegations followed for one client query of whose servers no address was known.
+    GLUELESS_DELEGATIONS: u8 = 4;
     /// Name-server addresses fetched at a time for one delegation.
     GLUELESS_PARALLEL: u8 = 2;
     /// Name servers whose addresses are fetched for one delegation.
@@ -77,11 +80,15 @@ bounds! {
     /// Failed name-server address fetches for one client query.
     GLUELESS_FAILURES: u8 = 3;
     /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, `MAX_MINIMISE_COUNT`).
-    MINIMISE_STEPS: u8 = 10;
+    MINIMISE_STEPS: u8 = 6;
     /// Of these, how many add one label only (RFC 9156 §2.3, `MINIMISE_ONE_LAB`).
     MINIMISE_ONE_LABEL: u8 = 4;
+    /// A name server's name is minimised only for zones of fewer labels.
+    MINIMISE_SERVERS_ABOVE: usize = 2;
     /// Referrals followed for one question.
     REFERRALS_MAX: u8 = 32;
+    /// Referrals of a server to itself believed for one question: it has just shown that it does not serve the zone.
+    SELF_REFERRALS_MAX: u8 = 2;
     /// Names for which a TTL is kept, at the longest.
     CACHE_TTL_MAX: Duration = Duration::from_secs(86_400);
     /// Longest TTL of a negative answer (RFC 2308 §5).
@@ -129,6 +136,8 @@ bounds! {
     POINTER_HOPS_MAX: u8 = 126;
     /// Names that a composed message remembers for compression.
     COMPRESSION_NAMES_MAX: usize = 120;
+    /// Of these, how many are looked at for one label of a name.
+    COMPRESSION_PROBES_MAX: u8 = 16;
     /// Slots of a table of limits: client networks, or networks and what they are told, that are followed at a time.
     LIMIT_SLOTS: usize = 131_072;
     /// Limits of queries that hold at once.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::ask::{Outcome, Trouble};
+use super::ask::{Found, Outcome, Trouble};
 use super::classify::{Alias, End, Finding, FoundChain, rename};
-use super::fetching::addresses;
+use super::fetching::{addresses, known_addresses};
 use super::ledger::{Exhausted, Ledger};
 use super::minimise::Shown;
 use super::resolver::Resolver;
@@ -111,10 +111,7 @@ impl Resolver {
         };
         walk.stage = Stage::Moving;
         match outcome {
-            Ok(finding) => {
-                let finding = Arc::clone(finding);
-                self.follow(at, &asked, &finding, around);
-            }
+            Ok(found) => self.follow(at, &asked, found, around),
             Err(trouble) => {
                 walk.trouble = *trouble;
                 let is_bound = matches!(trouble, Trouble::Exhausted(_) | Trouble::Crowded);
@@ -183,9 +180,9 @@ impl Resolver {
     }
 
     /// Goes where a finding about `asked` leads.
-    pub(super) fn follow(&mut self, at: u32, asked: &Name, finding: &Finding, around: &mut Surroundings<'_>) {
+    pub(super) fn follow(&mut self, at: u32, asked: &Name, found: &Found, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        match finding {
+        match &*found.finding {
             Finding::Referral(delegation, _) => {
                 walk.referrals += 1;
                 if walk.referrals > bounds::REFERRALS_MAX {
@@ -193,10 +190,20 @@ impl Resolver {
                     return self.end(at, Ended::Failed(Trouble::Exhausted(Exhausted::Referrals)), around);
                 }
                 // Servers that did not help before the parent was asked anew will not help now.
-                let tried = match &walk.stand {
+                let mut tried = match &walk.stand {
                     Some(stand) if walk.has_gone_up => stand.tried.clone(),
                     _ => SmallVec::new(),
                 };
+                // Nor will a server that refers to itself: if it served the zone, it would have answered. One that
+                // does it once or twice may be several behind one address.
+                let own = found.server.ip();
+                if delegation.servers.iter().any(|server| known_addresses(server, around).contains(&own)) {
+                    walk.self_referrals += 1;
+                    if walk.self_referrals > bounds::SELF_REFERRALS_MAX {
+                        walk.trouble = Trouble::Lame;
+                        tried.push(found.server);
+                    }
+                }
                 walk.stand = Some(Stand { tried, ..Stand::new(Cut::Delegated(Arc::clone(delegation))) });
                 self.moving.push_back(at);
             }
@@ -265,6 +272,10 @@ impl Resolver {
                 self.end(at, Ended::TooLong, around);
             }
             End::Continues(target) => {
+                if let Err(exhausted) = walk.ledger.may_ask_on() {
+                    around.tally.count(exhausted.event());
+                    return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
+                }
                 walk.name = target.lowered();
                 walk.stand = None;
                 self.moving.push_back(at);

@@ -330,8 +330,8 @@ impl Resolver {
 
     pub(super) fn end_ask(&mut self, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
         let Some(shared) = self.close_ask(key) else { return };
-        if let Ok(finding) = outcome {
-            learn(finding, shared.ask.question(), around);
+        if let Ok(found) = outcome {
+            learn(&found.finding, shared.ask.question(), around);
         }
         for at in shared.waiters {
             self.end_asking(at, (key, shared.ask.ledger()), outcome, around);
@@ -403,8 +403,9 @@ impl Resolver {
             ledger,
             depth,
             referrals: 0,
+            self_referrals: 0,
             has_gone_up: false,
-            shown: Shown::default(),
+            shown: if depth == 0 { Shown::default() } else { Shown::of_server() },
             stand: None,
             stage: Stage::Moving,
             parents: SmallVec::new(),
@@ -435,7 +436,7 @@ impl Resolver {
                 walk.name = walk.question.name.clone();
                 walk.chain.clear();
                 walk.shown = Shown::default();
-                (walk.referrals, walk.has_gone_up) = (0, false);
+                (walk.referrals, walk.self_referrals, walk.has_gone_up) = (0, 0, false);
                 (walk.stand, walk.stage) = (None, Stage::Moving);
                 self.moving.push_back(at);
                 true
@@ -471,8 +472,9 @@ impl Resolver {
                 );
             }
         }
+        let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
         for parent in &walk.parents {
-            self.end_fetching(*parent, at, &ended);
+            self.end_fetching(*parent, at, &ended, zone);
         }
         if walk.is_goal {
             let Walk { chain, ledger, .. } = walk;
