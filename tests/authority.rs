@@ -31,7 +31,8 @@ fn put(directory: &Path, text: &str) {
 }
 
 fn start(directory: &Path) -> (Server, SocketAddr) {
-    let text = "listen: [\"127.0.0.1:0\"]\nadmin: off\nworkers: 2\nrecursion: off\nzones: {example.com: {file: e.zone}}\n";
+    let text =
+        "listen: [\"127.0.0.1:0\"]\nadmin: off\nworkers: 2\nrecursion: off\nzones: {example.com: {file: e.zone}}\n";
     std::fs::write(directory.join("m.yaml"), text).unwrap();
     let mut server =
         Server::start("meridian", directory, &[env!("CARGO_BIN_EXE_meridian"), "serve", "--config", "m.yaml"]);

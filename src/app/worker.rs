@@ -448,7 +448,8 @@ impl<R> Worker<R> {
 
     fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
         let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
-        let extras = Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie() };
+        let extras =
+            Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie(), idle: Some(self.house.patience.read()) };
         let mut sealed = seal_as(query, answer, recursion_available, extras, out);
         sealed.account = self.house.limits.account(query, answer);
         if sealed.is_truncated {

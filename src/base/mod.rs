@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod collections;
 pub mod dice;
 pub mod network;
+pub mod patience;
 pub mod scalars;
 pub mod tally;
 pub mod time;

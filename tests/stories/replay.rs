@@ -122,6 +122,10 @@ impl Teller {
                 world.run(world.now + duration, |_| false);
                 Ok(())
             }
+            "patience" => {
+                self.setup.patience.tell(duration(rest.first().ok_or("patience DURATION")?)?);
+                Ok(())
+            }
             "mark" => {
                 self.mark = self.world().sent.len();
                 Ok(())
@@ -417,6 +421,7 @@ impl Teller {
                 "+ednsversion" => version = number()? as u8,
                 "+cookie" if value == "returned" => edns.options.push((option::COOKIE, self.returned_cookie()?)),
                 "+cookie" => edns.options.push((option::COOKIE, text::hex(value)?)),
+                "+keepalive" => edns.options.push((option::TCP_KEEPALIVE, text::hex(value)?)),
                 "+option" => edns.options.push((number()?, vec![1, 2, 3])),
                 "+qr" => message.flags.response = true,
                 "+tc" => message.flags.truncated = true,
@@ -536,6 +541,17 @@ impl Teller {
                 24 => Ok(()),
                 length => Err(format!("a cookie of {length} octets")),
             },
+            ["keepalive", units @ ..] => {
+                let (message, _) = self.response()?;
+                let option = message.edns.as_ref().and_then(|edns| edns.option(option::TCP_KEEPALIVE));
+                let option =
+                    option.ok_or("there is no keepalive option")?.try_into().map_err(|_| "of another length")?;
+                if units.is_empty() {
+                    Ok(())
+                } else {
+                    compare(units, f64::from(u16::from_be_bytes(option)), "keepalive")
+                }
+            }
             ["opt"] => self.response()?.0.edns.map(|_| ()).ok_or("there is no OPT".into()),
             ["question"] => match self.response()?.0.questions.len() {
                 0 => Err("there is no question".into()),

@@ -10,8 +10,9 @@ use std::time::Duration;
 use meridian::app::house::House;
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
-use meridian::base::{Dice, Instant, NetworkSet};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
 use meridian::dns::{Message, Name, Question, RecordType};
 use meridian::handlers::cache::{self, Cache};
@@ -35,6 +36,7 @@ pub(crate) struct Setup {
     pub(crate) forwarders: Vec<IpAddr>,
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
+    pub(crate) patience: Arc<Patience>,
     pub(crate) cookies: Cookies,
 }
 
@@ -50,6 +52,7 @@ impl Default for Setup {
             forwarders: Vec::new(),
             seed: 1,
             limits: LimitSettings::default(),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             cookies: Cookies::default(),
         }
     }
@@ -149,6 +152,7 @@ impl World {
             stale_wait: setup.stale_wait,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(setup.limits.clone(), &mut dice)),
+            patience: Arc::clone(&setup.patience),
             cookies: setup.cookies.clone(),
         };
         let tally = Arc::new(Tally::default());

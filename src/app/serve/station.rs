@@ -20,6 +20,7 @@ use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
@@ -77,6 +78,10 @@ pub struct Station {
     dice: Dice,
     collected: Vec<Letter>,
     buffer: Box<[u8]>,
+    /// Where a response to a letter is composed.
+    response: Vec<u8>,
+    /// Connections that have answers to write: each is woken once for many.
+    nudges: Vec<Nudge>,
     next_tidy: Instant,
     is_stopping: bool,
     /// How many of the stations have come to rest after their stop.
@@ -123,6 +128,8 @@ impl Station {
             dice,
             collected: Vec::new(),
             buffer: vec![0; bounds::MESSAGE_MAX].into_boxed_slice(),
+            response: Vec::new(),
+            nudges: Vec::new(),
             next_tidy: Instant::ZERO,
             is_stopping: false,
             at_rest: Arc::default(),
@@ -278,7 +285,10 @@ impl Station {
     fn read_letters(&mut self, now: Instant) {
         let mut letters = std::mem::take(&mut self.collected);
         self.letters.collect(&mut letters);
-        for letter in letters.drain(..) {
+        for (at, letter) in letters.drain(..).enumerate() {
+            if at % bounds::BATCH == 0 {
+                self.nudges.clear();
+            }
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
                     self.take_query(&bytes, asker, reply, handed_over, now);
@@ -287,15 +297,17 @@ impl Station {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
-                Letter::Send { reply, bytes } => self.send(Late { reply, bytes }),
+                Letter::Send { reply, bytes } => self.send(reply, &bytes),
                 Letter::Stop => self.is_stopping = true,
             }
         }
+        self.nudges.clear();
         self.collected = letters;
     }
 
     fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
-        let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_FLOOR);
+        let mut out = std::mem::take(&mut self.response);
+        out.clear();
         let mut reply = Some(reply);
         let is_logged = !handed_over && self.logged_per_million > 0;
         let next = if handed_over {
@@ -307,7 +319,7 @@ impl Station {
             log::query(bytes, asker.address, if next == Next::Respond { &out } else { &[] });
         }
         match (next, reply) {
-            (Next::Respond, Some(reply)) => self.send(Late { reply, bytes: out }),
+            (Next::Respond, Some(reply)) => self.send(reply, &out),
             (Next::HandOver(home), reply) => hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally),
             (Next::Elsewhere(kind), reply) => {
                 let desk = self.surroundings.desk.as_ref();
@@ -315,13 +327,15 @@ impl Station {
             }
             _ => {}
         }
+        self.response = out;
     }
 
     /// Sends the responses that had to wait.
     fn deliver(&mut self) {
-        while let Some(late) = self.worker.poll_late() {
-            self.send(late);
+        while let Some(Late { reply, bytes }) = self.worker.poll_late() {
+            self.send(reply, &bytes);
         }
+        self.nudges.clear();
     }
 
     fn transmit(&mut self, now: Instant) {
@@ -361,17 +375,16 @@ impl Station {
         });
     }
 
-    fn send(&self, late: Late<Reply>) {
-        match late.reply {
+    fn send(&mut self, reply: Reply, bytes: &[u8]) {
+        match reply {
             Reply::Udp { listener, peer, local } => {
-                let sent =
-                    self.listeners.get(listener).map(|listener| batch::send_to(listener, &late.bytes, peer, local));
+                let sent = self.listeners.get(listener).map(|listener| batch::send_to(listener, bytes, peer, local));
                 if !matches!(sent, Some(Ok(()))) {
                     self.tally.count(Event::SilenceUnsent);
                 }
             }
-            Reply::Tcp(reply) => reply.send(late.bytes),
-            Reply::Inside(reply) => drop(reply.send(late.bytes)), // whoever asked may have given up
+            Reply::Tcp(reply) => self.nudges.extend(Some(reply.send_later(bytes)).filter(|nudge| !nudge.is_idle())),
+            Reply::Inside(reply) => drop(reply.send(bytes.to_vec())), // whoever asked may have given up
         }
     }
 }
