@@ -259,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn letters_posted_together_wake_once_and_keep_the_bound() {
+        let (mut poll, mailbox, letters) = with_poll();
+        assert!(letters.may_sleep());
+        assert_eq!(mailbox.post_all((0..bounds::MAILBOX_MAX as u64 - 1).map(response).collect()), 0);
+        assert!(is_woken(&mut poll));
+        assert_eq!(mailbox.post_all((0..3).map(response).collect()), 2);
+        assert_eq!(mailbox.post_all(vec![response(9)]), 1);
+        let mut taken = Vec::new();
+        letters.collect(&mut taken);
+        assert_eq!(taken.len(), bounds::MAILBOX_MAX);
+        assert!(letters.may_sleep());
+        assert_eq!(mailbox.post_all(Vec::new()), 0);
+        assert!(!is_woken(&mut poll));
+    }
+
+    #[test]
     fn no_letter_is_lost_between_threads() {
         let (mut poll, mailbox, letters) = with_poll();
         let senders: Vec<_> = (0..4)

@@ -186,6 +186,18 @@ async fn who_dribbles_behind_whole_queries_is_found_too() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_takes_little() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (places, ..) = places_for(1, 32);
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (peer, outbox) = (stream.local_addr().unwrap(), Arc::new(Outbox::default()));
+    let place = places.take(peer.ip(), &outbox).unwrap();
+    let connection = Connection::new(stream, peer, (place, outbox), |letters: Vec<Letter>| letters.len()).unwrap();
+    let size = size_of_val(&connection.serve()) + size_of::<Outbox>();
+    assert!(size <= 1_024, "{size} octets");
+}
+
+#[tokio::test]
 async fn a_slow_answer_keeps_the_connection() {
     let mut stage = stage(10, 2).await;
     let mut client = TcpStream::connect(stage.at).await.unwrap();
