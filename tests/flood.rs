@@ -105,7 +105,7 @@ fn start(server: &str, address: &str, directory: &Path) -> Server {
             "meridian.yaml",
             format!(
                 "listen: [{address}:53]\nadmin: off\nworkers: 2\nrecursion: off\ncache: off\n\
-                 limits: {{queries: {{exempt: []}}, responses: {{exempt: []}}}}\n\
+                 limits: {{queries: {{exempt: [], slip: 2}}, responses: {{exempt: [], slip: 2}}}}\n\
                  zones: {{flood.test: {{file: {zone}}}}}\n"
             ),
             &[env!("CARGO_BIN_EXE_meridian"), "serve", "--config"],

@@ -84,7 +84,7 @@ struct Waiting<R> {
 /// One worker: its share of the queries, and all that is under way for them.
 pub struct Worker<R> {
     house: Arc<House>,
-    /// This worker's number and how many there are; every name has one home among them.
+    /// This worker's number, and how many there are: every name has one home.
     place: (usize, usize),
     dice: Dice,
     tally: Arc<Tally>,
@@ -97,9 +97,10 @@ pub struct Worker<R> {
     late: VecDeque<Late<R>>,
     /// Seconds from the clock's origin back to 1970.
     wall_ahead: u64,
+    /// Whether queries come in faster than they are answered.
+    is_pressed: bool,
     /// What the links said, where somebody wants to know.
     said: Option<Vec<(&'static str, Verdict)>>,
-    /// How the last query's answers were chosen, likewise.
     choices: Vec<Choice>,
 }
 
@@ -117,6 +118,7 @@ impl<R> Worker<R> {
             alarms: BinaryHeap::new(),
             late: VecDeque::new(),
             wall_ahead: 0,
+            is_pressed: false,
             said: None,
             choices: Vec::new(),
             house,

@@ -195,6 +195,8 @@ bounds! {
     GEO_NETWORKS_MAX: usize = 64 * 1024 * 1024;
     /// Octets of a cache snapshot.
     SNAPSHOT_MAX: u64 = 4 * 1024 * 1024 * 1024;
+    /// Pause between two savings of cache and health, which are what a sudden end loses.
+    SAVE_INTERVAL: Duration = Duration::from_secs(60);
     /// Age past which a cache snapshot is not loaded.
     SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(86_400);
     /// Octets of a master file.

@@ -81,7 +81,7 @@ fn query_limit(section: &mut Section<'_>) -> QueryLimit {
         burst: section.number("burst", burst_default, 1..=COUNT_MAX),
         prefix: prefix(section),
         algorithm,
-        slip: section.number("slip", 2, 0..=1_000),
+        slip: section.number("slip", 1, 0..=1_000),
         exempt: exempt(section),
         is_dry_run: section.flag("dry_run", false),
     }
@@ -100,7 +100,7 @@ fn responses(section: &mut Section<'_>) -> ResponseLimit {
         all: of_class("all", None),
         window: section.duration("window", Duration::from_secs(15), SECOND..=WINDOW_MAX),
         prefix: prefix(section),
-        slip: section.number("slip", 2, 0..=1_000),
+        slip: section.number("slip", 1, 0..=1_000),
         exempt: exempt(section),
         exempts_clients: section.flag("exempt_clients", true),
         is_dry_run: section.flag("dry_run", false),

@@ -62,6 +62,8 @@ pub struct Control {
     library: Mutex<Shelf>,
     surroundings: Surroundings,
     lookout: Arc<Lookout>,
+    /// Held while it is saved what outlives the process.
+    saving: Mutex<()>,
     tallies: Vec<Arc<Tally>>,
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
@@ -86,6 +88,7 @@ impl Control {
             library: Mutex::new(Shelf { library, folder: None }),
             surroundings,
             lookout,
+            saving: Mutex::new(()),
             tallies,
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
@@ -118,6 +121,15 @@ impl Control {
     #[must_use]
     pub fn state(&self) -> Option<PathBuf> {
         self.held().config.state.clone()
+    }
+
+    /// Saves what outlives the process: health, overrides, the cache.
+    pub fn save(&self) {
+        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lookout.save();
+        if let (Some(state), Some(cache)) = (self.state(), self.cache()) {
+            files::save_snapshot(&state, &cache, self.now());
+        }
     }
 
     /// Watches the hosts file, after each reload the one that is then configured; for ever.

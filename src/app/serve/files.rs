@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::app::build::Files;
 use crate::app::config::{Config, Roots};
@@ -134,7 +134,8 @@ pub fn load_snapshot(state: &Path, cache: &Cache, now: Instant) {
     }
 }
 
-/// Saves the snapshot in `state`: written aside and renamed, so that a crash leaves the old one or the new.
+/// Saves the snapshot in `state`: written aside and renamed, so that a crash leaves the old one or the new. Two must
+/// not be saved at once.
 pub fn save_snapshot(state: &Path, cache: &Cache, now: Instant) {
     let path = state.join(SNAPSHOT);
     let aside = state.join(format!("{SNAPSHOT}.new"));
@@ -148,7 +149,7 @@ pub fn save_snapshot(state: &Path, cache: &Cache, now: Instant) {
         Ok(count)
     };
     match write() {
-        Ok(count) => info!("{}: {count} facts saved", path.display()),
+        Ok(count) => debug!("{}: {count} facts saved", path.display()),
         Err(fault) => {
             warn!("{}: {fault}; the cache is not saved", path.display());
             std::fs::remove_file(&aside).ok();

@@ -131,7 +131,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let clerks = Clerks { transfers, updates };
     runtime.spawn(desk::attend(errands, clerks));
     runtime.block_on(live(config, &control, crew))?;
-    rest(&control, clock, runtime);
+    rest(&control, runtime);
     Ok(())
 }
 
@@ -265,12 +265,14 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(),
     let watch = tokio::spawn(Arc::clone(control).watch_hosts());
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
+    let saver = tokio::spawn(save_now_and_then(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
     watch.abort();
     sweeper.abort();
     looker.abort();
+    saver.abort();
     stop.send(true).ok();
     // Connections first: their last queries need the stations.
     let streams_end = async { while streams.join_next().await.is_some() {} };
@@ -324,10 +326,21 @@ async fn sweep(control: Arc<Control>) {
     }
 }
 
+/// Saves what a sudden end would lose, for ever, and is busy with that for a hundredth of the time at most.
+async fn save_now_and_then(control: Arc<Control>) {
+    let mut rest = bounds::SAVE_INTERVAL;
+    loop {
+        tokio::time::sleep(rest).await;
+        let (begun, saving) = (control.now(), Arc::clone(&control));
+        tokio::task::spawn_blocking(move || saving.save()).await.ok();
+        rest = bounds::SAVE_INTERVAL.max(control.now().since(begun).saturating_mul(100));
+    }
+}
+
 /// Notices changed zone files, for ever.
 async fn look_at_zones(control: Arc<Control>) {
     loop {
-        tokio::time::sleep(crate::base::bounds::FILE_POLL).await;
+        tokio::time::sleep(bounds::FILE_POLL).await;
         let control = Arc::clone(&control);
         tokio::task::spawn_blocking(move || control.look_at_zones()).await.ok();
     }
@@ -353,11 +366,8 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     ]
 }
 
-fn rest(control: &Control, clock: MachineClock, runtime: Runtime) {
-    control.lookout().save();
-    if let (Some(state), Some(cache)) = (control.state(), control.cache()) {
-        files::save_snapshot(&state, &cache, clock.now());
-    }
+fn rest(control: &Control, runtime: Runtime) {
+    control.save();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
 }

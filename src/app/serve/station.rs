@@ -34,6 +34,8 @@ const FIRST_LISTENER: usize = 1;
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
+/// As many full batches in a row say that queries come in faster than they are answered.
+const PRESSED: u32 = 4;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
@@ -69,6 +71,8 @@ pub struct Station {
     listeners: Vec<Listener>,
     is_ready: Vec<bool>,
     batch: Batch,
+    /// Batches in a row that had no room for more.
+    full_in_a_row: u32,
     upstream: UpstreamSockets,
     letters: Letters,
     /// This station's own mailbox, for what comes back from the runtime.
@@ -121,6 +125,7 @@ impl Station {
             is_ready: vec![true; listeners.len()],
             listeners,
             batch: Batch::new(),
+            full_in_a_row: 0,
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
             letters,
             mailbox,
@@ -228,6 +233,8 @@ impl Station {
         for _ in 0..BATCHES_IN_A_ROW {
             let Some(listener) = self.listeners.get(at) else { return };
             let count = self.batch.receive(listener).unwrap_or(0);
+            self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
+            self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
             for index in 0..count {
                 let peer = self.batch.peer(index);

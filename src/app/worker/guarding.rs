@@ -21,6 +21,8 @@ pub(super) struct Standing {
     opt: Option<bool>,
     /// The cookie, if there is one and we use them.
     cookie: Option<Examined>,
+    /// Octets of the query.
+    length: usize,
 }
 
 impl Standing {
@@ -51,7 +53,7 @@ impl<R> Worker<R> {
         };
         let wall = now.seconds().wrapping_add(self.wall_ahead) as u32;
         let cookie = cookie.and_then(|data| self.house.cookies.examine(data, asker.address.ip(), wall));
-        (glance, Standing { opt, cookie })
+        (glance, Standing { opt, cookie, length: datagram.len() })
     }
 
     /// Counts a query, before it is parsed; what becomes of it, if that is settled here.
@@ -83,7 +85,11 @@ impl<R> Worker<R> {
         Some(match asker.carrier {
             Carrier::Udp => self.slip(standing, slip, out),
             // A connection has nowhere else to go, and waits until it is told so.
-            Carrier::Tcp => self.send_brief(Rcode::REFUSED, false, standing, Event::SilenceLimited, out),
+            Carrier::Tcp if cut(Rcode::REFUSED, false, standing, out) => {
+                self.count_response(Rcode::REFUSED);
+                Next::Respond
+            }
+            Carrier::Tcp => self.keep_silent(out),
         })
     }
 
@@ -108,39 +114,37 @@ impl<R> Worker<R> {
         Next::Respond
     }
 
-    /// Answers one in `slip` limited clients over UDP, whose query or response stands in `out`: those with a cookie,
-    /// but not ours, by the one to come back with (RFC 7873 §5.2.3), others by TC=1.
-    fn slip(&mut self, standing: &Standing, slip: u32, out: &mut Vec<u8>) -> Next {
-        // By chance, so that nobody can arrange for the others to be those who get nothing.
-        if slip == 0 || self.dice.below(u64::from(slip)) != 0 {
-            out.clear();
-            self.tally.count(Event::SilenceLimited);
-            return Next::Silence;
-        }
-        if standing.cookie.is_some_and(|cookie| !cookie.is_valid) {
-            self.send_brief(Rcode::BADCOOKIE, false, standing, Event::BadCookies, out)
-        } else {
-            self.send_brief(Rcode::NOERROR, true, standing, Event::Slipped, out)
-        }
+    /// Says whether queries come in faster than they are answered. What is owed to nobody is left out then.
+    pub fn press(&mut self, is_pressed: bool) {
+        self.is_pressed = is_pressed;
     }
 
-    fn send_brief(
-        &self,
-        rcode: Rcode,
-        is_truncated: bool,
-        standing: &Standing,
-        event: Event,
-        out: &mut Vec<u8>,
-    ) -> Next {
-        let opt = standing.opt.map(|dnssec_ok| BriefOpt { dnssec_ok, cookie: standing.reply_cookie().copied() });
-        if !cut_short(out, rcode, is_truncated, opt) {
-            out.clear();
-            self.tally.count(Event::SilenceLimited);
-            return Next::Silence;
+    /// Answers one in `slip` limited clients over UDP, whose query or response stands in `out`: those with a cookie,
+    /// but not ours, by the one to come back with (RFC 7873 §5.2.3), others by TC=1. None while queries pile up: the
+    /// time goes to those who are within their limits.
+    fn slip(&mut self, standing: &Standing, slip: u32, out: &mut Vec<u8>) -> Next {
+        // By chance, so that nobody can arrange for the others to be those who get nothing.
+        if self.is_pressed || slip == 0 || self.dice.below(u64::from(slip)) != 0 {
+            return self.keep_silent(out);
+        }
+        let is_stranger = standing.cookie.is_some_and(|cookie| !cookie.is_valid);
+        let (rcode, event) =
+            if is_stranger { (Rcode::BADCOOKIE, Event::BadCookies) } else { (Rcode::NOERROR, Event::Slipped) };
+        let is_brief = cut(rcode, !is_stranger, standing, out);
+        // A cookie is longer than the half that asks for it. It is sent so much less often: on the whole nobody whose
+        // address was forged gets more octets than were sent in its name.
+        if !is_brief || self.dice.below(out.len() as u64) >= standing.length as u64 {
+            return self.keep_silent(out);
         }
         self.tally.count(event);
         self.count_response(rcode);
         Next::Respond
+    }
+
+    fn keep_silent(&self, out: &mut Vec<u8>) -> Next {
+        out.clear();
+        self.tally.count(Event::SilenceLimited);
+        Next::Silence
     }
 
     /// Answers a client whose place newer ones take: silence would only make it ask again, and leave it where it was.
@@ -150,4 +154,10 @@ impl<R> Worker<R> {
         let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
         self.respond_late(waiter, &answer, now);
     }
+}
+
+/// Makes of the query or response in `out` the brief response without records; false if it has no single question.
+fn cut(rcode: Rcode, is_truncated: bool, standing: &Standing, out: &mut Vec<u8>) -> bool {
+    let opt = standing.opt.map(|dnssec_ok| BriefOpt { dnssec_ok, cookie: standing.reply_cookie().copied() });
+    cut_short(out, rcode, is_truncated, opt)
 }
