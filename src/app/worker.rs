@@ -19,7 +19,7 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Extras, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::{Composer, Glance};
 use crate::dns::{Ede, EdeCode, Flags, Rcode};
 use crate::handlers::cache::finished::Finished;
@@ -450,9 +450,7 @@ impl<R> Worker<R> {
 
     fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
         let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
-        let extras =
-            Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie(), idle: Some(self.house.patience.read()) };
-        let mut sealed = seal_as(query, answer, recursion_available, extras, out);
+        let mut sealed = seal_as(query, answer, recursion_available, self.extras(standing), out);
         sealed.account = self.house.limits.account(query, answer);
         if sealed.is_truncated {
             self.tally.count(Event::Truncated);

@@ -140,8 +140,10 @@ bounds! {
     TCP_READING: Duration = Duration::from_secs(10);
     /// Octets of the queries under way on one TCP connection; past it nothing more is read from it.
     TCP_ASKED_MAX: usize = 64 * 1024;
-    /// Octets of answers that one TCP connection holds for a client that does not read; from half of it on nothing more
-    /// is read from it, and queries whose answers would be too much are asked again when there is room.
+    /// Nothing more is read from a TCP connection while so many octets of answers are unread, those expected included.
+    TCP_UNREAD_PAUSE: usize = 32 * 1024;
+    /// Octets of answers that one TCP connection holds in any case; queries whose answers would be too much are asked
+    /// again when there is room.
     TCP_UNSENT_MAX: usize = 128 * 1024;
     /// A TCP connection to an upstream must be there within this time.
     UPSTREAM_TCP_CONNECT: Duration = Duration::from_secs(3);

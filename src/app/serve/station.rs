@@ -80,6 +80,7 @@ pub struct Station {
     /// The other stations', in order of their workers.
     neighbours: Vec<Mailbox>,
     dice: Dice,
+    /// Letters not read yet, the last first.
     collected: Vec<Letter>,
     buffer: Box<[u8]>,
     /// Where a response to a letter is composed.
@@ -174,7 +175,8 @@ impl Station {
             }
             let now = self.surroundings.clock.now();
             let is_over = now >= *drained_by.get_or_insert(now + bounds::DRAIN);
-            let is_at_rest = self.worker.waiting() == 0 && !self.is_ready.contains(&true);
+            let has_work = !self.collected.is_empty() || self.is_ready.contains(&true);
+            let is_at_rest = self.worker.waiting() == 0 && !has_work;
             if (is_at_rest || is_over) && !std::mem::replace(&mut has_rested, true) {
                 self.at_rest.fetch_add(1, Ordering::Release);
             }
@@ -189,7 +191,7 @@ impl Station {
     pub fn step(&mut self, events: &mut Events, longest: Duration) {
         let now = self.surroundings.clock.now();
         let due = self.worker.poll_timeout().map_or(longest, |due| due.since(now).min(longest));
-        let may_sleep = self.letters.may_sleep() && !self.is_ready.contains(&true);
+        let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         if self.poll.poll(events, Some(if may_sleep { due } else { Duration::ZERO })).is_err() {
             events.clear(); // interrupted by a signal
         }
@@ -289,13 +291,19 @@ impl Station {
         }
     }
 
+    /// Reads the letters that have come, not so many that datagrams wait long.
     fn read_letters(&mut self, now: Instant) {
-        let mut letters = std::mem::take(&mut self.collected);
-        self.letters.collect(&mut letters);
-        for (at, letter) in letters.drain(..).enumerate() {
-            if at % bounds::BATCH == 0 {
+        let most = if self.is_stopping { usize::MAX } else { BATCHES_IN_A_ROW * bounds::BATCH };
+        let mut has_looked = false;
+        for count in 0..most {
+            if count % bounds::BATCH == 0 {
                 self.nudges.clear();
             }
+            if self.collected.is_empty() && !std::mem::replace(&mut has_looked, true) {
+                self.letters.collect(&mut self.collected);
+                self.collected.reverse(); // the first is taken from the end
+            }
+            let Some(letter) = self.collected.pop() else { break };
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
                     self.take_query(&bytes, asker, reply, handed_over, now);
@@ -309,7 +317,6 @@ impl Station {
             }
         }
         self.nudges.clear();
-        self.collected = letters;
     }
 
     fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {

@@ -113,14 +113,13 @@ where
     }
 
     /// Serves the client until either side has had enough.
-    pub(super) async fn serve(mut self) {
-        let timer = sleep_until(self.deadline);
-        tokio::pin!(timer);
-        poll_fn(|context| match self.poll(context, timer.as_mut()) {
+    pub(super) fn serve(mut self) -> impl Future<Output = ()> {
+        // No async function: that would keep room for the connection twice.
+        let mut timer = Box::pin(sleep_until(self.deadline));
+        poll_fn(move |context| match self.poll(context, timer.as_mut()) {
             Ok(()) => Poll::Pending,
             Err(Ended) => Poll::Ready(()),
         })
-        .await;
     }
 
     fn poll(&mut self, context: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Result<(), Ended> {
@@ -155,7 +154,7 @@ where
 
     /// Takes the next part of the first stream: it waits where it is made until the client has read what is written.
     fn poll_part(&mut self, context: &mut Context<'_>, standing: &mut Standing) -> bool {
-        if standing.unread >= bounds::TCP_UNSENT_MAX / 2 {
+        if standing.unread >= bounds::TCP_UNREAD_PAUSE {
             return false;
         }
         let Some(parts) = self.taken.streams.front_mut() else { return false };

@@ -198,13 +198,12 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Whether another query may be taken of at most `in_flight_max`: for its answer, were it like the largest of the
-    /// last, and for those under way there must be room in half of what may be unread. The other half is for answers
-    /// that are larger than those before.
+    /// Whether another query may be taken of at most `in_flight_max`: not while what is unread is too much already, with
+    /// its answer and those under way, were they like the largest of the last.
     pub(super) const fn may_take(&self, in_flight_max: usize) -> bool {
         let expected = (self.in_flight + 1) * self.largest;
         let is_clear = self.in_flight == 0 && self.unread == 0;
-        let is_roomy = self.unread + expected <= bounds::TCP_UNSENT_MAX / 2 && self.asked < bounds::TCP_ASKED_MAX;
+        let is_roomy = self.unread + expected <= bounds::TCP_UNREAD_PAUSE && self.asked < bounds::TCP_ASKED_MAX;
         self.in_flight < in_flight_max && (is_clear || is_roomy)
     }
 }
@@ -353,7 +352,7 @@ mod tests {
             standing.in_flight
         };
         assert_eq!(under_way(100), 32);
-        assert_eq!(under_way(5_000), 13);
+        assert_eq!(under_way(5_000), 6);
         assert_eq!(under_way(65_535), 1, "but one always");
         // One large answer is not held against a client for ever.
         assert!((0..40).any(|_| under_way(100) == 32));
