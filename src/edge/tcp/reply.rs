@@ -323,7 +323,7 @@ mod tests {
     fn no_connection_holds_more_than_the_bound_whatever_was_asked() {
         let (outbox, woken, mut taken) = (Arc::new(Outbox::default()), Arc::default(), Taken::default());
         for reply in replies(&outbox, 32) {
-            reply.send(&[7; 60_000]);
+            reply.send(&vec![7; 60_000]);
         }
         let standing = look(&outbox, &mut taken, &woken);
         assert_eq!((standing.unread, taken.again.len()), (2 * 60_002, 30));
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(&*taken.again[0], b"ten octets");
         // What is taken out and unread counts as before.
         for reply in replies(&outbox, 1) {
-            reply.send(&[7; 60_000]);
+            reply.send(&vec![7; 60_000]);
         }
         look(&outbox, &mut taken, &woken);
         assert_eq!(taken.again.len(), 31);

@@ -257,7 +257,9 @@ async fn who_asks_for_much_at_once_gets_all_of_it() {
         first.push(stage.queries.recv().await.unwrap());
     }
     // All at once, before the connection writes any.
-    first.into_iter().for_each(|(query, reply)| answer(reply, &[query[0]; 30_000]));
+    for (query, reply) in first {
+        answer(reply, &vec![query[0]; 30_000]);
+    }
     let mut reader = tokio::spawn(async move {
         let mut answered = Vec::new();
         for _ in 0..40 {
@@ -269,7 +271,7 @@ async fn who_asks_for_much_at_once_gets_all_of_it() {
         tokio::select! {
             query = stage.queries.recv() => {
                 let (query, reply) = query.unwrap();
-                answer(reply, &[query[0]; 30_000]);
+                answer(reply, &vec![query[0]; 30_000]);
             }
             answered = &mut reader => break answered.unwrap(),
         }
@@ -356,7 +358,7 @@ async fn dribblers_and_slow_readers_make_way_too() {
     slow.write_all(&framed(&vec![&b"query"[..]; 500])).await.unwrap();
     // Until nothing more of it is taken: what is unread is more than the system's buffers hold.
     while let Ok(query) = tokio::time::timeout(Duration::from_millis(300), stage.queries.recv()).await {
-        answer(query.unwrap().1, &[7; 60_000]);
+        answer(query.unwrap().1, &vec![7; 60_000]);
     }
     assert_eq!(stage.places.taken(), 2);
     let mut newcomers = Vec::new();
