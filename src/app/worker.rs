@@ -12,6 +12,7 @@ use std::time::Duration;
 
 mod guarding;
 mod reading;
+mod resuming;
 
 use self::guarding::Standing;
 use self::reading::{Unreadable, read, word};
@@ -23,7 +24,7 @@ use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Goal, Query, Recall, Se
 use crate::dns::wire::{Composer, Glance};
 use crate::dns::{Ede, EdeCode, Flags, Rcode};
 use crate::handlers::cache::finished::Finished;
-use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
+use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolver, Surroundings, Transmit};
 
 /// What a turn led to.
 #[must_use]
@@ -68,8 +69,10 @@ struct Waiter<R> {
     standing: Standing,
     reply: R,
     arrived: Instant,
-    /// Aliases of our own zones that lead to the goal.
+    /// Aliases that lead to the goal.
     prefix: Vec<Aged>,
+    /// AA: the first of them is ours (RFC 1035 §4.1.1).
+    is_ours: bool,
     scope: Option<u8>,
     stale: Option<Answer>,
 }
@@ -353,7 +356,8 @@ impl<R> Worker<R> {
         let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH || self.crowd >= bounds::WAITERS_MAX;
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         let Goal { prefix, scope, stale, .. } = goal;
-        waiting.clients.push_back(Waiter { query, standing, reply, arrived: now, prefix, scope, stale });
+        let is_ours = !prefix.is_empty();
+        waiting.clients.push_back(Waiter { query, standing, reply, arrived: now, prefix, is_ours, scope, stale });
         match pushed_out {
             Some(waiter) => self.crowd_out(waiter, now),
             None => self.crowd += 1,
@@ -385,25 +389,6 @@ impl<R> Worker<R> {
                 self.resume(waiter, &resolution, now);
             }
         }
-    }
-
-    fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution, now: Instant) {
-        let mut answer = match (resolution.is_failure(), &waiter.stale) {
-            (true, Some(stale)) => {
-                self.tally.count(Event::StaleAnswers);
-                stale.clone()
-            }
-            (true, None) => resolution.to_answer(false),
-            (false, _) => {
-                let mut answer = resolution.to_answer(waiter.query.wants_dnssec());
-                // AA speaks of the first owner in the answer (RFC 1035 §4.1.1).
-                answer.authoritative = !waiter.prefix.is_empty();
-                answer.answer.splice(0..0, std::mem::take(&mut waiter.prefix));
-                answer
-            }
-        };
-        answer.scope = waiter.scope;
-        self.respond_late(waiter, &answer, now);
     }
 
     /// Somebody may have waited long enough for `goal`.

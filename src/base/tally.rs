@@ -138,6 +138,8 @@ events! {
     UpstreamTimeouts = "upstream_timeouts",
     /// Second queries sent to another server because the first was slow.
     UpstreamHedges = "upstream_hedges",
+    /// Workers that panicked and were replaced: a fault of this program, please report it.
+    WorkerPanics = "worker_panics",
     /// Upstream responses thrown away: wrong id, question, letter case, cookie or form.
     UpstreamJunk = "upstream_junk",
     /// Upstream servers found lame for a zone: not authoritative, or refusing.

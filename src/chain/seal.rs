@@ -236,9 +236,9 @@ mod tests {
         Aged { set: Arc::new(RrSet::new(name(owner), rtype, 60, rdatas)), ttl: 60 }
     }
 
-    /// TXT that takes `octets` in a response to [`query`], the pointer to the question included.
+    /// A record that takes `octets` in a response to [`query`], the pointer to the question included.
     fn filler(octets: usize) -> Aged {
-        set("www.example.", RecordType::TXT, &[&vec![b'x'; octets - 12]])
+        set("www.example.", RecordType::NULL, &[&vec![b'x'; octets - 12]])
     }
 
     fn sealed(query: &Query, answer: &Answer) -> (Sealed, Message, usize) {

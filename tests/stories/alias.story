@@ -120,6 +120,18 @@ story: the CNAME that a known DNAME makes answers the question for it, whatever 
   expect answer has 2
   expect sent 0
 
+story: the first question for the CNAME that a DNAME makes is answered like the next
+  ask none.old.example. CNAME
+  expect NOERROR
+  expect answer old.example. DNAME new.example.
+  expect answer none.old.example. CNAME none.new.example.
+  expect answer has 2
+  ask none.old.example. CNAME
+  expect answer old.example. DNAME new.example.
+  expect answer none.old.example. CNAME none.new.example.
+  expect answer has 2
+  expect sent 0
+
 story: a DNAME does not rename its own owner
   ask old.example. A
   expect NOERROR

@@ -63,6 +63,8 @@ struct Teller {
     world: Option<World>,
     /// The zone that record lines go to.
     zone: Option<(IpAddr, Name)>,
+    /// The zone of our own that they go to instead.
+    own: Option<Name>,
     /// The server whose last rule's script sections go to.
     scripted: Option<IpAddr>,
     /// The label of the query that `expect` looks at.
@@ -107,6 +109,13 @@ impl Teller {
                 Ok(())
             }
             "server" => self.server(rest),
+            "own" => {
+                let [apex] = rest else { return Err("own APEX".into()) };
+                let apex = text::name(apex)?;
+                self.setup.own.entry(apex.clone()).or_default();
+                self.own = Some(apex);
+                Ok(())
+            }
             "on" => self.rule(rest),
             "answer" | "authority" | "additional" => self.script(command, rest),
             "down" | "up" | "rtt" | "cookies" | "talkative" | "obey" => self.change(command, rest),
@@ -222,10 +231,9 @@ impl Teller {
     fn server(&mut self, words: &[&str]) -> Told {
         let [address, "zone", apex] = words else { return Err("server ADDRESS zone APEX".into()) };
         let (address, apex) = (ip(address)?, text::name(apex)?);
-        let server = self
-            .servers()
-            .entry(address)
-            .or_insert_with(|| Server { rtt: Duration::from_millis(10), ..Server::default() });
+        self.servers().entry(address).or_insert_with(|| Server { rtt: Duration::from_millis(10), ..Server::default() });
+        self.own = None;
+        let server = self.at(address)?;
         server.zones.retain(|zone| zone.apex != apex); // told again, a zone is another
         server.zones.push(Zone { apex: apex.clone(), records: Vec::new() });
         self.zone = Some((address, apex));
@@ -233,6 +241,11 @@ impl Teller {
     }
 
     fn add_record(&mut self, words: &[&str]) -> Told {
+        if let Some(apex) = &self.own {
+            let text = self.setup.own.entry(apex.clone()).or_default();
+            *text += &(words.join(" ") + "\n");
+            return Ok(());
+        }
         let (record, _) = text::record(words)?;
         let (address, apex) = self.zone.clone().ok_or("a record before any server")?;
         if !record.owner.is_within(&apex) && !record.owner.label_count() > 0 {
@@ -274,7 +287,8 @@ impl Teller {
                 .replace("{}", &number.to_string())
                 .replace("{+1}", &(number + 1).to_string())
                 .replace("{hi}", &high.to_string())
-                .replace("{lo}", &(number % 250).to_string());
+                .replace("{lo}", &(number % 250).to_string())
+                .replace("{byte}", &format!("{:02x}", number % 256));
             self.tell(&line)?;
         }
         Ok(())
@@ -421,8 +435,11 @@ impl Teller {
                 "+ednsversion" => version = number()? as u8,
                 "+cookie" if value == "returned" => edns.options.push((option::COOKIE, self.returned_cookie()?)),
                 "+cookie" => edns.options.push((option::COOKIE, text::hex(value)?)),
-                "+keepalive" => edns.options.push((option::TCP_KEEPALIVE, text::hex(value)?)),
-                "+option" => edns.options.push((number()?, vec![1, 2, 3])),
+                "+option" => {
+                    let (code, data) = value.split_once(':').unwrap_or((value, "010203"));
+                    let code = code.parse().map_err(|_| format!("{word}: no number"))?;
+                    edns.options.push((code, text::hex(data)?));
+                }
                 "+qr" => message.flags.response = true,
                 "+tc" => message.flags.truncated = true,
                 "+opcode" => message.flags.opcode.0 = number()? as u8,

@@ -4,14 +4,17 @@
 //! when there is nothing to do. All decisions are the worker's.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 use tokio::runtime::Handle;
+use tracing::error;
 
 use crate::app::build::Forwarders;
+use crate::app::house::House;
 use crate::app::worker::{self, Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
@@ -62,6 +65,7 @@ pub struct Surroundings {
 /// One worker with its sockets.
 pub struct Station {
     surroundings: Surroundings,
+    place: (usize, usize),
     generation: u64,
     forwarders: Arc<Forwarders>,
     logged_per_million: u64,
@@ -112,10 +116,9 @@ impl Station {
         }
         let (generation, house, forwarders) = surroundings.current.snapshot();
         let logged_per_million = u64::from(house.logged_per_million);
-        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
-        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
-        worker.tell_wall(surroundings.clock.now(), wall_seconds());
+        let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
         Ok(Self {
+            place,
             generation,
             forwarders,
             logged_per_million,
@@ -143,6 +146,19 @@ impl Station {
         })
     }
 
+    fn hire(
+        house: Arc<House>,
+        place: (usize, usize),
+        clock: &MachineClock,
+        dice: &mut Dice,
+        tally: &Arc<Tally>,
+    ) -> Worker<Reply> {
+        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
+        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(tally));
+        worker.tell_wall(clock.now(), wall_seconds());
+        worker
+    }
+
     /// The slot for letters to this station.
     #[must_use]
     pub fn mailbox(&self) -> Mailbox {
@@ -168,8 +184,13 @@ impl Station {
             // Looked at before the step: what the others have handed over until they rested is taken in it.
             let is_alone = self.at_rest.load(Ordering::Acquire) >= self.neighbours.len();
             let was_stopping = self.is_stopping;
-            self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
-            self.deliver();
+            let step = AssertUnwindSafe(|| {
+                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
+                self.deliver();
+            });
+            if catch_unwind(step).is_err() {
+                self.start_over();
+            }
             if !was_stopping {
                 continue; // of what came before the stop, the next step sees the last
             }
@@ -184,6 +205,21 @@ impl Station {
                 return;
             }
         }
+    }
+
+    /// Goes on after a panic with another worker, which knows nothing of what was under way: nothing that the panic
+    /// may have left half done is used again. Sockets, letters and counters stay; who was waiting has to ask again.
+    fn start_over(&mut self) {
+        error!("a worker panicked; another one takes its place, and what it had under way is lost");
+        self.tally.count(Event::WorkerPanics);
+        let (generation, house, forwarders) = self.surroundings.current.snapshot();
+        self.logged_per_million = u64::from(house.logged_per_million);
+        self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
+        (self.generation, self.forwarders) = (generation, forwarders);
+        self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
+        (self.batch, self.full_in_a_row) = (Batch::new(), 0);
+        self.collected.clear();
+        self.is_ready.fill(true);
     }
 
     /// Sleeps until something happens, at most `longest`, and does what is to be done; late responses stay with
@@ -437,3 +473,7 @@ fn hand_on(
         tally.count(Event::SilenceDesk);
     }
 }
+
+#[cfg(test)]
+#[path = "station_tests.rs"]
+mod tests;

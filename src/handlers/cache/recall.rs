@@ -134,6 +134,7 @@ mod tests {
                 RecordType::NS | RecordType::CNAME => one.wire().to_vec(),
                 RecordType::MX => [&octets[..2], one.wire()].concat(),
                 RecordType::SOA => [one.wire(), two.wire(), &octets[..20]].concat(),
+                RecordType::TXT => [&[octets.len() as u8], &octets[..]].concat(),
                 _ => octets.clone(),
             });
             let mut set = RrSet::new(owner, rtype, 0, rdatas);

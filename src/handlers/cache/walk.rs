@@ -59,7 +59,12 @@ impl Cache {
             parts.push(found.entry);
             match next {
                 // A DNAME has made the CNAME that is asked for (RFC 6672 §3.1): it is the answer, not the way to one.
-                Next::Target(target) if question.rtype != RecordType::CNAME => name = target,
+                Next::Target(target) if question.rtype != RecordType::CNAME => {
+                    if self.defers(&target) {
+                        return Walked::Unknown(target);
+                    }
+                    name = target;
+                }
                 Next::Target(_) | Next::End => {
                     if stale.is_some() {
                         answer.ede = Some(stale_ede(answer.rcode, is_stale));

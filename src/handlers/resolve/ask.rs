@@ -408,6 +408,9 @@ impl Ask {
         };
         if message.flags.truncated && transport == Transport::Udp {
             verdict(bench, "truncated: asked again over TCP".into());
+            if message.edns.is_some() {
+                bench.scoreboard.note_edns(server, true, now);
+            }
             return if target.tried_tcp { self.advance(bench) } else { self.send(target_at, Transport::Tcp, bench) };
         }
         match message.rcode {

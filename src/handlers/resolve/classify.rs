@@ -49,6 +49,8 @@ pub struct Alias {
 pub enum End {
     /// The RRset asked for.
     Answer(Arc<RrSet>),
+    /// The CNAME asked for, which a DNAME makes; both belong to the answer (RFC 6672 §3.1).
+    Made(Alias),
     /// The name or the type is not there.
     Denied(Name, Denial),
     /// The response says no more; the target must be asked for.
@@ -77,6 +79,7 @@ pub fn classify(
     };
     match end {
         Walked::TooLong(dname) => return found(aliases, End::TooLong(dname)),
+        Walked::Made(alias) => return found(aliases, End::Made(alias)),
         Walked::Found(set) => {
             let is_priming = zone.is_root() && question.name.is_root() && question.rtype == RecordType::NS;
             let roots = is_priming.then(|| reading.delegation(&set));
@@ -120,6 +123,7 @@ pub fn classify(
 #[derive(PartialEq, Eq)]
 enum Walked {
     Found(Arc<RrSet>),
+    Made(Alias),
     Open,
     TooLong(Arc<RrSet>),
 }
@@ -141,20 +145,23 @@ impl Reading<'_> {
             if !name.is_within(self.zone) || aliases.len() > bounds::ALIASES_MAX as usize {
                 return Ok((aliases, name, Walked::Open));
             }
-            if let Some(set) = collect(&self.message.answer, &name, question.rtype)? {
-                return Ok((aliases, name, Walked::Found(Arc::new(set))));
-            }
-            if question.rtype == RecordType::CNAME {
-                return Ok((aliases, name, Walked::Open));
-            }
-            let alias = match self.dname(&name)? {
-                Some(dname) => {
-                    let dname = Arc::new(dname);
-                    match rename(&dname, &name) {
-                        Some(alias) => alias,
-                        None => return Ok((aliases, name, Walked::TooLong(dname))),
-                    }
+            let dname = self.dname(&name)?.map(Arc::new);
+            if dname.is_none() || question.rtype != RecordType::CNAME {
+                if let Some(set) = collect(&self.message.answer, &name, question.rtype)? {
+                    return Ok((aliases, name, Walked::Found(Arc::new(set))));
                 }
+                if question.rtype == RecordType::CNAME {
+                    return Ok((aliases, name, Walked::Open));
+                }
+            }
+            let alias = match dname {
+                Some(dname) => match rename(&dname, &name) {
+                    Some(alias) if question.rtype == RecordType::CNAME => {
+                        return Ok((aliases, name, Walked::Made(alias)));
+                    }
+                    Some(alias) => alias,
+                    None => return Ok((aliases, name, Walked::TooLong(dname))),
+                },
                 None => match collect(&self.message.answer, &name, RecordType::CNAME)? {
                     // Of several CNAMEs at one name, which no zone may have, the first counts.
                     Some(set) => match set.target() {

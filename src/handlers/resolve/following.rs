@@ -10,7 +10,7 @@ use super::fetching::addresses;
 use super::ledger::{Exhausted, Ledger};
 use super::minimise::Shown;
 use super::resolver::Resolver;
-use super::settings::{Minimisation, Route};
+use super::settings::{Minimisation, Ours, Route};
 use super::trace::What;
 use super::walk::{Cut, Ended, Stage, Stand, Walk};
 use super::{Settings, Surroundings};
@@ -24,7 +24,7 @@ impl Resolver {
     pub(super) fn advance(&mut self, at: u32, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         if walk.stand.is_none() {
-            if let Some(ended) = recall(walk, around) {
+            if let Some(ended) = recall(walk, &self.settings.ours, around) {
                 return self.end(at, ended, around);
             }
             // An alias, or a name server's name, may lead to a special-use name: nobody outside is told of it.
@@ -221,6 +221,11 @@ impl Resolver {
                 return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
             }
             push_alias(walk, alias, &self.settings);
+            // Whatever others say of our own names, they need not be asked.
+            if (self.settings.ours.0)(&walk.name, walk.question.rtype) {
+                let ended = Ended::Ours(walk.name.clone());
+                return self.end(at, ended, around);
+            }
         }
         match &chain.end {
             End::Answer(set) => {
@@ -234,6 +239,11 @@ impl Resolver {
                     aged.ttl = aged.ttl.min(cut.ttl);
                 }
                 self.end(at, Ended::Answer(aged), around);
+            }
+            End::Made(alias) => {
+                walk.chain.extend(alias.dname.iter().map(|dname| age(dname, &self.settings)));
+                let made = age(&alias.cname, &self.settings);
+                self.end(at, Ended::Answer(made), around);
             }
             End::Denied(name, denial) => {
                 let denial = Denial { ttl: denial.ttl.min(self.settings.max_negative_ttl), ..denial.clone() };
@@ -268,7 +278,7 @@ fn push_alias(walk: &mut Walk, alias: &Alias, settings: &Settings) {
 }
 
 /// Answers a walk from memory as far as it goes: follows known aliases, and ends where the rest is known.
-fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
+fn recall(walk: &mut Walk, ours: &Ours, around: &mut Surroundings<'_>) -> Option<Ended> {
     if !walk.trusts_memory {
         return None;
     }
@@ -304,5 +314,8 @@ fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
             return Some(Ended::Failed(Trouble::Exhausted(exhausted)));
         }
         walk.name = target.lowered();
+        if (ours.0)(&walk.name, rtype) {
+            return Some(Ended::Ours(walk.name.clone()));
+        }
     }
 }

@@ -159,3 +159,55 @@ impl Ledger {
         self.glueless_failures.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> Ledger {
+        Ledger::open(Instant::ZERO)
+    }
+
+    /// How many of `charge` succeed, and how the next one fails.
+    fn spend(charge: impl Fn() -> Result<(), Exhausted>) -> (u32, Exhausted) {
+        let count = (0..1_000).take_while(|_| charge().is_ok()).count();
+        (count as u32, charge().unwrap_err())
+    }
+
+    #[test]
+    fn each_charge_is_granted_up_to_its_bound_and_never_again() {
+        let ledger = open();
+        assert_eq!(spend(|| ledger.charge_query(Instant::ZERO)), (bounds::UPSTREAM_QUERIES, Exhausted::Queries));
+        assert_eq!(spend(|| ledger.charge_alias()), (bounds::ALIASES_MAX, Exhausted::Aliases));
+        let glueless = u32::from(bounds::GLUELESS_PER_QUERY);
+        assert_eq!(spend(|| ledger.charge_glueless()), (glueless, Exhausted::Glueless));
+    }
+
+    #[test]
+    fn octets_may_fill_their_bound_and_one_more_ends_the_queries() {
+        let ledger = open();
+        ledger.charge_bytes(bounds::UPSTREAM_BYTES);
+        assert_eq!(ledger.charge_query(Instant::ZERO), Ok(()));
+        ledger.charge_bytes(1);
+        assert_eq!(ledger.charge_query(Instant::ZERO), Err(Exhausted::Bytes));
+    }
+
+    #[test]
+    fn queries_end_with_the_deadline() {
+        let (ledger, end) = (open(), Instant::ZERO + bounds::WORK_DEADLINE);
+        assert_eq!(ledger.charge_query(Instant::ZERO + bounds::WORK_DEADLINE / 2), Ok(()));
+        assert_eq!(ledger.charge_query(end), Err(Exhausted::Time));
+    }
+
+    #[test]
+    fn lookups_that_fail_are_counted_and_never_more_run_than_may_fail() {
+        let ledger = open();
+        assert_eq!(ledger.glueless_parallel(), usize::from(bounds::GLUELESS_PARALLEL));
+        for _ in 0..bounds::GLUELESS_FAILURES {
+            assert_eq!(ledger.charge_glueless(), Ok(()));
+            ledger.note_glueless_failure();
+        }
+        assert_eq!(ledger.glueless_parallel(), 0);
+        assert_eq!(ledger.charge_glueless(), Err(Exhausted::Glueless));
+    }
+}

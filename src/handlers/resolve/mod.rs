@@ -27,7 +27,7 @@ pub mod walk;
 
 pub use resolution::Resolution;
 pub use resolver::{GoalId, Pursuit, Resolver};
-pub use settings::{Families, Minimisation, Settings, Stub};
+pub use settings::{Families, Minimisation, Ours, Settings, Stub};
 
 use std::net::SocketAddr;
 

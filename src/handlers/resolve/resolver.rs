@@ -144,6 +144,19 @@ impl Resolver {
     /// # Errors
     /// [`Crowded`] at [`bounds::RESOLUTIONS_MAX`].
     pub fn pursue(&mut self, goal: &Goal, around: &mut Surroundings<'_>) -> Result<Pursuit, Crowded> {
+        self.pursue_on(goal, None, around)
+    }
+
+    /// The same for a question that has cost something already, by its `ledger`.
+    ///
+    /// # Errors
+    /// As [`Resolver::pursue`].
+    pub fn pursue_on(
+        &mut self,
+        goal: &Goal,
+        ledger: Option<Arc<Ledger>>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Pursuit, Crowded> {
         let name = goal.question.name.lowered();
         let key = (name, goal.question.rtype, goal.checking_disabled);
         if let Some(walk) = self.goals.get(&key).and_then(|at| self.walks.get_mut(*at as usize)) {
@@ -157,7 +170,7 @@ impl Resolver {
             return Err(Crowded);
         }
         around.tally.count(Event::Resolutions);
-        let ledger = Arc::new(Ledger::open(around.now));
+        let ledger = ledger.unwrap_or_else(|| Arc::new(Ledger::open(around.now)));
         let question = Question::new(key.0, key.1);
         let at = self.begin(question, goal.checking_disabled, ledger, 0);
         let serial = self.walks.get_mut(at as usize).map_or(0, |walk| {
@@ -411,7 +424,8 @@ impl Resolver {
             self.end_fetching(*parent, at, &ended);
         }
         if walk.is_goal {
-            self.resolved.push_back((GoalId(walk.serial), Resolution { chain: walk.chain, ended }));
+            let Walk { chain, ledger, .. } = walk;
+            self.resolved.push_back((GoalId(walk.serial), Resolution { chain, ended, ledger }));
         }
     }
 }

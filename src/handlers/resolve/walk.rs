@@ -103,6 +103,8 @@ pub enum Ended {
     Denied(Denial),
     /// A DNAME makes too long a name.
     TooLong,
+    /// An alias led to this name, which one of our own zones answers for.
+    Ours(Name),
     /// Without an answer.
     Failed(Trouble),
 }
