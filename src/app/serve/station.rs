@@ -218,7 +218,6 @@ impl Station {
         (self.generation, self.forwarders) = (generation, forwarders);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
         (self.batch, self.full_in_a_row) = (Batch::new(), 0);
-        self.collected.clear();
         self.is_ready.fill(true);
     }
 
