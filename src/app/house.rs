@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::collections::Keyed;
+use crate::base::patience::Patience;
 use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory};
 use crate::dns::Question;
@@ -37,6 +38,8 @@ pub struct House {
     pub homes: Keyed,
     /// How much anybody gets.
     pub limits: Arc<Limits>,
+    /// How long idle connections are kept just now, for those who ask (RFC 7828).
+    pub patience: Arc<Patience>,
     /// The cookies that we give.
     pub cookies: Cookies,
     /// How many may wait, and for how much.

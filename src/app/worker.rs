@@ -22,7 +22,7 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
-use crate::chain::{Answer, Asker, Carrier, Choice, Extras, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::chain::{Answer, Asker, Carrier, Choice, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::{Composer, Glance};
 use crate::dns::{Flags, Rcode};
 use crate::handlers::cache::finished::Finished;
@@ -340,8 +340,7 @@ impl<R> Worker<R> {
 
     fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
         let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
-        let extras = Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie() };
-        let mut sealed = seal_as(query, answer, recursion_available, extras, out);
+        let mut sealed = seal_as(query, answer, recursion_available, self.extras(standing), out);
         sealed.account = self.house.limits.account(query, answer);
         if sealed.is_truncated {
             self.tally.count(Event::Truncated);

@@ -146,8 +146,10 @@ bounds! {
     LIMIT_LOG: usize = 32;
     /// TCP connections of clients, unless `limits.tcp` says otherwise.
     TCP_CONNECTIONS_MAX: usize = 10_000;
-    /// TCP connections of one client network (/24 or /56).
-    TCP_CONNECTIONS_PER_NETWORK: usize = 1_000;
+    /// One client network (/24 or /56) gets at most one in so many of the places for TCP connections.
+    TCP_SHARE_OF_PLACES: usize = 10;
+    /// Places for TCP connections that one client network may have, however few there are in all.
+    TCP_SHARE_FLOOR: usize = 32;
     /// An idle TCP connection is kept at least this long, however many there are.
     TCP_IDLE_FLOOR: Duration = Duration::from_millis(200);
     /// Queries answered at a time on one TCP connection, unless `limits.tcp` says otherwise.
@@ -156,7 +158,18 @@ bounds! {
     TCP_IDLE: Duration = Duration::from_secs(10);
     /// A new TCP connection must send its first octet within this time.
     TCP_FIRST_OCTET: Duration = Duration::from_secs(3);
-    /// Unsent octets of one TCP connection; past it nothing more is read from it.
+    /// A query over TCP must be whole within this time after its first octet.
+    TCP_MESSAGE: Duration = Duration::from_secs(7);
+    /// Octets of answers that a TCP client must read, or all, within `TCP_READING`.
+    TCP_PROGRESS: usize = 4 * 1024;
+    /// For so long a TCP client may leave its answers unread.
+    TCP_READING: Duration = Duration::from_secs(10);
+    /// Octets of the queries under way on one TCP connection; past it nothing more is read from it.
+    TCP_ASKED_MAX: usize = 64 * 1024;
+    /// Nothing more is read from a TCP connection while so many octets of answers are unread, those expected included.
+    TCP_UNREAD_PAUSE: usize = 32 * 1024;
+    /// Octets of answers that one TCP connection holds in any case; queries whose answers would be too much are asked
+    /// again when there is room.
     TCP_UNSENT_MAX: usize = 128 * 1024;
     /// A TCP connection to an upstream must be there within this time.
     UPSTREAM_TCP_CONNECT: Duration = Duration::from_secs(3);

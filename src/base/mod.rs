@@ -10,6 +10,7 @@ pub mod bounds;
 pub mod collections;
 pub mod dice;
 pub mod network;
+pub mod patience;
 pub mod scalars;
 pub mod slots;
 pub mod tally;

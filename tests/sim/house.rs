@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use meridian::app::house::{Capacity, House};
 use meridian::base::collections::{Keyed, keyed};
-use meridian::base::{Dice, NetworkSet};
+use meridian::base::patience::Patience;
+use meridian::base::{Dice, NetworkSet, bounds};
 use meridian::chain::{Chain, Delegation, Memory, NameServer};
 use meridian::dns::{Name, RecordType};
 use meridian::handlers::authority::{Authority, Builder, Entry, Zones};
@@ -170,6 +171,7 @@ impl Estate {
             stale_wait: self.stale_wait,
             homes: self.homes.clone(),
             limits: Arc::clone(&self.limits),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             cookies: Cookies(None),
             capacity: self.capacity,
         })

@@ -136,6 +136,10 @@ impl Teller {
                 self.world().stall(span);
                 Ok(())
             }
+            "patience" => {
+                self.setup.patience.tell(duration(rest.first().ok_or("patience DURATION")?)?);
+                Ok(())
+            }
             "mark" => {
                 self.mark = self.world().sent.len();
                 Ok(())
@@ -562,6 +566,17 @@ impl Teller {
                 24 => Ok(()),
                 length => Err(format!("a cookie of {length} octets")),
             },
+            ["keepalive", units @ ..] => {
+                let (message, _) = self.response()?;
+                let option = message.edns.as_ref().and_then(|edns| edns.option(option::TCP_KEEPALIVE));
+                let option =
+                    option.ok_or("there is no keepalive option")?.try_into().map_err(|_| "of another length")?;
+                if units.is_empty() {
+                    Ok(())
+                } else {
+                    compare(units, f64::from(u16::from_be_bytes(option)), "keepalive")
+                }
+            }
             ["opt"] => self.response()?.0.edns.map(|_| ()).ok_or("there is no OPT".into()),
             ["question"] => match self.response()?.0.questions.len() {
                 0 => Err("there is no question".into()),

@@ -10,8 +10,9 @@ use std::time::Duration;
 use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
-use meridian::base::{Dice, Instant, NetworkSet};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
 use meridian::dns::edns::option;
 use meridian::dns::{Message, Name, Question, RecordType};
@@ -40,6 +41,7 @@ pub(crate) struct Setup {
     pub(crate) forwarders: Vec<IpAddr>,
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
+    pub(crate) patience: Arc<Patience>,
     pub(crate) cookies: Cookies,
     pub(crate) capacity: Capacity,
 }
@@ -57,6 +59,7 @@ impl Default for Setup {
             forwarders: Vec::new(),
             seed: 1,
             limits: LimitSettings::default(),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             cookies: Cookies::default(),
             capacity: Capacity::default(),
         }
@@ -161,6 +164,7 @@ impl World {
             stale_wait: setup.stale_wait,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(setup.limits.clone(), &mut dice)),
+            patience: Arc::clone(&setup.patience),
             cookies: setup.cookies.clone(),
             capacity: setup.capacity,
         };

@@ -8,7 +8,7 @@ use super::crowd::Client;
 use super::{Next, Worker};
 use crate::base::Instant;
 use crate::base::tally::Event;
-use crate::chain::{Asker, Carrier};
+use crate::chain::{Asker, Carrier, Extras};
 use crate::dns::Rcode;
 use crate::dns::cookie::{Examined, WholeCookie};
 use crate::dns::wire::glance::opt_of;
@@ -48,6 +48,12 @@ impl<R> Worker<R> {
     /// then, as the machine's clock may be set.
     pub fn tell_wall(&mut self, now: Instant, wall_seconds: u64) {
         self.wall_ahead = wall_seconds.wrapping_sub(now.seconds());
+    }
+
+    /// What a response says of us and its client beside the answer.
+    pub(super) fn extras<'a>(&'a self, standing: &'a Standing) -> Extras<'a> {
+        let (cookie, idle) = (standing.reply_cookie(), Some(self.house.patience.read()));
+        Extras { nsid: &self.house.nsid, cookie, idle }
     }
 
     /// The first look at a datagram and its sender.
