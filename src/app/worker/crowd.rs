@@ -16,7 +16,7 @@ use crate::base::{Dice, Instant, Network, bounds};
 pub(super) struct Client {
     /// Its address.
     pub(super) address: IpAddr,
-    /// Whether it has proven that the address is its own, by a connection or a cookie.
+    /// Whether the address is certainly its own: by a connection, by a cookie, or as nobody outside can have it.
     pub(super) is_proven: bool,
 }
 

@@ -34,8 +34,14 @@ impl Standing {
 
     /// The client, as the crowd counts it.
     pub(super) fn client(&self, asker: &Asker) -> Client {
-        let is_proven = asker.carrier == Carrier::Tcp || self.has_valid_cookie();
-        Client { address: asker.address.ip(), is_proven }
+        let address = asker.address.ip();
+        // Nobody outside can send from a loopback address: the system drops what says so.
+        let is_proven = self.proves(asker) || address.is_loopback();
+        Client { address, is_proven }
+    }
+
+    fn proves(&self, asker: &Asker) -> bool {
+        asker.carrier == Carrier::Tcp || self.has_valid_cookie()
     }
 
     fn has_valid_cookie(&self) -> bool {
@@ -86,7 +92,7 @@ impl<R> Worker<R> {
         if let Some(cookie) = standing.cookie.filter(|cookie| cookie.is_complete) {
             self.tally.count(if cookie.is_valid { Event::CookiesValid } else { Event::CookiesInvalid });
         }
-        let is_proven = standing.client(asker).is_proven;
+        let is_proven = standing.proves(asker);
         let admission = self.house.limits.admit(address, is_proven, now);
         if admission.would_be_refused {
             self.tally.count(Event::QueriesWouldBeLimited);
