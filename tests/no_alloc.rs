@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Aged, Answer, Asker, Carrier, Chain, Handler, Query, Recall, Turn, Verdict, seal};
@@ -158,7 +159,9 @@ fn house(limits: &str) -> House {
         has_desk: false,
         homes: keyed(&mut dice),
         limits: Arc::new(Limits::new(limits, &mut dice)),
+        patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
         cookies: Cookies(Some(CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) })),
+        capacity: Capacity::default(),
     }
 }
 

@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -235,11 +235,14 @@ fn a_stop_loses_no_query_that_one_worker_has_handed_to_another() {
 /// Stops a server of so many workers under load.
 fn stop_under_load(tree: &Tree, workers: usize) {
     let mut meridian = resolvers::start_meridian(tree, "stopped", "", &format!("workers: {workers}"));
-    // Several sockets: answers may come in bursts when the machine is busy, and one receive buffer would lose some.
-    let sockets: [UdpSocket; 16] = std::array::from_fn(|_| ask::socket(meridian.address));
-    for socket in &sockets {
+    // Several clients: more than some hundred questions of one do not wait at a time, and answers may come in bursts
+    // when the machine is busy, of which one receive buffer would lose some.
+    let sockets: [UdpSocket; 16] = std::array::from_fn(|number| {
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 9, 1 + number as u8), 0)).expect("a loopback address");
+        socket.connect(meridian.address).expect("a local address");
         socket.set_nonblocking(true).expect("a socket");
-    }
+        socket
+    });
     let (interval, before) = (Duration::from_micros(200), Duration::from_secs(2));
     let started = Instant::now();
     let mut sent: Vec<Instant> = Vec::new();

@@ -5,9 +5,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain};
@@ -199,6 +200,8 @@ impl Server {
             has_desk: false,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(LimitSettings::default(), &mut dice)),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
+            capacity: Capacity::default(),
             cookies: Cookies(Some(secrets)),
         };
         let tally = Arc::new(Tally::default());

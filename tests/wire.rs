@@ -426,9 +426,10 @@ fn longest() -> Vec<u8> {
 
 #[test]
 fn a_full_message_of_compressed_names_costs_no_more_than_its_names() {
-    // Each record is 16 octets and unfolds into two names of 255.
-    let records = (bounds::MESSAGE_MAX - 12 - 259) / 14;
-    let mut bytes = [header([1, records as u16, 0, 0]), longest(), vec![0, 1, 0, 1]].concat();
+    // Each record is 14 octets and unfolds into two names with as many labels as the composer remembers.
+    let name: Vec<u8> = (0..bounds::COMPRESSION_NAMES_MAX).flat_map(|_| [1, b'a']).chain([0]).collect();
+    let records = (bounds::MESSAGE_MAX - 12 - name.len() - 4) / 14;
+    let mut bytes = [header([1, records as u16, 0, 0]), name, vec![0, 1, 0, 1]].concat();
     for _ in 0..records {
         bytes.extend_from_slice(&[0xC0, 12, 0, 2, 0, 1, 0, 0, 0, 60, 0, 2, 0xC0, 12]);
     }

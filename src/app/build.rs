@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::config::{self, Config};
-use super::house::House;
+use super::house::{Capacity, House};
 use crate::base::collections::{Keyed, keyed};
+use crate::base::patience::Patience;
 use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
@@ -44,6 +45,8 @@ pub struct Kept {
     pub authority: Arc<Authority>,
     /// What clients have used up, if the configuration before had the same limits.
     pub limits: Option<Arc<Limits>>,
+    /// How long idle connections are kept; who keeps them tells it.
+    pub patience: Arc<Patience>,
     /// Our own secret, if it was ever needed.
     pub cookie_secret: Option<CookieSecret>,
 }
@@ -55,7 +58,8 @@ impl Kept {
         // Nothing is known of places until a steered name asks for them.
         let helm = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
         let authority = Arc::new(Authority::new(Zones::new(keyed(dice)), helm));
-        Self { cache: None, homes: keyed(dice), authority, limits: None, cookie_secret: None }
+        let patience = Arc::new(Patience::new(bounds::TCP_IDLE));
+        Self { cache: None, homes: keyed(dice), authority, limits: None, patience, cookie_secret: None }
     }
 }
 
@@ -150,7 +154,9 @@ pub fn build(
         has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),
         limits: limits(config, kept, dice),
+        patience: Arc::clone(&kept.patience),
         cookies: cookies(config, files.cookie_secrets, kept, dice),
+        capacity: Capacity::default(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
 }

@@ -14,9 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
+use meridian::base::patience::Patience;
 use meridian::base::tally::Tally;
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Aged, Answer, Asker, Carrier, Chain, Handler, Query, Turn, Verdict};
@@ -95,6 +96,8 @@ impl World {
             has_desk: false,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(limits, &mut dice)),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
+            capacity: Capacity::default(),
             cookies: Cookies(Some(secrets)),
         };
         let tally = Arc::new(Tally::default());

@@ -1,7 +1,7 @@
 //! R8, R9, R20, R31 and the floods at full speed: what others notice of them, and what they bring the attacker.
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::load::{self, Heard};
 use crate::support::process::Server;
@@ -168,8 +168,7 @@ fn fairness(_: &str) -> Vec<Figure> {
             let names = load::random_names("slow.example.", 0xfeed_beef_cafe_f00d);
             load::flood(&[flooder], server, None, &is_over, names)
         });
-        let same =
-            scope.spawn(move || load::paced((flooder, server), 100, length, patience, |_| "warm.good.example.".into()));
+        let same = scope.spawn(move || steady(flooder, server, length));
         let honest: Vec<_> = (0..10u8)
             .map(|number| {
                 let source: IpAddr = [198, 19, 210 + number, 1].into();
@@ -179,15 +178,26 @@ fn fairness(_: &str) -> Vec<Figure> {
             })
             .collect();
         let honest: Vec<f64> = honest.into_iter().map(|client| client.join().expect("a client").percent()).collect();
-        let same = same.join().expect("a client").percent();
+        let same = same.join().expect("a client");
         is_over.store(true, Ordering::Relaxed);
         (honest, same, flood.join().expect("the flood ends").0)
     });
     vec![
         at_least("honest clients' answers %, the worst of 10", honest.iter().copied().fold(100.0, f64::min), 90.0),
-        at_least("cached answers % of a client at the flooder's address", same, 95.0),
+        at_least("cached answers % of a client at the flooder's address, within 2 tries", same, 95.0),
         told("flood queries a second", sent as f64 / 8.0),
     ]
+}
+
+/// Answers of a hundred that a client gets who asks for a cached name for so long, each within two tries.
+fn steady(source: IpAddr, server: SocketAddr, length: Duration) -> f64 {
+    let (end, mut asked, mut answered) = (Instant::now() + length, 0u16, 0u16);
+    while Instant::now() < end {
+        asked += 1;
+        answered += u16::from(asks_twice(source, server, "warm.good.example.", asked));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    100.0 * f64::from(answered) / f64::from(asked.max(1))
 }
 
 /// Meridian as an authoritative server of one zone with answers of many sizes.
@@ -270,7 +280,7 @@ fn reflection(_: &str) -> Vec<Figure> {
         let flood = scope.spawn(|| load::flood(&sources, address, Some(10_000), &is_over, |_| query.clone()));
         std::thread::sleep(Duration::from_secs(1));
         let honest: IpAddr = [198, 19, 7, 200].into();
-        let ok = (0..100u16).filter(|id| asks_twice(honest, address, *id)).count();
+        let ok = (0..100u16).filter(|id| asks_twice(honest, address, "www.shop.example.", *id)).count();
         is_over.store(true, Ordering::Relaxed);
         flood.join().expect("the flood ends");
         ok
@@ -286,10 +296,10 @@ fn reflection(_: &str) -> Vec<Figure> {
 }
 
 /// Whether a client gets its answer within two tries of 300 ms, over TCP when told so.
-fn asks_twice(source: IpAddr, server: SocketAddr, id: u16) -> bool {
+fn asks_twice(source: IpAddr, server: SocketAddr, name: &str, id: u16) -> bool {
     let socket = load::socket(source, server);
     socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
-    let query = wire::compose(id, "www.shop.example.", A, Some(1232));
+    let query = wire::compose(id, name, A, Some(1232));
     (0..2).any(|_| {
         let mut room = [0; 2_048];
         socket.send(&query).ok();
@@ -353,7 +363,9 @@ fn offer(server: SocketAddr, rate: Option<u32>, threads: u8) -> (f64, f64, Heard
             .map(|thread| {
                 let (query, is_over) = (&query, &is_over);
                 scope.spawn(move || {
-                    let sources: Vec<IpAddr> = (1..100u8).map(|last| [198, 19, 100 + thread, last].into()).collect();
+                    // Many networks: what one of them may ask is limited, and not what is measured here.
+                    let sources: Vec<IpAddr> =
+                        (0..250).map(|net| [198, 18 + thread % 2, net, 70 + thread].into()).collect();
                     load::flood(&sources, server, rate, is_over, |_| query.clone())
                 })
             })

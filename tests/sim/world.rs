@@ -111,6 +111,9 @@ pub(crate) struct World {
     pub(crate) sent_before: (u64, u64),
     /// When last something went wrong upstream.
     pub(crate) fault_seen: Instant,
+    /// So many were refused for want of room, the last of them then.
+    pub(crate) refused: u64,
+    pub(crate) crowded_seen: Instant,
     pub(crate) digest: u64,
     steps: u64,
     trace: Option<VecDeque<String>>,
@@ -189,6 +192,8 @@ impl World {
             sent: 0,
             sent_before: (0, 0),
             fault_seen: Instant::ZERO,
+            refused: 0,
+            crowded_seen: Instant::ZERO,
             digest: 0,
             steps: 0,
             trace: is_traced.then(VecDeque::new),
@@ -426,6 +431,7 @@ impl World {
         } else {
             worker.turn(&bytes, asker, &mut reply, self.now, &mut out)
         };
+        self.check_crowding();
         match next {
             Next::Respond => self.answered(at, number, &out, true),
             Next::Silence => {

@@ -196,11 +196,11 @@ story: names of name servers are not followed five deep
 
 story: addresses of two name servers are fetched at a time and of four for a delegation
   server 192.0.2.3 zone test.
-    repeat 6 wide.test. NS ns{}.victim.test.
+    repeat 6 wide.test. NS ns.place{}.victim.test.
     victim.test. NS ns.victim.test.
     ns.victim.test. A 192.0.2.5
   server 192.0.2.5 zone victim.test.
-    repeat 6 ns{}.victim.test. TXT here
+    repeat 6 ns.place{}.victim.test. TXT here
   begin a.wide.test. A as x
   pass 35ms
   expect sent 2 to 192.0.2.5
@@ -212,6 +212,60 @@ story: addresses of two name servers are fetched at a time and of four for a del
   expect ede 0 too many name servers without address
   expect counter bound_glueless 1
   expect sent 4 to 192.0.2.5
+
+story: addresses of neighbours are fetched one at a time
+  server 192.0.2.3 zone test.
+    repeat 6 wide.test. NS ns{}.victim.test.
+    victim.test. NS ns.victim.test.
+    ns.victim.test. A 192.0.2.5
+  server 192.0.2.5 zone victim.test.
+    repeat 6 ns{}.victim.test. TXT here
+  begin a.wide.test. A as x
+  pass 35ms
+  expect sent 1 to 192.0.2.5
+  pass 10ms
+  expect sent 2 to 192.0.2.5
+  finish x
+  expect SERVFAIL
+  expect sent 4 to 192.0.2.5
+
+story: four delegations without any address are followed for one question
+  server 192.0.2.2 zone example.
+    repeat 5 ns.h{}.example. A 192.0.2.16
+  server 192.0.2.3 zone test.
+    repeat 5 h{}.test. NS ns.h{}.example.
+  server 192.0.2.16 zone h2.test.
+    www.h2.test. CNAME www.h3.test.
+  server 192.0.2.16 zone h3.test.
+    www.h3.test. CNAME www.h4.test.
+  server 192.0.2.16 zone h4.test.
+    www.h4.test. CNAME www.h5.test.
+  server 192.0.2.16 zone h5.test.
+    www.h5.test. A 192.0.2.92
+  ask www.h2.test. A
+  expect NOERROR
+  expect answer www.h5.test. A 192.0.2.92
+  expect counter bound_glueless 0
+
+story: five delegations without any address are not
+  server 192.0.2.2 zone example.
+    repeat 5 ns.h{}.example. A 192.0.2.16
+  server 192.0.2.3 zone test.
+    repeat 5 h{}.test. NS ns.h{}.example.
+  server 192.0.2.16 zone h1.test.
+    www.h1.test. CNAME www.h2.test.
+  server 192.0.2.16 zone h2.test.
+    www.h2.test. CNAME www.h3.test.
+  server 192.0.2.16 zone h3.test.
+    www.h3.test. CNAME www.h4.test.
+  server 192.0.2.16 zone h4.test.
+    www.h4.test. CNAME www.h5.test.
+  server 192.0.2.16 zone h5.test.
+    www.h5.test. A 192.0.2.92
+  ask www.h1.test. A
+  expect SERVFAIL
+  expect ede 0 too many name servers without address
+  expect counter bound_glueless 1
 
 story: addresses of eight name servers are fetched for one question
   server 192.0.2.3 zone test.

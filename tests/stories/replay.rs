@@ -131,6 +131,15 @@ impl Teller {
                 world.run(world.now + duration, |_| false);
                 Ok(())
             }
+            "stall" => {
+                let span = duration(rest.first().ok_or("stall DURATION")?)?;
+                self.world().stall(span);
+                Ok(())
+            }
+            "patience" => {
+                self.setup.patience.tell(duration(rest.first().ok_or("patience DURATION")?)?);
+                Ok(())
+            }
             "mark" => {
                 self.mark = self.world().sent.len();
                 Ok(())
@@ -207,6 +216,9 @@ impl Teller {
                 setup.settings.max_negative_ttl = seconds()?;
                 setup.cache.max_negative_ttl = Duration::from_secs(seconds()?.into());
             }
+            ("recursions", _) => setup.capacity.recursions = seconds()? as usize,
+            ("per_client", _) => setup.capacity.per_client = seconds()?,
+            ("per_zone", _) => setup.settings.questions_per_zone = seconds()? as usize,
             ("seed", _) => setup.seed = seconds()?.into(),
             _ => return Err(format!("config {key} {value} is unknown")),
         }
@@ -554,6 +566,17 @@ impl Teller {
                 24 => Ok(()),
                 length => Err(format!("a cookie of {length} octets")),
             },
+            ["keepalive", units @ ..] => {
+                let (message, _) = self.response()?;
+                let option = message.edns.as_ref().and_then(|edns| edns.option(option::TCP_KEEPALIVE));
+                let option =
+                    option.ok_or("there is no keepalive option")?.try_into().map_err(|_| "of another length")?;
+                if units.is_empty() {
+                    Ok(())
+                } else {
+                    compare(units, f64::from(u16::from_be_bytes(option)), "keepalive")
+                }
+            }
             ["opt"] => self.response()?.0.edns.map(|_| ()).ok_or("there is no OPT".into()),
             ["question"] => match self.response()?.0.questions.len() {
                 0 => Err("there is no question".into()),

@@ -7,11 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
-use meridian::base::{Dice, Instant, NetworkSet};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
 use meridian::dns::edns::option;
 use meridian::dns::{Message, Name, Question, RecordType};
@@ -40,7 +41,9 @@ pub(crate) struct Setup {
     pub(crate) forwarders: Vec<IpAddr>,
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
+    pub(crate) patience: Arc<Patience>,
     pub(crate) cookies: Cookies,
+    pub(crate) capacity: Capacity,
 }
 
 impl Default for Setup {
@@ -56,7 +59,9 @@ impl Default for Setup {
             forwarders: Vec::new(),
             seed: 1,
             limits: LimitSettings::default(),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             cookies: Cookies::default(),
+            capacity: Capacity::default(),
         }
     }
 }
@@ -159,7 +164,9 @@ impl World {
             stale_wait: setup.stale_wait,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(setup.limits.clone(), &mut dice)),
+            patience: Arc::clone(&setup.patience),
             cookies: setup.cookies.clone(),
+            capacity: setup.capacity,
         };
         let tally = Arc::new(Tally::default());
         let house = Arc::new(house);
@@ -256,6 +263,12 @@ impl World {
             self.collect();
         }
         self.breach("time does not pass: the worker wants to be called again and again");
+    }
+
+    /// Time passes while nothing runs: what arrives meanwhile waits in the sockets.
+    pub(crate) fn stall(&mut self, span: Duration) {
+        self.note(&format!("  nothing runs for {span:?}"));
+        self.now = self.now + span;
     }
 
     fn arrive(&mut self, arrival: Arrival) {

@@ -24,6 +24,7 @@ use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
@@ -83,8 +84,13 @@ pub struct Station {
     /// The other stations', in order of their workers.
     neighbours: Vec<Mailbox>,
     dice: Dice,
+    /// Letters not read yet, the last first.
     collected: Vec<Letter>,
     buffer: Box<[u8]>,
+    /// Where a response to a letter is composed.
+    response: Vec<u8>,
+    /// Connections that have answers to write: each is woken once for many.
+    nudges: Vec<Nudge>,
     next_tidy: Instant,
     is_stopping: bool,
     /// How many of the stations have come to rest after their stop.
@@ -127,6 +133,8 @@ impl Station {
             dice,
             collected: Vec::new(),
             buffer: vec![0; bounds::MESSAGE_MAX].into_boxed_slice(),
+            response: Vec::new(),
+            nudges: Vec::new(),
             next_tidy: Instant::ZERO,
             is_stopping: false,
             at_rest: Arc::default(),
@@ -184,7 +192,8 @@ impl Station {
             }
             let now = self.surroundings.clock.now();
             let is_over = now >= *drained_by.get_or_insert(now + bounds::DRAIN);
-            let is_at_rest = self.worker.waiting() == 0 && !self.is_ready.contains(&true);
+            let has_work = !self.collected.is_empty() || self.is_ready.contains(&true);
+            let is_at_rest = self.worker.waiting() == 0 && !has_work;
             if (is_at_rest || is_over) && !std::mem::replace(&mut has_rested, true) {
                 self.at_rest.fetch_add(1, Ordering::Release);
             }
@@ -205,7 +214,6 @@ impl Station {
         (self.generation, self.forwarders) = (generation, forwarders);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
         (self.batch, self.full_in_a_row) = (Batch::new(), 0);
-        self.collected.clear();
         self.is_ready.fill(true);
     }
 
@@ -214,7 +222,7 @@ impl Station {
     pub fn step(&mut self, events: &mut Events, longest: Duration) {
         let now = self.surroundings.clock.now();
         let due = self.worker.poll_timeout().map_or(longest, |due| due.since(now).min(longest));
-        let may_sleep = self.letters.may_sleep() && !self.is_ready.contains(&true);
+        let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         // The listeners stand beside the poll, not in it: a socket in it is told of every datagram that it has sent.
         let timeout = if may_sleep { due } else { Duration::ZERO };
         let has_events = batch::await_readable(&self.poll, &self.listeners, timeout, &mut self.is_ready);
@@ -323,10 +331,19 @@ impl Station {
         }
     }
 
+    /// Reads the letters that have come, not so many that datagrams wait long.
     fn read_letters(&mut self, now: Instant) {
-        let mut letters = std::mem::take(&mut self.collected);
-        self.letters.collect(&mut letters);
-        for letter in letters.drain(..) {
+        let most = if self.is_stopping { usize::MAX } else { BATCHES_IN_A_ROW * bounds::BATCH };
+        let mut has_looked = false;
+        for count in 0..most {
+            if count % bounds::BATCH == 0 {
+                self.nudges.clear();
+            }
+            if self.collected.is_empty() && !std::mem::replace(&mut has_looked, true) {
+                self.letters.collect(&mut self.collected);
+                self.collected.reverse(); // the first is taken from the end
+            }
+            let Some(letter) = self.collected.pop() else { break };
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
                     self.take_query(&bytes, asker, reply, handed_over, now);
@@ -335,15 +352,16 @@ impl Station {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
-                Letter::Send { reply, bytes } => self.send(Late { reply, bytes }),
+                Letter::Send { reply, bytes } => self.send(reply, &bytes),
                 Letter::Stop => self.is_stopping = true,
             }
         }
-        self.collected = letters;
+        self.nudges.clear();
     }
 
     fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
-        let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_FLOOR);
+        let mut out = std::mem::take(&mut self.response);
+        out.clear();
         let mut reply = Some(reply);
         let is_logged = !handed_over && self.logged_per_million > 0;
         let next = if handed_over {
@@ -355,7 +373,7 @@ impl Station {
             log::query(bytes, asker.address, if next == Next::Respond { &out } else { &[] });
         }
         match (next, reply) {
-            (Next::Respond, Some(reply)) => self.send(Late { reply, bytes: out }),
+            (Next::Respond, Some(reply)) => self.send(reply, &out),
             (Next::HandOver(home), reply) => hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally),
             (Next::Elsewhere(kind), reply) => {
                 let desk = self.surroundings.desk.as_ref();
@@ -363,13 +381,15 @@ impl Station {
             }
             _ => {}
         }
+        self.response = out;
     }
 
     /// Sends the responses that had to wait.
     fn deliver(&mut self) {
-        while let Some(late) = self.worker.poll_late() {
-            self.send(late);
+        while let Some(Late { reply, bytes }) = self.worker.poll_late() {
+            self.send(reply, &bytes);
         }
+        self.nudges.clear();
     }
 
     fn transmit(&mut self, now: Instant) {
@@ -409,17 +429,16 @@ impl Station {
         });
     }
 
-    fn send(&self, late: Late<Reply>) {
-        match late.reply {
+    fn send(&mut self, reply: Reply, bytes: &[u8]) {
+        match reply {
             Reply::Udp { listener, peer, local } => {
-                let sent =
-                    self.listeners.get(listener).map(|listener| batch::send_to(listener, &late.bytes, peer, local));
+                let sent = self.listeners.get(listener).map(|listener| batch::send_to(listener, bytes, peer, local));
                 if !matches!(sent, Some(Ok(()))) {
                     self.tally.count(Event::SilenceUnsent);
                 }
             }
-            Reply::Tcp(reply) => reply.send(late.bytes),
-            Reply::Inside(reply) => drop(reply.send(late.bytes)), // whoever asked may have given up
+            Reply::Tcp(reply) => self.nudges.extend(Some(reply.send_later(bytes)).filter(|nudge| !nudge.is_idle())),
+            Reply::Inside(reply) => drop(reply.send(bytes.to_vec())), // whoever asked may have given up
         }
     }
 }

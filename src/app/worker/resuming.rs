@@ -1,17 +1,16 @@
 //! From the end of a goal to the answer for a client that waited: with the aliases in front that led to the goal; and
 //! where aliases of others lead into one of our own zones, on from there.
 
-use std::cmp::Reverse;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Waiter, Waiting, Worker};
+use super::Worker;
+use super::waiting::Waiter;
+use crate::base::Instant;
 use crate::base::tally::Event;
-use crate::base::{Instant, bounds};
 use crate::chain::{Answer, Goal, Turn, Verdict};
-use crate::dns::{Ede, EdeCode, Name, Rcode};
+use crate::dns::{Name, Rcode};
+use crate::handlers::resolve::Resolution;
 use crate::handlers::resolve::ledger::Ledger;
-use crate::handlers::resolve::{Resolution, Surroundings};
 
 impl<R> Worker<R> {
     /// Answers a client whose goal has ended.
@@ -62,14 +61,9 @@ impl<R> Worker<R> {
     fn leave_again(&mut self, mut waiter: Waiter<R>, mut goal: Goal, ledger: &Arc<Ledger>, now: Instant) {
         waiter.prefix.append(&mut goal.prefix);
         waiter.scope = waiter.scope.max(goal.scope);
-        let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
-        let Ok(pursuit) = self.resolver.pursue_on(&goal, Some(Arc::clone(ledger)), &mut around) else {
-            let ede = Ede::new(EdeCode::Other, "too many resolutions under way");
-            return self.respond_late(waiter, &Answer::refusal(Rcode::SERVFAIL, ede), now);
-        };
-        self.alarms.push(Reverse((waiter.arrived + bounds::CLIENT_DEADLINE, pursuit.id.0)));
-        let begun = || Waiting { since: now, clients: VecDeque::new() };
-        self.waiting.entry(pursuit.id).or_insert_with(begun).clients.push_back(waiter);
-        self.crowd += 1;
+        match self.begin(&goal, Some(ledger), waiter.client(), now) {
+            Ok(goal) => self.wait(goal, waiter, now),
+            Err(why) => self.console(waiter, why, now),
+        }
     }
 }

@@ -358,7 +358,7 @@ mod tests {
             answer.recallable_until = Some(100);
             let first = query(&name, 0, 1, [true, false, false], edns, carrier);
             let mut finished = Finished::new(&mut Dice::from_number(1), 8, 1 << 20);
-            let extras = |cookie| Extras { nsid: &[], cookie };
+            let extras = |cookie| Extras { cookie, ..Extras::default() };
             let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
             finished.keep(&first, &answer, None, &sealed, &bytes, Instant::ZERO);

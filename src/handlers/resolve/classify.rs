@@ -248,7 +248,9 @@ impl Reading<'_> {
             }));
         };
         let owner = owner.lowered();
-        let Some(set) = collect_any(&self.message.authority, &owner, RecordType::NS) else { return Ok(None) };
+        let Some(set) = first(bounds::NAME_SERVERS_MAX, &self.message.authority, &owner, RecordType::NS) else {
+            return Ok(None);
+        };
         let ds = collect(&self.message.authority, &owner, RecordType::DS)?.map(Arc::new);
         Ok(Some(Ok((Arc::new(self.delegation(&set)), ds))))
     }
@@ -317,22 +319,26 @@ pub fn rename(dname: &Arc<RrSet>, name: &Name) -> Option<Alias> {
 /// # Errors
 /// The RRset has more records or octets than [`bounds`] allow.
 pub fn collect(section: &[Record], owner: &Name, rtype: RecordType) -> Result<Option<RrSet>, &'static str> {
-    match collect_any(section, owner, rtype) {
+    match first(bounds::RECORDS_PER_RRSET + 1, section, owner, rtype) {
         Some(set) if !set.is_within_bounds() => Err("an RRset has too many records"),
         set => Ok(set),
     }
 }
 
-fn collect_any(section: &[Record], owner: &Name, rtype: RecordType) -> Option<RrSet> {
+/// The first `most` records of the RRset: of a set past its bound, and of a referral's servers past those that are kept,
+/// the rest would only cost time.
+fn first(most: usize, section: &[Record], owner: &Name, rtype: RecordType) -> Option<RrSet> {
     let is_own = |record: &&Record| record.class == Class::IN && record.owner == *owner;
     let mut ttl = u32::MAX;
     let mut rdatas: Vec<smallvec::SmallVec<[u8; 24]>> = Vec::new();
-    for record in section.iter().filter(is_own).filter(|record| record.rtype == rtype) {
+    for record in section.iter().filter(|record| record.rtype == rtype).filter(is_own) {
+        if rdatas.len() >= most {
+            break;
+        }
         ttl = ttl.min(record.ttl);
         let mut rdata = record.rdata.clone();
         lower_names(rtype, &mut rdata);
-        // Past the bound the set is refused anyway: comparing on would only cost time.
-        if rdatas.len() > bounds::RECORDS_PER_RRSET || !rdatas.contains(&rdata) {
+        if !rdatas.contains(&rdata) {
             rdatas.push(rdata);
         }
     }
@@ -341,7 +347,7 @@ fn collect_any(section: &[Record], owner: &Name, rtype: RecordType) -> Option<Rr
     }
     let covers =
         |record: &&Record| record.rtype == RecordType::RRSIG && record.rdata.starts_with(&rtype.0.to_be_bytes());
-    let signatures = section.iter().filter(is_own).filter(covers).map(|record| &record.rdata).take(16);
+    let signatures = section.iter().filter(covers).filter(is_own).map(|record| &record.rdata).take(16);
     let mut set = RrSet::new(owner.clone(), rtype, ttl, rdatas);
     set.signatures = signatures.collect();
     Some(set)

@@ -11,6 +11,7 @@
 
 pub mod ask;
 pub mod classify;
+mod crowding;
 mod fetching;
 mod following;
 mod forwarding;

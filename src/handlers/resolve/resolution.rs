@@ -69,6 +69,7 @@ pub fn explanation(trouble: Trouble) -> Ede {
         Trouble::Lame => Ede::new(EdeCode::NoReachableAuthority, "the servers do not serve the zone"),
         Trouble::Rcode(rcode) => Ede::new(EdeCode::NoReachableAuthority, format!("servers answered {rcode}")),
         Trouble::Oversized => Ede::new(EdeCode::InvalidData, "an RRset has too many records"),
+        Trouble::Crowded => Ede::new(EdeCode::Other, "too many questions about this zone are under way"),
         Trouble::Exhausted(exhausted) => Ede::new(EdeCode::Other, exhausted.text()),
     }
 }

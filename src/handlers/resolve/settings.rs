@@ -102,6 +102,8 @@ pub struct Settings {
     pub max_ttl: u32,
     /// Longest negative TTL given, seconds.
     pub max_negative_ttl: u32,
+    /// Questions put to the servers of one zone at a time.
+    pub questions_per_zone: usize,
 }
 
 impl Default for Settings {
@@ -120,6 +122,7 @@ impl Default for Settings {
             min_ttl: 0,
             max_ttl: bounds::CACHE_TTL_MAX.as_secs() as u32,
             max_negative_ttl: bounds::NEGATIVE_TTL_MAX.as_secs() as u32,
+            questions_per_zone: bounds::QUESTIONS_PER_ZONE,
         }
     }
 }
