@@ -112,7 +112,7 @@ impl<R> Worker<R> {
         Self {
             place,
             resolver,
-            finished: Finished::new(&mut dice, bounds::FINISHED_ANSWERS, house.finished_bytes),
+            finished: Finished::new(&mut dice, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
             crowd: 0,
             alarms: BinaryHeap::new(),
