@@ -244,6 +244,107 @@ fn the_table_of_bounds_is_the_codes() {
     hold_table("docs/bounds.md", "# Bounds", &rows);
 }
 
+/// The rows of the table under the line `before` of a page, cell by cell.
+fn rows_under(path: &str, before: &str) -> Vec<Vec<String>> {
+    let text = page(path);
+    let (_, below) = text.split_once(before).unwrap_or_else(|| panic!("{path} has no {before:?}"));
+    let table = below.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    table
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| cells(line).into_iter().map(str::to_owned).collect())
+        .collect()
+}
+
+/// What stands between `mark`s.
+fn marked(text: &str, mark: char) -> Vec<&str> {
+    text.split(mark).skip(1).step_by(2).collect()
+}
+
+/// What is wrong with a cell that names tests: `functions` by their names and *stories* by their claims.
+fn faults_of_tests(cell: &str, sources: &str, stories: &str) -> Vec<String> {
+    let (functions, claims) = (marked(cell, '`'), marked(cell, '*'));
+    let mut found = Vec::new();
+    if functions.is_empty() && claims.is_empty() {
+        found.push(format!("{cell:?} names no test"));
+    }
+    for function in functions {
+        let is_test = sources.match_indices(&format!("fn {function}(")).any(|(at, _)| {
+            let before = sources[..at].trim_end().trim_end_matches("async").trim_end();
+            before.ends_with("test]")
+        });
+        if !is_test {
+            found.push(format!("there is no test `{function}`"));
+        }
+    }
+    let has_story = |claim: &&str| stories.lines().any(|line| line.strip_prefix("story: ") == Some(claim));
+    found.extend(claims.iter().filter(|claim| !has_story(claim)).map(|claim| format!("there is no story *{claim}*")));
+    found
+}
+
+/// All files under `folders` whose names end with `ending`, as one text.
+fn text_of(folders: &[&str], ending: &str) -> String {
+    let mut text = String::new();
+    let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    text
+}
+
+/// Every bound that strangers could reach for has a test that reaches for it, and is told by what the test looks at.
+#[test]
+fn every_bound_of_resolving_is_driven_by_a_test_that_exists() {
+    let (sources, stories) = (text_of(&["src", "tests"], ".rs"), text_of(&["tests/stories"], ".story"));
+    let defaults = config::builtin_json();
+    let mut found = Vec::new();
+    let mut told = BTreeSet::new();
+    let rows = rows_under("docs/bounds.md", "## Driven to the bound");
+    for row in &rows {
+        let [what, bounds, counters, tests] = row.as_slice() else { panic!("{row:?}") };
+        for bound in marked(bounds, '`') {
+            let is_bound = bounds::ALL.iter().any(|known| known.name == bound);
+            if !is_bound && defaults.pointer(&format!("/{}", bound.replace('.', "/"))).is_none() {
+                found.push(format!("{what}: `{bound}` is neither a bound nor a key"));
+            }
+        }
+        for counter in marked(counters, '`') {
+            told.insert(counter.to_owned());
+            if !Event::ALL.iter().any(|event| event.name() == counter) {
+                found.push(format!("{what}: there is no counter `{counter}`"));
+            }
+        }
+        found.extend(faults_of_tests(tests, &sources, &stories).into_iter().map(|fault| format!("{what}: {fault}")));
+    }
+    let of_bounds = Event::ALL.iter().map(|event| event.name()).filter(|name| name.starts_with("bound_"));
+    found.extend(of_bounds.filter(|name| !told.contains(*name)).map(|name| format!("no row is told by `{name}`")));
+    none(&found);
+    assert!(rows.len() >= 30);
+}
+
+#[test]
+fn every_mistake_of_others_has_its_tests_or_waits_for_its_feature() {
+    let (sources, stories) = (text_of(&["src", "tests"], ".rs"), text_of(&["tests/stories"], ".story"));
+    let rows = rows_under("docs/reliability.md", "## Mistakes of others");
+    let mut found = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let [number, what, tests] = row.as_slice() else { panic!("{row:?}") };
+        assert_eq!(*number, (at + 1).to_string(), "{what}");
+        if !tests.starts_with("comes with ") {
+            let faults = faults_of_tests(tests, &sources, &stories);
+            found.extend(faults.into_iter().map(|fault| format!("{what}: {fault}")));
+        }
+    }
+    none(&found);
+    assert_eq!(rows.len(), 23);
+}
+
 #[test]
 fn the_tables_of_metrics_are_the_codes() {
     let counter = |event: &Event| vec![format!("`meridian_{}_total`", event.name()), event.help().trim().to_owned()];

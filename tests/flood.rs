@@ -14,10 +14,14 @@ mod support;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use meridian::base::bounds;
+use meridian::edge::batch::{Batch, Sent};
+use meridian::edge::listen;
 use support::process::Server;
 use support::{ask, namespace, wire};
 
@@ -35,6 +39,48 @@ const PATIENCE: Duration = Duration::from_millis(100);
 fn a_flood_gets_fewer_octets_than_it_sends_and_its_neighbour_is_answered() {
     let name = "a_flood_gets_fewer_octets_than_it_sends_and_its_neighbour_is_answered";
     namespace::inside(name, &["named", "knotd"], compare);
+}
+
+#[test]
+fn answers_to_a_full_socket_are_given_up_and_counted() {
+    let name = "answers_to_a_full_socket_are_given_up_and_counted";
+    namespace::inside(name, &["tc"], || {
+        for mut batch in [Batch::new(), Batch::one_by_one()] {
+            let listener = listen::bind_udp("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+            socket2::SockRef::from(&listener.socket).set_send_buffer_size(16 * 1024).unwrap();
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for _ in 0..4 * bounds::BATCH {
+                client.send_to(b"?", listener.address).unwrap();
+            }
+            // From here on a thousand octets a second leave the machine, and all others wait in the socket's buffer.
+            let shape = ["root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "100000000"];
+            tc("add", &shape);
+            let mut unsent = 0;
+            for _ in 0..3 {
+                let outcome = answer_all(&mut batch, &listener);
+                assert_eq!(outcome.sent + outcome.unsent, bounds::BATCH, "each is sent or counted");
+                unsent += outcome.unsent;
+            }
+            assert!(unsent > bounds::BATCH, "{unsent} answers found no room");
+            tc("del", &["root"]);
+            assert_eq!(answer_all(&mut batch, &listener), Sent { sent: bounds::BATCH, unsent: 0 }, "with room again");
+        }
+    });
+}
+
+/// Receives a whole batch and answers each query with as much as one datagram may hold.
+fn answer_all(batch: &mut Batch, listener: &listen::Listener) -> Sent {
+    let count = batch.receive(listener).unwrap();
+    assert_eq!(count, bounds::BATCH);
+    for index in 0..count {
+        batch.reply(index).unwrap().resize(bounds::UDP_RESPONSE_MAX, 7);
+    }
+    batch.send(listener)
+}
+
+fn tc(verb: &str, rest: &[&str]) {
+    let status = Command::new("tc").args(["qdisc", verb, "dev", "lo"]).args(rest).status().unwrap();
+    assert!(status.success(), "tc {verb}");
 }
 
 /// What became of a flood.

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Aged, Answer, Asker, Carrier, Chain, Handler, Query, Recall, Turn, Verdict, seal};
@@ -89,6 +90,36 @@ fn a_recall_that_hits_allocates_nothing() {
     assert!(ALLOCATIONS.with(Cell::get) > 0, "the allocator does count");
 }
 
+/// What is hostile in a message must not cost more than its octets can hold.
+#[test]
+fn names_that_unfold_cost_allocations_by_the_record_and_endless_options_by_the_bound() {
+    let allocated = |bytes: &[u8]| {
+        let before = ALLOCATIONS.with(Cell::get);
+        let is_read = Message::parse(black_box(bytes)).is_ok();
+        (is_read, ALLOCATIONS.with(Cell::get) - before)
+    };
+    let header = |counts: [u16; 4]| -> Vec<u8> {
+        [0, 1, 0x80, 0].into_iter().chain(counts.iter().flat_map(|count| count.to_be_bytes())).collect()
+    };
+    // Each record is 14 octets and unfolds into two names of 255, the longest way from pointer to pointer.
+    let longest: Vec<u8> = (0..127).flat_map(|_| [1, b'a']).chain([0, 0, 1, 0, 1]).collect();
+    let records = (bounds::MESSAGE_MAX - 12 - longest.len()) / 14;
+    let mut bomb = [header([1, records as u16, 0, 0]), longest].concat();
+    for _ in 0..records {
+        bomb.extend_from_slice(&[0xC0, 12, 0, 2, 0, 1, 0, 0, 0, 60, 0, 2, 0xC0, 12]);
+    }
+    let (is_read, count) = allocated(&bomb);
+    assert!(is_read && count <= 6 * records as u64, "{count} allocations for {records} records");
+
+    let options = |count: u16| {
+        let opt = [&[0, 0, 41, 4, 208, 0, 0, 0, 0], &(4 * count).to_be_bytes()[..]].concat();
+        [header([0, 0, 0, 1]), opt, [0, 12, 0, 0].repeat(count.into())].concat()
+    };
+    let most = bounds::EDNS_OPTIONS_MAX as u64;
+    let (is_read, count) = allocated(&options(16_000));
+    assert!(!is_read && count <= most + 10, "{count} allocations for 16,000 options");
+}
+
 /// Answers everything, so that it is recalled from then on.
 struct Parrot;
 
@@ -126,7 +157,9 @@ fn house(limits: &str) -> House {
         has_desk: false,
         homes: keyed(&mut dice),
         limits: Arc::new(Limits::new(limits, &mut dice)),
+        patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
         cookies: Cookies(Some(CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) })),
+        capacity: Capacity::default(),
     }
 }
 

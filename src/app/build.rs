@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::config::{self, Config};
-use super::house::House;
+use super::house::{Capacity, House};
 use crate::base::collections::{Keyed, keyed};
+use crate::base::patience::Patience;
 use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
-use crate::dns::Name;
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
+use crate::dns::{Name, RecordType};
 use crate::edge::forward::{Forwarder, Target};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
@@ -16,7 +17,7 @@ use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
-use crate::handlers::resolve::{self, Families, Minimisation, Resolve, Stub};
+use crate::handlers::resolve::{self, Families, Minimisation, Ours, Resolve, Stub};
 use crate::handlers::special::Special;
 use crate::steer::{Helm, Scene};
 
@@ -44,6 +45,8 @@ pub struct Kept {
     pub authority: Arc<Authority>,
     /// What clients have used up, if the configuration before had the same limits.
     pub limits: Option<Arc<Limits>>,
+    /// How long idle connections are kept; who keeps them tells it.
+    pub patience: Arc<Patience>,
     /// Our own secret, if it was ever needed.
     pub cookie_secret: Option<CookieSecret>,
 }
@@ -55,7 +58,8 @@ impl Kept {
         // Nothing is known of places until a steered name asks for them.
         let helm = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
         let authority = Arc::new(Authority::new(Zones::new(keyed(dice)), helm));
-        Self { cache: None, homes: keyed(dice), authority, limits: None, cookie_secret: None }
+        let patience = Arc::new(Patience::new(bounds::TCP_IDLE));
+        Self { cache: None, homes: keyed(dice), authority, limits: None, patience, cookie_secret: None }
     }
 }
 
@@ -98,9 +102,14 @@ pub fn build(
     let special = Special::new(&recursion.map_or_else(Vec::new, |recursion| zones(recursion).cloned().collect()));
     let local = special.apexes().cloned().collect();
     if let Some(cache) = &cache {
-        let (hosts, special) = (hosts.clone(), special.clone());
-        // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name.
-        cache.defer(move |name| hosts.as_ref().is_some_and(|hosts| hosts.lists(name)) || special.owns(name));
+        let (hosts, special, authority) = (hosts.clone(), special.clone(), Arc::clone(&kept.authority));
+        // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name. Others'
+        // aliases into our own zones end there.
+        cache.defer(move |name| {
+            hosts.as_ref().is_some_and(|hosts| hosts.lists(name))
+                || special.owns(name)
+                || authority.answers(name, RecordType::A)
+        });
     }
     let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
     let identity = &config.identity;
@@ -126,6 +135,8 @@ pub fn build(
         };
         recursion.forward.iter().map(forwarder).collect()
     });
+    let authority = Arc::clone(&kept.authority);
+    let ours = Ours(Arc::new(move |name, rtype| authority.answers(name, rtype)));
     let memory: Arc<dyn Memory> = match &cache {
         Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
         None => Arc::new(Forgetful),
@@ -133,7 +144,7 @@ pub fn build(
     let house = House {
         chain: Chain::new(links),
         memory,
-        resolution: Arc::new(resolution(config, files.roots, local)),
+        resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
@@ -143,7 +154,9 @@ pub fn build(
         has_desk: !config.zones.is_empty(),
         homes: kept.homes.clone(),
         limits: limits(config, kept, dice),
+        patience: Arc::clone(&kept.patience),
         cookies: cookies(config, files.cookie_secrets, kept, dice),
+        capacity: Capacity::default(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
 }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::NetworkSet;
 use crate::base::collections::Keyed;
+use crate::base::patience::Patience;
+use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory};
 use crate::dns::Question;
 use crate::handlers::gate::{Cookies, Limits};
@@ -37,8 +38,33 @@ pub struct House {
     pub homes: Keyed,
     /// How much anybody gets.
     pub limits: Arc<Limits>,
+    /// How long idle connections are kept just now, for those who ask (RFC 7828).
+    pub patience: Arc<Patience>,
     /// The cookies that we give.
     pub cookies: Cookies,
+    /// How many may wait, and for how much.
+    pub capacity: Capacity,
+}
+
+/// How much a worker takes on at a time; it keeps what its first house said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Capacity {
+    /// Clients' questions being resolved.
+    pub recursions: usize,
+    /// Queries waiting of one client address.
+    pub per_client: u32,
+    /// The same of one that has proven its address.
+    pub per_proven_client: u32,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            recursions: bounds::RECURSIONS_MAX,
+            per_client: bounds::WAITING_PER_CLIENT,
+            per_proven_client: bounds::WAITING_PER_PROVEN_CLIENT,
+        }
+    }
 }
 
 impl House {

@@ -5,25 +5,28 @@
 //! its own, so nothing here takes a lock. It knows no socket: the same code runs in production, under the
 //! stories of `tests/` and in simulation. `R` is what the edge wants back with a late response.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
+mod crowd;
 mod guarding;
 mod reading;
+mod resuming;
+mod waiting;
 
+use self::crowd::Crowd;
 use self::guarding::Standing;
 use self::reading::{Unreadable, read, word};
+use self::waiting::{Held, Waiting};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
-use crate::base::{Dice, Instant, bounds};
-use crate::chain::{Aged, Answer, Asker, Carrier, Choice, Extras, Goal, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
+use crate::chain::{Answer, Asker, Carrier, Choice, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::{Composer, Glance};
-use crate::dns::{Ede, EdeCode, Flags, Rcode};
+use crate::dns::{Flags, Rcode};
 use crate::handlers::cache::finished::Finished;
-use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolution, Resolver, Surroundings, Transmit};
+use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolver, Transmit};
 
 /// What a turn led to.
 #[must_use]
@@ -63,22 +66,17 @@ pub struct Late<R> {
     pub bytes: Vec<u8>,
 }
 
-struct Waiter<R> {
-    query: Query,
-    standing: Standing,
-    reply: R,
-    arrived: Instant,
-    /// Aliases of our own zones that lead to the goal.
-    prefix: Vec<Aged>,
-    scope: Option<u8>,
-    stale: Option<Answer>,
-}
-
-/// The clients of one goal; kept until the goal ends, even when all of them have been answered.
-struct Waiting<R> {
-    /// When the goal was begun.
-    since: Instant,
-    clients: VecDeque<Waiter<R>>,
+/// What a worker has under way, for whoever watches its bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Load {
+    /// Clients' questions that have a place.
+    pub recursions: usize,
+    /// Questions that clients wait for, or waited for.
+    pub goals: usize,
+    /// Alarms set for their clients.
+    pub alarms: usize,
+    /// Responses held back.
+    pub held: usize,
 }
 
 /// One worker: its share of the queries, and all that is under way for them.
@@ -91,9 +89,14 @@ pub struct Worker<R> {
     resolver: Resolver,
     finished: Finished,
     waiting: Map<GoalId, Waiting<R>>,
-    /// Clients in `waiting`, all together.
-    crowd: usize,
-    alarms: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// The places of goals.
+    slots: Slots<Network, GoalId>,
+    /// Clients in `waiting` and `held`.
+    crowd: Crowd,
+    alarms: Alarms<GoalId>,
+    /// Responses that leave later, by when and in which order.
+    held: BTreeMap<(Instant, u64), Held<R>>,
+    holdings: u64,
     late: VecDeque<Late<R>>,
     /// Seconds from the clock's origin back to 1970.
     wall_ahead: u64,
@@ -114,8 +117,11 @@ impl<R> Worker<R> {
             resolver,
             finished: Finished::new(&mut dice, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
-            crowd: 0,
-            alarms: BinaryHeap::new(),
+            slots: Slots::new(house.capacity.recursions, Some(bounds::RECURSION_PATIENCE)),
+            crowd: Crowd::new(house.capacity, &mut dice),
+            alarms: Alarms::new(),
+            held: BTreeMap::new(),
+            holdings: 0,
             late: VecDeque::new(),
             wall_ahead: 0,
             is_pressed: false,
@@ -156,10 +162,21 @@ impl<R> Worker<R> {
         self.resolver = Resolver::explaining(Arc::clone(&self.house.resolution), &mut self.dice);
     }
 
-    /// Clients that wait for upstreams.
+    /// Clients that wait for upstreams, or for their response to leave.
     #[must_use]
     pub const fn waiting(&self) -> usize {
-        self.crowd
+        self.crowd.len()
+    }
+
+    /// What is under way.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            recursions: self.slots.len(),
+            goals: self.waiting.len(),
+            alarms: self.alarms.len(),
+            held: self.held.len(),
+        }
     }
 
     /// Takes one query and writes the response into `out`, or says what else becomes of it. `reply` is taken
@@ -279,20 +296,14 @@ impl<R> Worker<R> {
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.with_resolver(now, Resolver::handle_timeout);
-        while let Some(Reverse((due, goal))) = self.alarms.peek().copied() {
-            if due > now {
-                break;
-            }
-            self.alarms.pop();
-            self.ring(GoalId(goal), now);
-        }
+        self.ring(now);
     }
 
     /// When [`Worker::handle_timeout`] wants to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let alarm = self.alarms.peek().map(|Reverse((due, _))| *due);
-        [self.resolver.poll_timeout(), alarm].into_iter().flatten().min()
+        let held = self.held.first_key_value().map(|((leaves, _), _)| *leaves);
+        [self.resolver.poll_timeout(), self.alarms.next(), held].into_iter().flatten().min()
     }
 
     /// The next query to send upstream.
@@ -315,127 +326,6 @@ impl<R> Worker<R> {
         self.late.pop_front()
     }
 
-    fn resolve(
-        &mut self,
-        query: Query,
-        standing: Standing,
-        goal: Goal,
-        reply: &mut Option<R>,
-        now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Next {
-        let (own, all) = self.place;
-        let home = self.house.home_of(&goal.question, all);
-        if home != own {
-            return Next::HandOver(home);
-        }
-        self.tally.count(Event::CacheMisses);
-        let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
-        let Ok(pursuit) = self.resolver.pursue(&goal, &mut around) else {
-            let answer = goal.stale.unwrap_or_else(|| {
-                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, "too many resolutions under way"))
-            });
-            return self.respond(&query, &standing, &answer, now, out);
-        };
-        let id = pursuit.id;
-        let waiting = self.waiting.entry(id).or_insert_with(|| Waiting { since: now, clients: VecDeque::new() });
-        if let (Some(stale), Some(wait)) = (&goal.stale, self.house.stale_wait) {
-            if now.since(waiting.since) >= wait {
-                // Others have waited for this long enough already.
-                let stale = stale.clone();
-                self.tally.count(Event::StaleAnswers);
-                return self.respond(&query, &standing, &stale, now, out);
-            }
-            self.alarms.push(Reverse((waiting.since + wait, id.0)));
-        }
-        self.alarms.push(Reverse((now + bounds::CLIENT_DEADLINE, id.0)));
-        let Some(reply) = reply.take() else { return Next::Silence };
-        let is_crowded = waiting.clients.len() >= bounds::WAITERS_PER_FETCH || self.crowd >= bounds::WAITERS_MAX;
-        let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
-        let Goal { prefix, scope, stale, .. } = goal;
-        waiting.clients.push_back(Waiter { query, standing, reply, arrived: now, prefix, scope, stale });
-        match pushed_out {
-            Some(waiter) => self.crowd_out(waiter, now),
-            None => self.crowd += 1,
-        }
-        self.collect(now);
-        Next::Wait
-    }
-
-    /// Pursues a goal that nobody waits for; where there is no room, it is not pursued.
-    fn pursue_aside(&mut self, goal: &Goal, now: Instant) {
-        self.with_resolver(now, |resolver, around| {
-            if resolver.pursue(goal, around).is_ok_and(|pursuit| !pursuit.joined) {
-                around.tally.count(Event::Prefetches);
-            }
-        });
-    }
-
-    fn with_resolver(&mut self, now: Instant, act: impl FnOnce(&mut Resolver, &mut Surroundings<'_>)) {
-        let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
-        act(&mut self.resolver, &mut around);
-        self.collect(now);
-    }
-
-    /// Answers the clients whose goals have ended.
-    fn collect(&mut self, now: Instant) {
-        while let Some((goal, resolution)) = self.resolver.poll_resolution() {
-            for waiter in self.waiting.remove(&goal).into_iter().flat_map(|waiting| waiting.clients) {
-                self.crowd -= 1;
-                self.resume(waiter, &resolution, now);
-            }
-        }
-    }
-
-    fn resume(&mut self, mut waiter: Waiter<R>, resolution: &Resolution, now: Instant) {
-        let mut answer = match (resolution.is_failure(), &waiter.stale) {
-            (true, Some(stale)) => {
-                self.tally.count(Event::StaleAnswers);
-                stale.clone()
-            }
-            (true, None) => resolution.to_answer(false),
-            (false, _) => {
-                let mut answer = resolution.to_answer(waiter.query.wants_dnssec());
-                // AA speaks of the first owner in the answer (RFC 1035 §4.1.1).
-                answer.authoritative = !waiter.prefix.is_empty();
-                answer.answer.splice(0..0, std::mem::take(&mut waiter.prefix));
-                answer
-            }
-        };
-        answer.scope = waiter.scope;
-        self.respond_late(waiter, &answer, now);
-    }
-
-    /// Somebody may have waited long enough for `goal`.
-    fn ring(&mut self, goal: GoalId, now: Instant) {
-        let Some(waiting) = self.waiting.get_mut(&goal) else { return };
-        let stale_wait = self.house.stale_wait.unwrap_or(Duration::MAX);
-        let is_stale_due = now.since(waiting.since) >= stale_wait;
-        let mut due = Vec::new();
-        for waiter in std::mem::take(&mut waiting.clients) {
-            let is_due =
-                now.since(waiter.arrived) >= bounds::CLIENT_DEADLINE || (is_stale_due && waiter.stale.is_some());
-            if is_due { due.push(waiter) } else { waiting.clients.push_back(waiter) }
-        }
-        self.crowd -= due.len();
-        for waiter in due {
-            let answer = if let Some(stale) = &waiter.stale {
-                self.tally.count(Event::StaleAnswers);
-                stale.clone()
-            } else {
-                Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::NoReachableAuthority, "no answer in time"))
-            };
-            self.respond_late(waiter, &answer, now);
-        }
-    }
-
-    fn respond_late(&mut self, waiter: Waiter<R>, answer: &Answer, now: Instant) {
-        let mut bytes = Vec::with_capacity(512);
-        if self.respond(&waiter.query, &waiter.standing, answer, now, &mut bytes) == Next::Respond {
-            self.late.push_back(Late { reply: waiter.reply, bytes });
-        }
-    }
-
     fn respond(
         &mut self,
         query: &Query,
@@ -450,8 +340,7 @@ impl<R> Worker<R> {
 
     fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
         let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
-        let extras = Extras { nsid: &self.house.nsid, cookie: standing.reply_cookie() };
-        let mut sealed = seal_as(query, answer, recursion_available, extras, out);
+        let mut sealed = seal_as(query, answer, recursion_available, self.extras(standing), out);
         sealed.account = self.house.limits.account(query, answer);
         if sealed.is_truncated {
             self.tally.count(Event::Truncated);

@@ -58,7 +58,8 @@ bounds! {
     UPSTREAM_QUERIES: u32 = 64;
     /// Octets received from upstreams for one client query.
     UPSTREAM_BYTES: usize = 128 * 1024;
-    /// CNAME and DNAME records followed for one client query.
+    /// CNAME and DNAME records followed for one client query. Where the last of them leads must be known by then: nobody
+    /// is asked for it.
     ALIASES_MAX: u32 = 11;
     /// Sub-queries below sub-queries.
     DEPTH_MAX: u8 = 4;
@@ -68,6 +69,8 @@ bounds! {
     ADDRESSES_PER_SERVER: usize = 4;
     /// Addresses asked of a delegation.
     ADDRESSES_MAX: usize = 16;
+    /// Delegations followed for one client query of whose servers no address was known.
+    GLUELESS_DELEGATIONS: u8 = 4;
     /// Name-server addresses fetched at a time for one delegation.
     GLUELESS_PARALLEL: u8 = 2;
     /// Name servers whose addresses are fetched for one delegation.
@@ -77,11 +80,15 @@ bounds! {
     /// Failed name-server address fetches for one client query.
     GLUELESS_FAILURES: u8 = 3;
     /// Queries sent for the sake of QNAME minimisation (RFC 9156 §2.3, `MAX_MINIMISE_COUNT`).
-    MINIMISE_STEPS: u8 = 10;
+    MINIMISE_STEPS: u8 = 6;
     /// Of these, how many add one label only (RFC 9156 §2.3, `MINIMISE_ONE_LAB`).
     MINIMISE_ONE_LABEL: u8 = 4;
+    /// A name server's name is minimised only for zones of fewer labels.
+    MINIMISE_SERVERS_ABOVE: usize = 2;
     /// Referrals followed for one question.
     REFERRALS_MAX: u8 = 32;
+    /// Referrals of a server to itself believed for one question: it has just shown that it does not serve the zone.
+    SELF_REFERRALS_MAX: u8 = 2;
     /// Names for which a TTL is kept, at the longest.
     CACHE_TTL_MAX: Duration = Duration::from_secs(86_400);
     /// Longest TTL of a negative answer (RFC 2308 §5).
@@ -100,8 +107,25 @@ bounds! {
     WAITERS_PER_FETCH: usize = 1_000;
     /// Clients waiting in one worker; past it every fetch keeps as many as it has, or one.
     WAITERS_MAX: usize = 65_536;
-    /// Resolutions under way in one worker.
-    RESOLUTIONS_MAX: usize = 4_096;
+    /// Queries of one client address waiting in one worker; a further one is told SERVFAIL at once.
+    WAITING_PER_CLIENT: u32 = 256;
+    /// The same for those who have proven their address by a connection or a valid cookie; they are counted apart.
+    WAITING_PER_PROVEN_CLIENT: u32 = 2_048;
+    /// Clients' questions being resolved in one worker.
+    RECURSIONS_MAX: usize = 4_096;
+    /// When all their places are taken, a question gives way to a newer one after this time, if it is not of the half
+    /// that runs to its end.
+    RECURSION_PATIENCE: Duration = Duration::from_millis(200);
+    /// Resolutions under way in one worker: of clients, refreshes and sub-queries.
+    RESOLUTIONS_MAX: usize = 8_192;
+    /// Questions put to the servers of one zone by one worker at a time.
+    QUESTIONS_PER_ZONE: usize = 512;
+    /// Late responses leave for a client network no faster than its queries came in the busiest span of this length.
+    PACE_SPAN: Duration = Duration::from_millis(100);
+    /// Late responses that may always leave for a client network in such a span.
+    PACE_FLOOR: u32 = 32;
+    /// Late responses of one worker held back until they may leave.
+    RESPONSES_HELD: usize = 16_384;
     /// Records of an RRset.
     RECORDS_PER_RRSET: usize = 256;
     /// Octets of a cached RRset.
@@ -112,6 +136,8 @@ bounds! {
     POINTER_HOPS_MAX: u8 = 126;
     /// Names that a composed message remembers for compression.
     COMPRESSION_NAMES_MAX: usize = 120;
+    /// Of these, how many are looked at for one label of a name.
+    COMPRESSION_PROBES_MAX: u8 = 16;
     /// Slots of a table of limits: client networks, or networks and what they are told, that are followed at a time.
     LIMIT_SLOTS: usize = 131_072;
     /// Limits of queries that hold at once.
@@ -120,8 +146,10 @@ bounds! {
     LIMIT_LOG: usize = 32;
     /// TCP connections of clients, unless `limits.tcp` says otherwise.
     TCP_CONNECTIONS_MAX: usize = 10_000;
-    /// TCP connections of one client network (/24 or /56).
-    TCP_CONNECTIONS_PER_NETWORK: usize = 1_000;
+    /// One client network (/24 or /56) gets at most one in so many of the places for TCP connections.
+    TCP_SHARE_OF_PLACES: usize = 10;
+    /// Places for TCP connections that one client network may have, however few there are in all.
+    TCP_SHARE_FLOOR: usize = 32;
     /// An idle TCP connection is kept at least this long, however many there are.
     TCP_IDLE_FLOOR: Duration = Duration::from_millis(200);
     /// Queries answered at a time on one TCP connection, unless `limits.tcp` says otherwise.
@@ -130,7 +158,18 @@ bounds! {
     TCP_IDLE: Duration = Duration::from_secs(10);
     /// A new TCP connection must send its first octet within this time.
     TCP_FIRST_OCTET: Duration = Duration::from_secs(3);
-    /// Unsent octets of one TCP connection; past it nothing more is read from it.
+    /// A query over TCP must be whole within this time after its first octet.
+    TCP_MESSAGE: Duration = Duration::from_secs(7);
+    /// Octets of answers that a TCP client must read, or all, within `TCP_READING`.
+    TCP_PROGRESS: usize = 4 * 1024;
+    /// For so long a TCP client may leave its answers unread.
+    TCP_READING: Duration = Duration::from_secs(10);
+    /// Octets of the queries under way on one TCP connection; past it nothing more is read from it.
+    TCP_ASKED_MAX: usize = 64 * 1024;
+    /// Nothing more is read from a TCP connection while so many octets of answers are unread, those expected included.
+    TCP_UNREAD_PAUSE: usize = 32 * 1024;
+    /// Octets of answers that one TCP connection holds in any case; queries whose answers would be too much are asked
+    /// again when there is room.
     TCP_UNSENT_MAX: usize = 128 * 1024;
     /// A TCP connection to an upstream must be there within this time.
     UPSTREAM_TCP_CONNECT: Duration = Duration::from_secs(3);

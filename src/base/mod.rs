@@ -5,14 +5,19 @@
 //! test, a simulator and in production.
 #![forbid(unsafe_code)]
 
+pub mod alarms;
 pub mod bounds;
 pub mod collections;
 pub mod dice;
 pub mod network;
+pub mod patience;
 pub mod scalars;
+pub mod slots;
 pub mod tally;
 pub mod time;
 
+pub use alarms::Alarms;
 pub use dice::Dice;
 pub use network::{Network, NetworkSet};
+pub use slots::{Room, Slots};
 pub use time::{Clock, Instant};

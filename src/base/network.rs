@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// An IPv4 or IPv6 network: an address and the number of leading bits that count.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Network {
     address: IpAddr,
     length: u8,
@@ -29,6 +29,13 @@ impl Network {
                 Self { address: Ipv6Addr::from_bits(v6.to_bits() & mask).into(), length }
             }
         }
+    }
+
+    /// The network that a client counts as where shares are fair: its /24, or its /56 under IPv6.
+    #[must_use]
+    pub fn of_client(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self::new(address, if address.is_ipv4() { 24 } else { 56 })
     }
 
     /// The first address of the network.

@@ -102,10 +102,40 @@ events! {
     SilenceUnsent = "silence_unsent",
     /// Clients who were told SERVFAIL, or got a stale answer, because too many newer ones wait for the same fetch.
     CrowdedOut = "crowded_out",
+    /// Queries told SERVFAIL, or given a stale answer, because too many of the same client wait.
+    ClientCrowded = "client_crowded",
+    /// Queries told SERVFAIL, or given a stale answer, because every place for resolving was taken.
+    RecursionsRefused = "recursions_refused",
+    /// Clients' questions given up because a newer one needed the place.
+    RecursionsStolen = "recursions_stolen",
+    /// Questions to upstreams refused or given up because too many about the same zone are under way.
+    ZoneCrowded = "zone_crowded",
+    /// Late responses held back, so that they leave no faster than their queries came.
+    ResponsesPaced = "responses_paced",
+    /// Late responses dropped because too many are held back.
+    SilencePaced = "silence_paced",
     /// Transfers, notifications, updates and signed queries, which no worker answers itself.
     Errands = "errands",
     /// Such messages dropped because too many of them wait.
     SilenceDesk = "silence_desk",
+    /// TCP connections of clients that got a place.
+    TcpAccepted = "tcp_accepted",
+    /// TCP connections closed at once because every place, or its network's share, was taken by clients at work.
+    TcpRefused = "tcp_refused",
+    /// TCP connections closed to make place for newer ones: they had waited for their client longer than any other.
+    TcpYielded = "tcp_yielded",
+    /// TCP connections closed because no query began in time.
+    TcpSilent = "tcp_silent",
+    /// TCP connections closed because no further query came in time.
+    TcpIdle = "tcp_idle",
+    /// TCP connections closed because a query that had begun was not whole in time.
+    TcpDribbled = "tcp_dribbled",
+    /// TCP connections closed because the client left its answers unread.
+    TcpUnread = "tcp_unread",
+    /// Times that no more was read of a TCP connection because too much of it was under way, or unread.
+    TcpHeldBack = "tcp_held_back",
+    /// Queries over TCP asked again later because their answers would have been too much unread.
+    TcpPutOff = "tcp_put_off",
     /// Resolutions begun.
     Resolutions = "resolutions",
     /// Resolutions that ended without an answer.
@@ -120,6 +150,8 @@ events! {
     UpstreamTimeouts = "upstream_timeouts",
     /// Second queries sent to another server because the first was slow.
     UpstreamHedges = "upstream_hedges",
+    /// Workers that panicked and were replaced: a fault of this program, please report it.
+    WorkerPanics = "worker_panics",
     /// Upstream responses thrown away: wrong id, question, letter case, cookie or form.
     UpstreamJunk = "upstream_junk",
     /// Upstream servers found lame for a zone: not authoritative, or refusing.
@@ -140,7 +172,7 @@ events! {
     BoundGlueless = "bound_glueless",
     /// Sub-queries refused for nesting too deep.
     BoundDepth = "bound_depth",
-    /// Resolutions stopped by the bound on time.
+    /// Resolutions stopped by the bound on time, and responses that came past it.
     BoundTime = "bound_time",
     /// RRsets refused for holding too many records.
     BoundRecords = "bound_records",
@@ -168,6 +200,13 @@ impl Tally {
     pub fn add(&self, event: Event, times: u64) {
         if let Some(counter) = self.0.get(event as usize) {
             counter.store(counter.load(Ordering::Relaxed).wrapping_add(times), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts `event` `times` times among others who do so too, on a tally that nobody owns.
+    pub fn add_among(&self, event: Event, times: u64) {
+        if let Some(counter) = self.0.get(event as usize) {
+            counter.fetch_add(times, Ordering::Relaxed);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::dns::edns::option;
 use crate::dns::{Edns, Flags, Question};
 
 /// How a query came and how its response goes.
@@ -46,5 +47,11 @@ impl Query {
     #[must_use]
     pub fn wants_dnssec(&self) -> bool {
         self.edns.as_ref().is_some_and(|edns| edns.dnssec_ok)
+    }
+
+    /// Whether the client wants to know how long its connection is kept.
+    #[must_use]
+    pub fn asks_keepalive(&self) -> bool {
+        self.edns.as_ref().is_some_and(|edns| edns.option(option::TCP_KEEPALIVE).is_some())
     }
 }

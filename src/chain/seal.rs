@@ -1,12 +1,14 @@
 //! From a decided answer to bytes: header, sections, OPT, truncation. The only place that writes responses.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use super::answer::{Aged, Answer};
 use super::query::{Carrier, Query};
 use crate::base::bounds;
 use crate::dns::cookie::WholeCookie;
-use crate::dns::edns::{OPT_SIZE, option};
+use crate::dns::edns::{OPT_SIZE, keepalive, option};
 use crate::dns::wire::{Composer, Section, compose::Full};
 use crate::dns::{Class, Edns, Flags, RecordType};
 
@@ -41,6 +43,8 @@ pub struct Extras<'a> {
     pub nsid: &'a [u8],
     /// The cookie for a client that sent one; it takes its room before the answer does (RFC 7873 §5.2).
     pub cookie: Option<&'a WholeCookie>,
+    /// How long an idle connection is kept: those who ask by the keepalive option over TCP are told (RFC 7828 §3.3.2).
+    pub idle: Option<Duration>,
 }
 
 /// As [`seal`], with `extras`.
@@ -83,7 +87,7 @@ fn compose(
     extras: Extras<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Sealed, Full> {
-    let Extras { nsid, cookie } = extras;
+    let Extras { nsid, cookie, idle } = extras;
     let class = query.question.class;
     let wants_dnssec = query.wants_dnssec();
     let limit = response_limit(query.asker.carrier, query.edns.as_ref().map(|edns| edns.udp_size));
@@ -100,6 +104,12 @@ fn compose(
     let mut reserved = if opt.is_some() { OPT_SIZE + cookie_size } else { 0 };
     // An answer without it would be taken for one that ignores the option, so its room goes before the records'.
     if let (Some(opt), Some((code, data))) = (&mut opt, echo(query, answer)) {
+        reserved += 4 + data.len();
+        opt.options.push((code, data));
+    }
+    let asks_idle = query.asker.carrier == Carrier::Tcp && query.asks_keepalive();
+    if let (Some(opt), Some(idle)) = (&mut opt, idle.filter(|_| asks_idle)) {
+        let (code, data) = keepalive(idle);
         reserved += 4 + data.len();
         opt.options.push((code, data));
     }
@@ -226,9 +236,9 @@ mod tests {
         Aged { set: Arc::new(RrSet::new(name(owner), rtype, 60, rdatas)), ttl: 60 }
     }
 
-    /// TXT that takes `octets` in a response to [`query`], the pointer to the question included.
+    /// A record that takes `octets` in a response to [`query`], the pointer to the question included.
     fn filler(octets: usize) -> Aged {
-        set("www.example.", RecordType::TXT, &[&vec![b'x'; octets - 12]])
+        set("www.example.", RecordType::NULL, &[&vec![b'x'; octets - 12]])
     }
 
     fn sealed(query: &Query, answer: &Answer) -> (Sealed, Message, usize) {
@@ -274,7 +284,7 @@ mod tests {
     fn who_asks_for_the_servers_name_is_told_and_nobody_else() {
         let nsid_of = |query: &Query, nsid: &[u8]| {
             let mut bytes = Vec::new();
-            seal_as(query, &Answer::default(), true, Extras { nsid, cookie: None }, &mut bytes);
+            seal_as(query, &Answer::default(), true, Extras { nsid, ..Extras::default() }, &mut bytes);
             Message::parse(&bytes).unwrap().edns.and_then(|edns| edns.option(option::NSID).map(<[u8]>::to_vec))
         };
         let mut asking = query(Some(1232));

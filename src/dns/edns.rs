@@ -1,5 +1,7 @@
 //! EDNS(0): the OPT record of a message and its options (RFC 6891).
 
+use std::time::Duration;
+
 use super::Ede;
 use super::subnet::{ClientSubnet, SubnetFault};
 
@@ -21,6 +23,14 @@ pub mod option {
 
 /// Octets of an OPT record without options: root, type, class, TTL and length (RFC 6891 §6.1.2).
 pub const OPT_SIZE: usize = 11;
+
+/// The keepalive option of a response: for how long the connection is kept while it is idle, in units of 100 ms rounded
+/// down, so that the client never takes it for longer than it is; 0 asks the client to close it (RFC 7828 §3.1).
+#[must_use]
+pub fn keepalive(idle: Duration) -> (u16, Vec<u8>) {
+    let units = u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
+    (option::TCP_KEEPALIVE, units.to_be_bytes().to_vec())
+}
 
 /// The OPT record of a message, without its extended RCODE (that is part of the message's RCODE).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

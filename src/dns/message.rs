@@ -227,14 +227,16 @@ enum Part {
     Octets(usize),
     /// A character-string: its length, then so many octets.
     Text,
+    /// Character-strings up to the end, one at least.
+    Texts,
     Name,
     Rest,
 }
 
 /// How the RDATA of the types begins in which senders may compress names (RFC 3597 §4), and of those whose
-/// length is fixed. All others are taken as they are.
+/// length is fixed or that consist of character-strings. All others are taken as they are.
 const fn layout(rtype: RecordType) -> &'static [Part] {
-    use Part::{Name, Octets, Rest, Text};
+    use Part::{Name, Octets, Rest, Text, Texts};
     match rtype {
         RecordType::A => &[Octets(4)],
         RecordType::AAAA => &[Octets(16)],
@@ -255,6 +257,8 @@ const fn layout(rtype: RecordType) -> &'static [Part] {
         RecordType::NAPTR => &[Octets(4), Text, Text, Text, Name],
         RecordType::SIG | RecordType::RRSIG => &[Octets(18), Name, Rest],
         RecordType::NXT | RecordType::NSEC => &[Name, Rest],
+        RecordType::TXT | RecordType::SPF => &[Texts],
+        RecordType::HINFO => &[Text, Text],
         _ => &[Rest],
     }
 }
@@ -269,16 +273,24 @@ fn whole_rdata(bytes: &[u8], at: usize, length: usize, rtype: RecordType) -> Res
     for part in layout(rtype) {
         match part {
             Part::Octets(count) => rdata.extend_from_slice(reader.bytes(*count).map_err(|_| fault)?),
-            Part::Text => {
-                let length = reader.u8().map_err(|_| fault)?;
-                rdata.push(length);
-                rdata.extend_from_slice(reader.bytes(usize::from(length)).map_err(|_| fault)?);
-            }
+            Part::Text => rdata.extend_from_slice(text(&mut reader).map_err(|_| fault)?),
+            Part::Texts => loop {
+                rdata.extend_from_slice(text(&mut reader).map_err(|_| fault)?);
+                if reader.is_at_end() {
+                    break;
+                }
+            },
             Part::Name => rdata.extend_from_slice(reader.name().map_err(|_| fault)?.wire()),
             Part::Rest => rdata.extend_from_slice(reader.bytes(end - reader.position()).map_err(|_| fault)?),
         }
     }
     if reader.position() == end { Ok(rdata) } else { Err(fault) }
+}
+
+/// A character-string with its length (RFC 1035 §3.3).
+fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], WireFault> {
+    let length = reader.clone().u8()?;
+    reader.bytes(1 + usize::from(length))
 }
 
 fn opt(record: &Record, at: usize) -> Result<Edns, WireFault> {

@@ -145,11 +145,26 @@ impl Mailbox {
         queue.letters.push(letter);
         let wakes = std::mem::take(&mut queue.worker_may_sleep);
         drop(queue);
+        self.wake(wakes);
+        Ok(())
+    }
+
+    fn wake(&self, wakes: bool) {
         if wakes && self.0.waker.wake().is_err() {
-            // The next sender shall try again; the letter itself is safe.
+            // The next sender shall try again; the letters themselves are safe.
             self.0.queue().worker_may_sleep = true;
         }
-        Ok(())
+    }
+
+    /// Posts `letters` as far as there is room, and says how many found none; these are dropped.
+    pub fn post_all(&self, mut letters: Vec<Letter>) -> usize {
+        let mut queue = self.0.queue();
+        let room = bounds::MAILBOX_MAX.saturating_sub(queue.letters.len()).min(letters.len());
+        queue.letters.extend(letters.drain(..room));
+        let wakes = room > 0 && std::mem::take(&mut queue.worker_may_sleep);
+        drop(queue);
+        self.wake(wakes);
+        letters.len()
     }
 
     /// Letters waiting.
@@ -241,6 +256,22 @@ mod tests {
         letters.collect(&mut taken);
         assert_eq!(taken.len(), bounds::MAILBOX_MAX + 1);
         mailbox.post(response(78)).unwrap();
+    }
+
+    #[test]
+    fn letters_posted_together_wake_once_and_keep_the_bound() {
+        let (mut poll, mailbox, letters) = with_poll();
+        assert!(letters.may_sleep());
+        assert_eq!(mailbox.post_all((0..bounds::MAILBOX_MAX as u64 - 1).map(response).collect()), 0);
+        assert!(is_woken(&mut poll));
+        assert_eq!(mailbox.post_all((0..3).map(response).collect()), 2);
+        assert_eq!(mailbox.post_all(vec![response(9)]), 1);
+        let mut taken = Vec::new();
+        letters.collect(&mut taken);
+        assert_eq!(taken.len(), bounds::MAILBOX_MAX);
+        assert!(letters.may_sleep());
+        assert_eq!(mailbox.post_all(Vec::new()), 0);
+        assert!(!is_woken(&mut poll));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub const ROWS: &[Row] = &[
     Row { id: "R14", what: "poison matrix (stories)", measure: poison, has_peers: false, limit_s: 600 },
     Row { id: "R16", what: "ghost domains, stretched TTLs (stories)", measure: ghosts, has_peers: false, limit_s: 600 },
     Row { id: "R18", what: "loss of 10, 30, 50 % (stories)", measure: loss, has_peers: false, limit_s: 600 },
+    Row { id: "R30", what: "clock jumps and stalls (simulation)", measure: clocks, has_peers: false, limit_s: 900 },
     Row {
         id: "R32",
         what: "answers follow the members' health (binary)",
@@ -18,11 +19,11 @@ pub const ROWS: &[Row] = &[
     Row { id: "R35", what: "the same answers as the peers", measure: differential, has_peers: false, limit_s: 900 },
 ];
 
-/// Runs a test and gives what it prints.
+/// Runs tests and gives what they print.
 fn run(arguments: &[&str], story: &str) -> (bool, String) {
     let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["test", "--offline", "--test"])
+        .args(["test", "--offline"])
         .args(arguments)
         .args(["--", "--nocapture"])
         .env("STORY", story)
@@ -40,7 +41,7 @@ fn count(text: &str, start: &str, word: &str) -> Option<f64> {
 }
 
 fn stories(test: &str, kind: &str, least: f64) -> Vec<Figure> {
-    let (_, text) = run(&["stories", test], "");
+    let (_, text) = run(&["--test", "stories", test], "");
     let count = |word| count(&text, &format!("{kind}: "), word);
     vec![
         at_most("stories that fail", count(" fail").unwrap_or(f64::INFINITY), 0.0),
@@ -60,7 +61,7 @@ fn poison(_: &str) -> Vec<Figure> {
 }
 
 fn ghosts(_: &str) -> Vec<Figure> {
-    let (_, text) = run(&["stories", "every_story_holds"], "revoked");
+    let (_, text) = run(&["--test", "stories", "every_story_holds"], "revoked");
     let line = text.lines().find(|line| line.contains(" stories, ")).unwrap_or_default();
     let number = |word: &str| line.split(word).next().and_then(|part| part.split_whitespace().last()?.parse().ok());
     vec![
@@ -70,7 +71,7 @@ fn ghosts(_: &str) -> Vec<Figure> {
 }
 
 fn loss(_: &str) -> Vec<Figure> {
-    let (is_ok, text) = run(&["stories", "lost_queries_cost_time_but_no_answer"], "");
+    let (is_ok, text) = run(&["--test", "stories", "lost_queries_cost_time_but_no_answer"], "");
     let mut figures = vec![at_least("every query answered", f64::from(u8::from(is_ok)), 1.0)];
     for (permille, millis, each) in [(100, 100.0, 1.2), (300, 200.0, 1.6), (500, 500.0, 2.5)] {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("loss {permille}/1000: p99 ")));
@@ -83,8 +84,20 @@ fn loss(_: &str) -> Vec<Figure> {
     figures
 }
 
+/// Every simulated world stalls, and the clock that tells the time of day jumps in it.
+fn clocks(_: &str) -> Vec<Figure> {
+    let (is_ok, _) = run(&["--test", "sim"], "");
+    vec![at_least("every invariant holds in every world", f64::from(u8::from(is_ok)), 1.0)]
+}
+
+/// A panic in one worker while another serves.
+pub fn panics() -> Figure {
+    let (is_ok, _) = run(&["--lib", "a_panic_costs"], "");
+    at_least("50 panics: no query of another worker lost, and the next one answered", f64::from(u8::from(is_ok)), 1.0)
+}
+
 fn health(_: &str) -> Vec<Figure> {
-    let (is_ok, text) = run(&["health"], "");
+    let (is_ok, text) = run(&["--test", "health"], "");
     let line = text.lines().find(|line| line.starts_with("test result: ")).unwrap_or_default();
     let passed = line.split(" passed").next().and_then(|part| part.split_whitespace().last()?.parse().ok());
     vec![
@@ -94,7 +107,7 @@ fn health(_: &str) -> Vec<Figure> {
 }
 
 fn differential(_: &str) -> Vec<Figure> {
-    let (_, text) = run(&["differential", "every_difference_from_the_peers_is_explained"], "");
+    let (_, text) = run(&["--test", "differential", "every_difference_from_the_peers_is_explained"], "");
     let line = text.lines().find(|line| line.contains(" questions to ")).unwrap_or_default();
     let number = |word: &str| line.split(word).next().and_then(|part| part.split_whitespace().last()?.parse().ok());
     vec![

@@ -21,7 +21,13 @@ pub const ROWS: &[Row] = &[
         limit_s: 150,
     },
     Row { id: "R29", what: "killed at any moment; a million records", measure: kill, has_peers: false, limit_s: 240 },
-    Row { id: "R33", what: "no descriptors, no room on the disk", measure: refusal, has_peers: false, limit_s: 120 },
+    Row {
+        id: "R33",
+        what: "panics, no descriptors, no room on the disk",
+        measure: refusal,
+        has_peers: false,
+        limit_s: 120,
+    },
 ];
 
 const SERVER: ([u8; 4], u16) = ([127, 0, 0, 10], 53);
@@ -246,6 +252,7 @@ fn refusal(_: &str) -> Vec<Figure> {
     let status = server.wait_for_end(Duration::from_secs(15));
     let left = std::fs::read_dir(&state).into_iter().flatten().flatten().count();
     vec![
+        crate::gates::panics(),
         at_least("limits could be set", f64::from(u8::from(is_mounted && has_limit)), 1.0),
         at_least("cached and own answers % without descriptors", heard.percent(), 100.0),
         at_least("fresh names answered, SERVFAIL included, of 5", answered_without as f64, 5.0),

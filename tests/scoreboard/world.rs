@@ -34,6 +34,8 @@ pub const DEAD: Ipv4Addr = Ipv4Addr::new(198, 18, 3, 1);
 
 /// A reply under construction.
 pub struct Reply {
+    /// The question's name.
+    name: String,
     bytes: Vec<u8>,
     transport: Transport,
 }
@@ -42,14 +44,21 @@ impl Reply {
     pub fn to(query: &Query, rcode: u8, is_authoritative: bool) -> Self {
         let mut bytes = query.reply(rcode);
         bytes[2] |= if is_authoritative { 4 } else { 0 };
-        Self { bytes, transport: query.transport }
+        Self { name: query.name.clone(), bytes, transport: query.transport }
     }
 
     /// Adds a record to section 0 (answer), 1 (authority) or 2 (additional); sections come in order.
     pub fn add(mut self, section: usize, owner: &str, rtype: u16, ttl: u32, rdata: &[u8]) -> Self {
         let count = u16::from_be_bytes([self.bytes[6 + 2 * section], self.bytes[7 + 2 * section]]) + 1;
         self.bytes[6 + 2 * section..8 + 2 * section].copy_from_slice(&count.to_be_bytes());
-        self.bytes.extend(wire::compose_name(owner));
+        match self.name.strip_suffix(owner) {
+            // As real servers do, so that a message takes as many records as it can.
+            Some(rest) if owner != "." && (rest.is_empty() || rest.ends_with('.')) => {
+                let at = 0xC00C + u16::try_from(rest.len()).expect("a short name");
+                self.bytes.extend(at.to_be_bytes());
+            }
+            _ => self.bytes.extend(wire::compose_name(owner)),
+        }
         self.bytes.extend(rtype.to_be_bytes());
         self.bytes.extend([0, 1]);
         self.bytes.extend(ttl.to_be_bytes());

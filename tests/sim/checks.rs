@@ -17,6 +17,18 @@ impl World {
         }
     }
 
+    /// Notes when somebody was last refused for want of room: who asks then may hear of it, and of what follows.
+    pub(crate) fn check_crowding(&mut self) {
+        let counters =
+            [Counter::ClientCrowded, Counter::RecursionsRefused, Counter::RecursionsStolen, Counter::ZoneCrowded];
+        let refused = counters.into_iter().map(|counter| self.count(counter)).sum();
+        if refused != self.refused {
+            self.refused = refused;
+            self.crowded_seen = self.now;
+            self.fault_seen = self.now;
+        }
+    }
+
     pub(crate) fn check_overdue(&mut self, number: usize, leapt: u32) {
         if self.asked[number].is_ended {
             return;
@@ -51,8 +63,18 @@ impl World {
         }
         for at in 0..self.workers.len() {
             let (worker, waiting) = (&self.workers[at], self.asked.iter().filter(|asked| !asked.is_ended).count());
+            let load = worker.load();
+            let (alarms, states) = worker.resolver().alarms();
             if worker.waiting() > waiting {
                 self.breach("more clients wait than there are");
+            } else if load.recursions > self.estate.capacity.recursions {
+                self.breach("more questions are being resolved than there are places");
+            } else if load.goals != load.recursions {
+                self.breach("a question that somebody waits for has no place, or none that has one");
+            } else if load.alarms > load.goals || alarms > states {
+                self.breach("there are alarms of what has ended");
+            } else if worker.resolver().most_crowded() > self.estate.settings.questions_per_zone {
+                self.breach("more questions of a zone are under way than may be");
             } else if worker.resolver().len() > bounds::RESOLUTIONS_MAX
                 || worker.resolver().scoreboard().len() > bounds::SCOREBOARD_SERVERS
             {
@@ -63,7 +85,15 @@ impl World {
 
     pub(crate) fn check_rest(&mut self) {
         let waiting = self.asked.iter().filter(|asked| !asked.is_ended).count();
-        let busy: usize = self.workers.iter().map(|worker| worker.resolver().len() + worker.waiting()).sum();
+        let busy: usize = self
+            .workers
+            .iter()
+            .map(|worker| {
+                let load = worker.load();
+                let kept = load.recursions + load.goals + load.alarms + load.held + worker.resolver().most_crowded();
+                kept + worker.resolver().len() + worker.resolver().alarms().0 + worker.waiting()
+            })
+            .sum();
         if self.broken.is_none() && (waiting > 0 || busy > 0 || !self.open.is_empty()) {
             let open = self.open.len();
             self.breach(&format!("{waiting} clients, {busy} resolutions and {open} exchanges never end"));

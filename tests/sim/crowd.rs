@@ -114,7 +114,7 @@ impl Crowd {
         if dice.chance(30) {
             (SocketAddr::from(([198, 51, 100, host], port)), carrier) // a stranger
         } else {
-            (SocketAddr::from(([10, 0, 0, host], port)), carrier)
+            (SocketAddr::from(([10, 0, host % 5, host], port)), carrier)
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::base::collections::{Keyed, keyed};
-use meridian::base::{Dice, NetworkSet};
+use meridian::base::patience::Patience;
+use meridian::base::{Dice, NetworkSet, bounds};
 use meridian::chain::{Chain, Delegation, Memory, NameServer};
 use meridian::dns::{Name, RecordType};
 use meridian::handlers::authority::{Authority, Builder, Entry, Zones};
@@ -35,6 +36,7 @@ pub(crate) struct Estate {
     pub(crate) stale_wait: Option<Duration>,
     /// Nobody is limited here: every query is to get its answer.
     limits: Arc<Limits>,
+    pub(crate) capacity: Capacity,
     homes: Keyed,
     keyed: Keyed,
 }
@@ -51,13 +53,23 @@ impl Estate {
             NameServer { name: host.name.clone(), glue: host.addresses.clone() }
         });
         let min_ttl = if dice.chance(200) { 1 + dice.below(8) as u32 } else { 0 };
+        // Some worlds are so narrow that a few clients crowd them.
+        let is_narrow = dice.chance(200);
+        let capacity = if is_narrow {
+            let (per_client, per_proven_client) = (1 + dice.below(4) as u32, 1 + dice.below(8) as u32);
+            Capacity { recursions: 1 + dice.index(8), per_client, per_proven_client }
+        } else {
+            Capacity::default()
+        };
+        let defaults = Settings::default();
         let settings = Settings {
+            questions_per_zone: if is_narrow { 1 + dice.index(8) } else { defaults.questions_per_zone },
             roots: Arc::new(Delegation { zone: Name::root(), servers: servers.collect(), ttl: 86_400 }),
             denied: NetworkSet::default(),
             minimisation: [Minimisation::Relaxed, Minimisation::Relaxed, Minimisation::Strict, Minimisation::Off]
                 [dice.index(4)],
             min_ttl,
-            ..Settings::default()
+            ..defaults
         };
         let defaults = cache::Settings::default();
         let cache_settings = cache::Settings {
@@ -84,6 +96,7 @@ impl Estate {
             listable,
             stale_wait: (is_stale && dice.chance(800)).then(|| Duration::from_millis(1_800)),
             limits: Arc::new(Limits::new(LimitSettings::default(), dice)),
+            capacity,
             homes: keyed(dice),
             keyed: keyed(dice),
         }
@@ -158,7 +171,9 @@ impl Estate {
             stale_wait: self.stale_wait,
             homes: self.homes.clone(),
             limits: Arc::clone(&self.limits),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             cookies: Cookies(None),
+            capacity: self.capacity,
         })
     }
 }

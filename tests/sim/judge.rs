@@ -204,8 +204,11 @@ impl World {
                 return says(!query.flags.recursion_desired, "REFUSED to a client");
             }
             let truth = Question { name: name.clone(), ..question.clone() };
-            let has_excuse =
-                asked.at < self.calm() || !is_resolvable(&self.tree, &truth) || !self.is_settled_along(&truth);
+            let was_crowded = self.now.since(self.crowded_seen) < FAILURE_MEMORY;
+            let has_excuse = was_crowded
+                || asked.at < self.calm()
+                || !is_resolvable(&self.tree, &truth)
+                || !self.is_settled_along(&truth);
             return says(has_excuse, "SERVFAIL although nothing fails any more");
         }
         let waited = self.now.since(asked.at) + self.recent_leap();

@@ -40,6 +40,7 @@ pub(crate) struct Arrival {
 impl World {
     /// Takes all that a worker wishes.
     pub(crate) fn collect(&mut self, worker: usize) {
+        self.check_crowding();
         loop {
             if let Some(exchange) = self.workers[worker].poll_release() {
                 self.open.remove(&(worker, exchange.0));

@@ -35,6 +35,13 @@ pub(crate) struct Asked {
     pub(crate) leapt: Duration,
 }
 
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+/// By how much wall clocks jump: a changed zone of time, a wrong date, a dead battery.
+const LEAPS: [i64; 6] = [-HOUR, HOUR, -DAY, DAY, -3_652 * DAY, 3_652 * DAY];
+/// Where wall clocks are set: their origin, and the last seconds of 31 and 32 bits.
+const MOMENTS: [i64; 3] = [0, (1 << 31) - 5, (1 << 32) - 5];
+
 pub(crate) enum Event {
     Ask,
     HandedOver {
@@ -59,6 +66,8 @@ pub(crate) enum Event {
     Flush,
     Leap(Duration),
     WallJump(i64),
+    /// The wall clock is set.
+    WallSet(i64),
     Restart,
 }
 
@@ -102,6 +111,9 @@ pub(crate) struct World {
     pub(crate) sent_before: (u64, u64),
     /// When last something went wrong upstream.
     pub(crate) fault_seen: Instant,
+    /// So many were refused for want of room, the last of them then.
+    pub(crate) refused: u64,
+    pub(crate) crowded_seen: Instant,
     pub(crate) digest: u64,
     steps: u64,
     trace: Option<VecDeque<String>>,
@@ -180,6 +192,8 @@ impl World {
             sent: 0,
             sent_before: (0, 0),
             fault_seen: Instant::ZERO,
+            refused: 0,
+            crowded_seen: Instant::ZERO,
             digest: 0,
             steps: 0,
             trace: is_traced.then(VecDeque::new),
@@ -192,7 +206,7 @@ impl World {
     /// What happens to the world beside queries, at moments before its last fault.
     fn plan(&mut self) {
         let span = self.weather.ends.since(self.now);
-        let kinds: [(u64, Kind); 9] = [
+        let kinds: [(u64, Kind); 11] = [
             (3, |_| Event::Reload),
             (8, |_| Event::Change),
             (3, |_| Event::MoveZone),
@@ -201,6 +215,8 @@ impl World {
             (2, |dice| Event::Leap(Duration::from_millis(100 + dice.below(20_000)))),
             (2, |dice| Event::Leap(Duration::from_secs(10 + dice.below(500)))),
             (2, |dice| Event::WallJump(dice.below(600) as i64 - 200)),
+            (1, |dice| Event::WallJump(LEAPS[dice.index(LEAPS.len())])),
+            (1, |dice| Event::WallSet(MOMENTS[dice.index(MOMENTS.len())])),
             (2, |_| Event::Restart),
         ];
         for (most, kind) in kinds {
@@ -358,6 +374,7 @@ impl World {
                 self.leap(span);
             }
             Event::WallJump(seconds) => self.wall += seconds,
+            Event::WallSet(moment) => self.wall = moment - self.now.seconds() as i64,
             Event::Restart => self.restart(),
         }
     }
@@ -414,6 +431,7 @@ impl World {
         } else {
             worker.turn(&bytes, asker, &mut reply, self.now, &mut out)
         };
+        self.check_crowding();
         match next {
             Next::Respond => self.answered(at, number, &out, true),
             Next::Silence => {
@@ -440,7 +458,11 @@ impl World {
         let before = self.wall_seconds();
         _ = self.estate.cache.compose_snapshot(&mut snapshot, before, self.now);
         self.mix(&snapshot);
-        let jump = if self.dice.chance(200) { self.dice.below(120) as i64 - 60 } else { 0 };
+        let jump = match self.dice.below(10) {
+            0 => self.dice.below(120) as i64 - 60,
+            1 => LEAPS[self.dice.index(LEAPS.len())],
+            _ => 0,
+        };
         self.wall += jump;
         let down = Duration::from_secs(self.dice.below(60));
         self.leap(down);

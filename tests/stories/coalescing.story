@@ -15,6 +15,7 @@ story: a hundred clients who ask at once cause one fetch
   expect counter coalesced 99
 
 story: beyond a thousand waiters the oldest is told so and counted
+  config per_client 2000
   begin www.example. A as oldest
   begin www.example. A times 1029 as crowd
   finish oldest

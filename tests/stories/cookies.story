@@ -102,3 +102,13 @@ story: a server that stops sending cookies is believed over TCP and then again o
   ask more.example. A
   expect NOERROR
   expect sent 1
+
+story: a truncated response without a cookie says nothing about the server's cookies
+  cookies 192.0.2.2
+  on 192.0.2.2 udp first 1 truncate
+  on 192.0.2.2 tcp unreachable
+  ask www.example. A
+  expect NOERROR
+  ask mail.example. A
+  expect NOERROR
+  expect sent 1 servercookie

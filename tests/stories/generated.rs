@@ -11,7 +11,7 @@ use crate::server::{Action, JUNK, Rule, Server, Zone, bytes_of, chaotic_name};
 use crate::world::{Setup, World, query};
 use crate::{replay, script, text};
 
-fn tell_all(kind: &str, stories: &[String]) {
+pub(crate) fn tell_all(kind: &str, stories: &[String]) {
     let failures: Vec<String> = stories
         .iter()
         .flat_map(|text| script::read(kind, text))

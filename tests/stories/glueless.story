@@ -110,6 +110,63 @@ story: another name of the same delegation costs the victim nothing new at first
   expect SERVFAIL
   expect sent <= 3 to 192.0.2.5
 
+story: the name of a name server is shown whole to the zone that its top-level domain refers to
+  server 192.0.2.2 zone example.
+    deep.example. NS ns1.a.b.host.test.
+    deep.example. NS ns2.a.b.host.test.
+  server 192.0.2.3 zone test.
+    host.test. NS ns.host.test.
+    ns.host.test. A 192.0.2.7
+  server 192.0.2.7 zone host.test.
+    ns1.a.b.host.test. A 192.0.2.8
+    ns2.a.b.host.test. A 192.0.2.8
+  server 192.0.2.8 zone deep.example.
+    www.deep.example. A 192.0.2.87
+  ask www.deep.example. A
+  expect NOERROR
+  expect unseen 192.0.2.1 ns1.a.b.host.test.
+  expect unseen 192.0.2.3 ns1.a.b.host.test.
+  expect unseen 192.0.2.7 a.b.host.test.
+  expect sent 1 to 192.0.2.7
+  expect sent 6
+
+story: name servers that lead to different places are looked up beside each other
+  server 192.0.2.2 zone example.
+    apart.example. NS ns.victim.test.
+    apart.example. NS dns.test.
+  server 192.0.2.4 zone apart.example.
+    www.apart.example. A 192.0.2.89
+  down 192.0.2.5
+  ask www.apart.example. A
+  expect NOERROR
+  expect took <= 80ms
+
+story: name servers in a zone whose servers are silent are not looked up one after the other
+  server 192.0.2.2 zone example.
+    repeat 20 gone.example. NS ns{}.victim.test.
+  down 192.0.2.5
+  ask www.gone.example. A
+  expect SERVFAIL
+  expect sent <= 6 to 192.0.2.5
+  expect took <= 4s
+
+story: a name server in a zone of its own is looked up although the zone above it is silent
+  server 192.0.2.2 zone example.
+    repeat 4 mixed.example. NS ns{}.victim.test.
+    mixed.example. NS dns.sub.victim.test.
+  server 192.0.2.6 zone sub.victim.test.
+    dns.sub.victim.test. A 192.0.2.4
+  server 192.0.2.5 zone victim.test.
+    sub.victim.test. NS ns.sub.victim.test.
+    ns.sub.victim.test. A 192.0.2.6
+  server 192.0.2.4 zone mixed.example.
+    www.mixed.example. A 192.0.2.88
+  ask none.sub.victim.test. A
+  down 192.0.2.5
+  ask www.mixed.example. A
+  expect NOERROR
+  expect answer www.mixed.example. A 192.0.2.88
+
 story: glue with the address 0.0.0.0 changes nothing but is not asked
   config denied default
   server 198.41.0.4 zone .

@@ -53,6 +53,79 @@ story: two hundred name servers at a victim cost no more
   expect sent <= 5
   expect sent <= 3 to 192.0.2.5
 
+story: names of name servers below one that a victim denies cost it three queries
+  server 192.0.2.66 zone evil.test.
+    repeat 10 low.evil.test. NS ns{}.a.b.victim.test.
+  ask www.victim.test. A
+  ask evil.test. A
+  ask a.low.evil.test. A
+  expect SERVFAIL
+  expect sent <= 4
+  expect sent <= 3 to 192.0.2.5
+
+story: aliases with long names into wide delegations whose servers all exist cost at most twenty queries
+  server 192.0.2.6 zone other.test.
+    *.other.test. A 192.0.2.67
+  server 192.0.2.66 zone evil.test.
+    repeat 10 h1.evil.test. NS n{}.p1.other.test.
+    repeat 10 h2.evil.test. NS n{}.p2.other.test.
+    repeat 10 h3.evil.test. NS n{}.p3.other.test.
+    repeat 10 h4.evil.test. NS n{}.p4.other.test.
+    repeat 10 h5.evil.test. NS n{}.p5.other.test.
+  server 192.0.2.67 zone h1.evil.test.
+    www.a.b.c.d.e.f.g.h.h1.evil.test. CNAME www.a.b.c.d.e.f.g.h.h2.evil.test.
+  server 192.0.2.67 zone h2.evil.test.
+    www.a.b.c.d.e.f.g.h.h2.evil.test. CNAME www.a.b.c.d.e.f.g.h.h3.evil.test.
+  server 192.0.2.67 zone h3.evil.test.
+    www.a.b.c.d.e.f.g.h.h3.evil.test. CNAME www.a.b.c.d.e.f.g.h.h4.evil.test.
+  server 192.0.2.67 zone h4.evil.test.
+    www.a.b.c.d.e.f.g.h.h4.evil.test. CNAME www.a.b.c.d.e.f.g.h.h5.evil.test.
+  ask x.other.test. A
+  ask evil.test. A
+  ask www.a.b.c.d.e.f.g.h.h1.evil.test. A
+  expect SERVFAIL
+  expect ede 0 too many name servers without address
+  expect sent <= 20
+
+story: a server that refers to itself for every label is believed twice
+  on 192.0.2.66 name d.evil.test. reply
+    authority d.evil.test. NS ns.d.evil.test.
+    additional ns.d.evil.test. A 192.0.2.66
+  on 192.0.2.66 name c.d.evil.test. reply
+    authority c.d.evil.test. NS ns.c.d.evil.test.
+    additional ns.c.d.evil.test. A 192.0.2.66
+  on 192.0.2.66 name b.c.d.evil.test. reply
+    authority b.c.d.evil.test. NS ns.b.c.d.evil.test.
+    additional ns.b.c.d.evil.test. A 192.0.2.66
+  on 192.0.2.66 name a.b.c.d.evil.test. reply
+    authority a.b.c.d.evil.test. NS ns.a.b.c.d.evil.test.
+    additional ns.a.b.c.d.evil.test. A 192.0.2.66
+  on 192.0.2.66 name z.a.b.c.d.evil.test. reply
+    authority z.a.b.c.d.evil.test. NS ns.z.a.b.c.d.evil.test.
+    additional ns.z.a.b.c.d.evil.test. A 192.0.2.66
+  ask evil.test. A
+  ask z.a.b.c.d.evil.test. A
+  expect SERVFAIL
+  expect ede 22
+  expect sent <= 4
+
+story: zones that two servers share are found although one of them refers to itself
+  server 192.0.2.67 zone c.d.evil.test.
+    www.c.d.evil.test. A 192.0.2.90
+  on 192.0.2.66 name d.evil.test. reply
+    authority d.evil.test. NS ns.d.evil.test.
+    additional ns.d.evil.test. A 192.0.2.66
+  on 192.0.2.66 name c.d.evil.test. reply
+    authority c.d.evil.test. NS ns.c.d.evil.test.
+    additional ns.c.d.evil.test. A 192.0.2.66
+    additional ns.c.d.evil.test. A 192.0.2.67
+  on 192.0.2.66 name www.c.d.evil.test. reply
+    authority c.d.evil.test. NS ns.c.d.evil.test.
+    additional ns.c.d.evil.test. A 192.0.2.66
+  ask www.c.d.evil.test. A
+  expect NOERROR
+  expect answer www.c.d.evil.test. A 192.0.2.90
+
 story: a composition of aliases and name servers costs at most twenty queries and eight at the victim
   ask camp.evil.test. A
   expect SERVFAIL

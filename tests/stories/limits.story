@@ -196,7 +196,7 @@ story: a cookie proves the sender to the limit of queries as well
   config limits {queries: {rate: 2/s, burst: 2, slip: 1, exempt: []}, responses: off}
   ask www.example. A +cookie=0102030405060708
   begin www.example. A times 30 as flood
-  ask www.example. A +cookie=0102030405060708
+  ask www.example. A +cookie=0102030405060708 +option=65001:00000000000000000000000000000000
   expect BADCOOKIE
   ask www.example. A +cookie=returned
   expect NOERROR !tc

@@ -9,6 +9,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod bounds;
 mod generated;
 mod replay;
 mod script;

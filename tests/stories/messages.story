@@ -130,3 +130,25 @@ story: transfers and other types that are no records are not resolved
   ask www.example. MAILB
   expect NOTIMP
   expect sent ever 0
+
+story: a TXT record whose strings do not fill it is passed on to nobody
+  on 192.0.2.2 name www.example. type TXT reply aa
+    answer www.example. TXT \# 05616263
+  ask www.example. TXT
+  expect SERVFAIL
+  expect counter upstream_junk >= 1
+  ask www.example. A
+  expect NOERROR
+
+story: a TXT record without any string is passed on to nobody
+  on 192.0.2.2 name www.example. type TXT reply aa
+    answer www.example. TXT \#
+  ask www.example. TXT
+  expect SERVFAIL
+
+story: of two TXT records the broken one spoils the response
+  on 192.0.2.2 name www.example. type TXT reply aa
+    answer www.example. TXT whole
+    answer www.example. TXT \# 0161ff
+  ask www.example. TXT
+  expect SERVFAIL

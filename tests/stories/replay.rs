@@ -63,6 +63,8 @@ struct Teller {
     world: Option<World>,
     /// The zone that record lines go to.
     zone: Option<(IpAddr, Name)>,
+    /// The zone of our own that they go to instead.
+    own: Option<Name>,
     /// The server whose last rule's script sections go to.
     scripted: Option<IpAddr>,
     /// The label of the query that `expect` looks at.
@@ -107,6 +109,13 @@ impl Teller {
                 Ok(())
             }
             "server" => self.server(rest),
+            "own" => {
+                let [apex] = rest else { return Err("own APEX".into()) };
+                let apex = text::name(apex)?;
+                self.setup.own.entry(apex.clone()).or_default();
+                self.own = Some(apex);
+                Ok(())
+            }
             "on" => self.rule(rest),
             "answer" | "authority" | "additional" => self.script(command, rest),
             "down" | "up" | "rtt" | "cookies" | "talkative" | "obey" => self.change(command, rest),
@@ -120,6 +129,15 @@ impl Teller {
                 let duration = duration(rest.first().ok_or("pass DURATION")?)?;
                 let world = self.world();
                 world.run(world.now + duration, |_| false);
+                Ok(())
+            }
+            "stall" => {
+                let span = duration(rest.first().ok_or("stall DURATION")?)?;
+                self.world().stall(span);
+                Ok(())
+            }
+            "patience" => {
+                self.setup.patience.tell(duration(rest.first().ok_or("patience DURATION")?)?);
                 Ok(())
             }
             "mark" => {
@@ -198,6 +216,9 @@ impl Teller {
                 setup.settings.max_negative_ttl = seconds()?;
                 setup.cache.max_negative_ttl = Duration::from_secs(seconds()?.into());
             }
+            ("recursions", _) => setup.capacity.recursions = seconds()? as usize,
+            ("per_client", _) => setup.capacity.per_client = seconds()?,
+            ("per_zone", _) => setup.settings.questions_per_zone = seconds()? as usize,
             ("seed", _) => setup.seed = seconds()?.into(),
             _ => return Err(format!("config {key} {value} is unknown")),
         }
@@ -218,10 +239,9 @@ impl Teller {
     fn server(&mut self, words: &[&str]) -> Told {
         let [address, "zone", apex] = words else { return Err("server ADDRESS zone APEX".into()) };
         let (address, apex) = (ip(address)?, text::name(apex)?);
-        let server = self
-            .servers()
-            .entry(address)
-            .or_insert_with(|| Server { rtt: Duration::from_millis(10), ..Server::default() });
+        self.servers().entry(address).or_insert_with(|| Server { rtt: Duration::from_millis(10), ..Server::default() });
+        self.own = None;
+        let server = self.at(address)?;
         server.zones.retain(|zone| zone.apex != apex); // told again, a zone is another
         server.zones.push(Zone { apex: apex.clone(), records: Vec::new() });
         self.zone = Some((address, apex));
@@ -229,6 +249,11 @@ impl Teller {
     }
 
     fn add_record(&mut self, words: &[&str]) -> Told {
+        if let Some(apex) = &self.own {
+            let text = self.setup.own.entry(apex.clone()).or_default();
+            *text += &(words.join(" ") + "\n");
+            return Ok(());
+        }
         let (record, _) = text::record(words)?;
         let (address, apex) = self.zone.clone().ok_or("a record before any server")?;
         if !record.owner.is_within(&apex) && !record.owner.label_count() > 0 {
@@ -270,7 +295,8 @@ impl Teller {
                 .replace("{}", &number.to_string())
                 .replace("{+1}", &(number + 1).to_string())
                 .replace("{hi}", &high.to_string())
-                .replace("{lo}", &(number % 250).to_string());
+                .replace("{lo}", &(number % 250).to_string())
+                .replace("{byte}", &format!("{:02x}", number % 256));
             self.tell(&line)?;
         }
         Ok(())
@@ -417,7 +443,11 @@ impl Teller {
                 "+ednsversion" => version = number()? as u8,
                 "+cookie" if value == "returned" => edns.options.push((option::COOKIE, self.returned_cookie()?)),
                 "+cookie" => edns.options.push((option::COOKIE, text::hex(value)?)),
-                "+option" => edns.options.push((number()?, vec![1, 2, 3])),
+                "+option" => {
+                    let (code, data) = value.split_once(':').unwrap_or((value, "010203"));
+                    let code = code.parse().map_err(|_| format!("{word}: no number"))?;
+                    edns.options.push((code, text::hex(data)?));
+                }
                 "+qr" => message.flags.response = true,
                 "+tc" => message.flags.truncated = true,
                 "+opcode" => message.flags.opcode.0 = number()? as u8,
@@ -536,6 +566,17 @@ impl Teller {
                 24 => Ok(()),
                 length => Err(format!("a cookie of {length} octets")),
             },
+            ["keepalive", units @ ..] => {
+                let (message, _) = self.response()?;
+                let option = message.edns.as_ref().and_then(|edns| edns.option(option::TCP_KEEPALIVE));
+                let option =
+                    option.ok_or("there is no keepalive option")?.try_into().map_err(|_| "of another length")?;
+                if units.is_empty() {
+                    Ok(())
+                } else {
+                    compare(units, f64::from(u16::from_be_bytes(option)), "keepalive")
+                }
+            }
             ["opt"] => self.response()?.0.edns.map(|_| ()).ok_or("there is no OPT".into()),
             ["question"] => match self.response()?.0.questions.len() {
                 0 => Err("there is no question".into()),

@@ -37,6 +37,9 @@ fn rdata_of(rtype: RecordType, words: &[&str]) -> Result<Vec<u8>, String> {
     let word = |at: usize| words.get(at).copied().ok_or(format!("{rtype} needs more words"));
     let number = |at: usize| word(at)?.parse::<u32>().map_err(|_| format!("{} is no number", words[at]));
     let mut rdata = Vec::new();
+    if let ["\\#", octets @ ..] = words {
+        return hex(&octets.concat()); // RFC 3597 §5, and whatever breaks the type's rules
+    }
     match rtype {
         RecordType::A => rdata.extend(word(0)?.parse::<Ipv4Addr>().map_err(|e| e.to_string())?.octets()),
         RecordType::AAAA => rdata.extend(word(0)?.parse::<Ipv6Addr>().map_err(|e| e.to_string())?.octets()),

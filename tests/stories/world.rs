@@ -7,19 +7,23 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::House;
+use meridian::app::house::{Capacity, House};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
+use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
-use meridian::base::{Dice, Instant, NetworkSet};
+use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
+use meridian::dns::edns::option;
 use meridian::dns::{Message, Name, Question, RecordType};
+use meridian::handlers::authority::{self, Authority, Zones, master_file};
 use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::{Cookies, Gate, LimitSettings, Limits};
 use meridian::handlers::hosts::{self, HostsHandler};
 use meridian::handlers::local::Local;
-use meridian::handlers::resolve::{ExchangeId, Resolve, Settings, Transport};
+use meridian::handlers::resolve::{ExchangeId, Ours, Resolve, Settings, Transport};
 use meridian::handlers::special::Special;
+use meridian::steer::{Helm, Scene};
 
 use crate::server::{Back, Server, bytes_of};
 
@@ -32,10 +36,14 @@ pub(crate) struct Setup {
     pub(crate) is_priming: bool,
     pub(crate) allow: NetworkSet,
     pub(crate) hosts: String,
+    /// Our own zones as master files, by their apex.
+    pub(crate) own: BTreeMap<Name, String>,
     pub(crate) forwarders: Vec<IpAddr>,
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
+    pub(crate) patience: Arc<Patience>,
     pub(crate) cookies: Cookies,
+    pub(crate) capacity: Capacity,
 }
 
 impl Default for Setup {
@@ -47,10 +55,13 @@ impl Default for Setup {
             is_priming: false,
             allow: NetworkSet::private(),
             hosts: String::new(),
+            own: BTreeMap::new(),
             forwarders: Vec::new(),
             seed: 1,
             limits: LimitSettings::default(),
+            patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             cookies: Cookies::default(),
+            capacity: Capacity::default(),
         }
     }
 }
@@ -126,9 +137,13 @@ impl World {
         exempted.push("test.".parse().unwrap()); // the stories' second top-level domain
         let special = Special::new(&exempted);
         settings.local = special.apexes().cloned().collect();
-        let (listed, local) = (Arc::clone(&hosts), special.clone());
-        cache.defer(move |name| listed.lists(name) || local.owns(name));
+        let authority = own_zones(&setup.own, &mut Dice::from_number(setup.seed + 2_000));
+        let (listed, local, ours) = (Arc::clone(&hosts), special.clone(), Arc::clone(&authority));
+        cache.defer(move |name| listed.lists(name) || local.owns(name) || ours.answers(name, RecordType::A));
+        let ours = Arc::clone(&authority);
+        settings.ours = Ours(Arc::new(move |name, rtype| ours.answers(name, rtype)));
         let chain = Chain::new(vec![
+            Box::new(authority),
             Box::new(Gate::new(setup.allow.clone())),
             Box::new(Local),
             Box::new(Arc::clone(&cache)),
@@ -149,7 +164,9 @@ impl World {
             stale_wait: setup.stale_wait,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(setup.limits.clone(), &mut dice)),
+            patience: Arc::clone(&setup.patience),
             cookies: setup.cookies.clone(),
+            capacity: setup.capacity,
         };
         let tally = Arc::new(Tally::default());
         let house = Arc::new(house);
@@ -246,6 +263,12 @@ impl World {
             self.collect();
         }
         self.breach("time does not pass: the worker wants to be called again and again");
+    }
+
+    /// Time passes while nothing runs: what arrives meanwhile waits in the sockets.
+    pub(crate) fn stall(&mut self, span: Duration) {
+        self.note(&format!("  nothing runs for {span:?}"));
+        self.now = self.now + span;
     }
 
     fn arrive(&mut self, arrival: Arrival) {
@@ -350,6 +373,10 @@ impl World {
         if message.edns.as_ref().is_some_and(|edns| edns.udp_size != 1232) {
             self.breach("an upstream query advertises another size than 1232");
         }
+        let mut options = message.edns.iter().flat_map(|edns| &edns.options);
+        if options.any(|(code, _)| *code != option::COOKIE) {
+            self.breach("an upstream query says more than a cookie");
+        }
         Some(message)
     }
 
@@ -413,6 +440,21 @@ impl World {
         let open = self.asked.iter().filter(|asked| asked.response.is_none() && !asked.is_silenced).count();
         if open == 0 { Ok(()) } else { Err(format!("{open} queries got no response")) }
     }
+}
+
+/// The link that answers for the story's own zones.
+fn own_zones(own: &BTreeMap<Name, String>, dice: &mut Dice) -> Arc<Authority> {
+    let mut zones = Zones::new(keyed(dice));
+    for (apex, text) in own {
+        let text = format!("{apex} 300 SOA ns.test. admin.test. 1 7200 3600 1209600 300\n{apex} NS ns.test.\n{text}");
+        let text = format!("$TTL {}\n{text}", crate::text::TTL);
+        let (zone, findings) =
+            authority::load(apex, text.as_bytes(), "story", &mut master_file::no_include, keyed(dice));
+        assert!(zone.is_some(), "{findings:?}");
+        zones.insert(Arc::new(zone.unwrap()));
+    }
+    let nobody_steers = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
+    Arc::new(Authority::new(zones, nobody_steers))
 }
 
 /// A query in bytes.

@@ -59,7 +59,9 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         has_desk: false,
         homes: house.homes.clone(),
         limits: Arc::default(),
+        patience: Arc::clone(&house.patience),
         cookies: Cookies::default(),
+        capacity: house.capacity,
     }
 }
 

@@ -313,7 +313,7 @@ impl AdminHouse for Control {
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.now().seconds(),
             "ready": self.is_ready(),
-            "workers": self.tallies.len(),
+            "workers": self.held().config.workers,
             "cache": { "entries": entries, "bytes": bytes },
             "counted": counted,
         });

@@ -47,7 +47,7 @@ impl DeskReply {
     /// Sends the response, which must fit the carrier. Dropped unused, a TCP connection is closed.
     pub fn send(self, bytes: Vec<u8>) {
         match self.reply {
-            Reply::Tcp(reply) => reply.send(bytes),
+            Reply::Tcp(reply) => reply.send(&bytes),
             Reply::Inside(reply) => drop(reply.send(bytes)),
             // A full mailbox loses it, as the network might.
             reply @ Reply::Udp { .. } => drop(self.station.post(Letter::Send { reply, bytes })),

@@ -43,6 +43,7 @@ use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::bounds;
 use crate::base::collections::keyed;
+use crate::base::patience::Patience;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
@@ -52,7 +53,7 @@ use crate::edge::files::read_octets;
 use crate::edge::listen::{self, Bound};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::seed;
-use crate::edge::tcp::{self, TcpPlaces};
+use crate::edge::tcp::{self, TcpPlaces, TcpSettings};
 use crate::edge::upstream_tcp::UpstreamTcp;
 
 /// Entries of the cache that one step of a sweep looks at. Steps are small and frequent, so that none of them keeps
@@ -112,7 +113,8 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
-    let crew = man_stations(config, bound, descriptors, &surroundings, &mut dice)
+    let patience = Arc::clone(&kept.patience);
+    let crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
     let control = Arc::new(Control::new(
         path,
@@ -198,6 +200,7 @@ fn man_stations(
     bound: Vec<Bound>,
     descriptors: u64,
     surroundings: &Surroundings,
+    patience: Arc<Patience>,
     dice: &mut Dice,
 ) -> io::Result<Crew> {
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
@@ -225,7 +228,11 @@ fn man_stations(
     }
     let TcpLimits { connections, in_flight, idle } = config.limits.tcp;
     let connections = tcp::connections_within(descriptors, connections);
-    let tcp_places = TcpPlaces::new(connections, in_flight, idle, dice);
+    let settings = TcpSettings { connections, in_flight, idle };
+    // Beside the workers' tallies one that all connections count in.
+    let tally = Arc::new(Tally::default());
+    let tcp_places = TcpPlaces::new(settings, patience, Arc::clone(&tally), dice);
+    tallies.push(tally);
     Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
 }
 
@@ -233,18 +240,15 @@ fn man_stations(
 async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(), String> {
     let (stop, stopped) = watch::channel(false);
     let mut streams = tokio::task::JoinSet::new();
-    let next = Arc::new(AtomicUsize::new(0));
+    let (next, mailboxes) = (Arc::new(AtomicUsize::new(0)), Arc::<[Mailbox]>::from(crew.mailboxes.clone()));
     for listener in crew.tcp {
         let listener =
             TcpListener::from_std(listener).map_err(|fault| format!("cannot accept connections: {fault}"))?;
-        let (mailboxes, next) = (crew.mailboxes.clone(), Arc::clone(&next));
-        let submit = move |bytes, asker, reply| {
-            let letter = Letter::Query { bytes, asker, reply, handed_over: false };
+        let (mailboxes, next) = (Arc::clone(&mailboxes), Arc::clone(&next));
+        // What comes together stays together: one worker is woken, and answers together.
+        let submit = move |letters: Vec<Letter>| {
             let turn = next.fetch_add(1, Ordering::Relaxed) % mailboxes.len().max(1);
-            match mailboxes.get(turn) {
-                Some(mailbox) => mailbox.post(letter),
-                None => Err(crate::edge::mailbox::Full(Box::new(letter))),
-            }
+            mailboxes.get(turn).map_or(letters.len(), |mailbox| mailbox.post_all(letters))
         };
         streams.spawn(tcp::serve(listener, Arc::clone(&crew.tcp_places), submit, stopped.clone()));
     }

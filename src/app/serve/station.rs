@@ -4,14 +4,17 @@
 //! when there is nothing to do. All decisions are the worker's.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 use tokio::runtime::Handle;
+use tracing::error;
 
 use crate::app::build::Forwarders;
+use crate::app::house::House;
 use crate::app::worker::{self, Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
@@ -20,6 +23,7 @@ use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
@@ -61,6 +65,7 @@ pub struct Surroundings {
 /// One worker with its sockets.
 pub struct Station {
     surroundings: Surroundings,
+    place: (usize, usize),
     generation: u64,
     forwarders: Arc<Forwarders>,
     logged_per_million: u64,
@@ -79,8 +84,13 @@ pub struct Station {
     /// The other stations', in order of their workers.
     neighbours: Vec<Mailbox>,
     dice: Dice,
+    /// Letters not read yet, the last first.
     collected: Vec<Letter>,
     buffer: Box<[u8]>,
+    /// Where a response to a letter is composed.
+    response: Vec<u8>,
+    /// Connections that have answers to write: each is woken once for many.
+    nudges: Vec<Nudge>,
     next_tidy: Instant,
     is_stopping: bool,
     /// How many of the stations have come to rest after their stop.
@@ -106,10 +116,9 @@ impl Station {
         }
         let (generation, house, forwarders) = surroundings.current.snapshot();
         let logged_per_million = u64::from(house.logged_per_million);
-        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
-        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(&tally));
-        worker.tell_wall(surroundings.clock.now(), wall_seconds());
+        let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
         Ok(Self {
+            place,
             generation,
             forwarders,
             logged_per_million,
@@ -128,11 +137,26 @@ impl Station {
             dice,
             collected: Vec::new(),
             buffer: vec![0; bounds::MESSAGE_MAX].into_boxed_slice(),
+            response: Vec::new(),
+            nudges: Vec::new(),
             next_tidy: Instant::ZERO,
             is_stopping: false,
             at_rest: Arc::default(),
             surroundings,
         })
+    }
+
+    fn hire(
+        house: Arc<House>,
+        place: (usize, usize),
+        clock: &MachineClock,
+        dice: &mut Dice,
+        tally: &Arc<Tally>,
+    ) -> Worker<Reply> {
+        let worker_dice = Dice::from_seed(std::array::from_fn(|_| dice.bits() as u8));
+        let mut worker = Worker::new(house, place, worker_dice, Arc::clone(tally));
+        worker.tell_wall(clock.now(), wall_seconds());
+        worker
     }
 
     /// The slot for letters to this station.
@@ -160,14 +184,20 @@ impl Station {
             // Looked at before the step: what the others have handed over until they rested is taken in it.
             let is_alone = self.at_rest.load(Ordering::Acquire) >= self.neighbours.len();
             let was_stopping = self.is_stopping;
-            self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
-            self.deliver();
+            let step = AssertUnwindSafe(|| {
+                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
+                self.deliver();
+            });
+            if catch_unwind(step).is_err() {
+                self.start_over();
+            }
             if !was_stopping {
                 continue; // of what came before the stop, the next step sees the last
             }
             let now = self.surroundings.clock.now();
             let is_over = now >= *drained_by.get_or_insert(now + bounds::DRAIN);
-            let is_at_rest = self.worker.waiting() == 0 && !self.is_ready.contains(&true);
+            let has_work = !self.collected.is_empty() || self.is_ready.contains(&true);
+            let is_at_rest = self.worker.waiting() == 0 && !has_work;
             if (is_at_rest || is_over) && !std::mem::replace(&mut has_rested, true) {
                 self.at_rest.fetch_add(1, Ordering::Release);
             }
@@ -177,12 +207,26 @@ impl Station {
         }
     }
 
+    /// Goes on after a panic with another worker, which knows nothing of what was under way: nothing that the panic
+    /// may have left half done is used again. Sockets, letters and counters stay; who was waiting has to ask again.
+    fn start_over(&mut self) {
+        error!("a worker panicked; another one takes its place, and what it had under way is lost");
+        self.tally.count(Event::WorkerPanics);
+        let (generation, house, forwarders) = self.surroundings.current.snapshot();
+        self.logged_per_million = u64::from(house.logged_per_million);
+        self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
+        (self.generation, self.forwarders) = (generation, forwarders);
+        self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
+        (self.batch, self.full_in_a_row) = (Batch::new(), 0);
+        self.is_ready.fill(true);
+    }
+
     /// Sleeps until something happens, at most `longest`, and does what is to be done; late responses stay with
     /// the worker.
     pub fn step(&mut self, events: &mut Events, longest: Duration) {
         let now = self.surroundings.clock.now();
         let due = self.worker.poll_timeout().map_or(longest, |due| due.since(now).min(longest));
-        let may_sleep = self.letters.may_sleep() && !self.is_ready.contains(&true);
+        let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         if self.poll.poll(events, Some(if may_sleep { due } else { Duration::ZERO })).is_err() {
             events.clear(); // interrupted by a signal
         }
@@ -282,10 +326,19 @@ impl Station {
         }
     }
 
+    /// Reads the letters that have come, not so many that datagrams wait long.
     fn read_letters(&mut self, now: Instant) {
-        let mut letters = std::mem::take(&mut self.collected);
-        self.letters.collect(&mut letters);
-        for letter in letters.drain(..) {
+        let most = if self.is_stopping { usize::MAX } else { BATCHES_IN_A_ROW * bounds::BATCH };
+        let mut has_looked = false;
+        for count in 0..most {
+            if count % bounds::BATCH == 0 {
+                self.nudges.clear();
+            }
+            if self.collected.is_empty() && !std::mem::replace(&mut has_looked, true) {
+                self.letters.collect(&mut self.collected);
+                self.collected.reverse(); // the first is taken from the end
+            }
+            let Some(letter) = self.collected.pop() else { break };
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
                     self.take_query(&bytes, asker, reply, handed_over, now);
@@ -294,15 +347,16 @@ impl Station {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
-                Letter::Send { reply, bytes } => self.send(Late { reply, bytes }),
+                Letter::Send { reply, bytes } => self.send(reply, &bytes),
                 Letter::Stop => self.is_stopping = true,
             }
         }
-        self.collected = letters;
+        self.nudges.clear();
     }
 
     fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
-        let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_FLOOR);
+        let mut out = std::mem::take(&mut self.response);
+        out.clear();
         let mut reply = Some(reply);
         let is_logged = !handed_over && self.logged_per_million > 0;
         let next = if handed_over {
@@ -314,7 +368,7 @@ impl Station {
             log::query(bytes, asker.address, if next == Next::Respond { &out } else { &[] });
         }
         match (next, reply) {
-            (Next::Respond, Some(reply)) => self.send(Late { reply, bytes: out }),
+            (Next::Respond, Some(reply)) => self.send(reply, &out),
             (Next::HandOver(home), reply) => hand_over(&self.neighbours, home, bytes, asker, reply, &self.tally),
             (Next::Elsewhere(kind), reply) => {
                 let desk = self.surroundings.desk.as_ref();
@@ -322,13 +376,15 @@ impl Station {
             }
             _ => {}
         }
+        self.response = out;
     }
 
     /// Sends the responses that had to wait.
     fn deliver(&mut self) {
-        while let Some(late) = self.worker.poll_late() {
-            self.send(late);
+        while let Some(Late { reply, bytes }) = self.worker.poll_late() {
+            self.send(reply, &bytes);
         }
+        self.nudges.clear();
     }
 
     fn transmit(&mut self, now: Instant) {
@@ -368,17 +424,16 @@ impl Station {
         });
     }
 
-    fn send(&self, late: Late<Reply>) {
-        match late.reply {
+    fn send(&mut self, reply: Reply, bytes: &[u8]) {
+        match reply {
             Reply::Udp { listener, peer, local } => {
-                let sent =
-                    self.listeners.get(listener).map(|listener| batch::send_to(listener, &late.bytes, peer, local));
+                let sent = self.listeners.get(listener).map(|listener| batch::send_to(listener, bytes, peer, local));
                 if !matches!(sent, Some(Ok(()))) {
                     self.tally.count(Event::SilenceUnsent);
                 }
             }
-            Reply::Tcp(reply) => reply.send(late.bytes),
-            Reply::Inside(reply) => drop(reply.send(late.bytes)), // whoever asked may have given up
+            Reply::Tcp(reply) => self.nudges.extend(Some(reply.send_later(bytes)).filter(|nudge| !nudge.is_idle())),
+            Reply::Inside(reply) => drop(reply.send(bytes.to_vec())), // whoever asked may have given up
         }
     }
 }
@@ -417,3 +472,7 @@ fn hand_on(
         tally.count(Event::SilenceDesk);
     }
 }
+
+#[cfg(test)]
+#[path = "station_tests.rs"]
+mod tests;

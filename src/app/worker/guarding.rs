@@ -4,14 +4,15 @@
 //! responses. Where either says no, the client is told in brief to come again, over TCP or with a cookie, now and
 //! then; mostly it is told nothing.
 
-use super::{Next, Waiter, Worker};
+use super::crowd::Client;
+use super::{Next, Worker};
 use crate::base::Instant;
 use crate::base::tally::Event;
-use crate::chain::{Answer, Asker, Carrier};
+use crate::chain::{Asker, Carrier, Extras};
+use crate::dns::Rcode;
 use crate::dns::cookie::{Examined, WholeCookie};
 use crate::dns::wire::glance::opt_of;
 use crate::dns::wire::{BriefOpt, Glance, cut_short, glance};
-use crate::dns::{Ede, EdeCode, Rcode};
 use crate::handlers::gate::Release;
 
 /// What a query says of its sender beside the question.
@@ -31,6 +32,12 @@ impl Standing {
         self.cookie.as_ref().map(|cookie| &cookie.reply)
     }
 
+    /// The client, as the crowd counts it.
+    pub(super) fn client(&self, asker: &Asker) -> Client {
+        let is_proven = asker.carrier == Carrier::Tcp || self.has_valid_cookie();
+        Client { address: asker.address.ip(), is_proven }
+    }
+
     fn has_valid_cookie(&self) -> bool {
         self.cookie.is_some_and(|cookie| cookie.is_valid)
     }
@@ -41,6 +48,12 @@ impl<R> Worker<R> {
     /// then, as the machine's clock may be set.
     pub fn tell_wall(&mut self, now: Instant, wall_seconds: u64) {
         self.wall_ahead = wall_seconds.wrapping_sub(now.seconds());
+    }
+
+    /// What a response says of us and its client beside the answer.
+    pub(super) fn extras<'a>(&'a self, standing: &'a Standing) -> Extras<'a> {
+        let (cookie, idle) = (standing.reply_cookie(), Some(self.house.patience.read()));
+        Extras { nsid: &self.house.nsid, cookie, idle }
     }
 
     /// The first look at a datagram and its sender.
@@ -73,7 +86,7 @@ impl<R> Worker<R> {
         if let Some(cookie) = standing.cookie.filter(|cookie| cookie.is_complete) {
             self.tally.count(if cookie.is_valid { Event::CookiesValid } else { Event::CookiesInvalid });
         }
-        let is_proven = asker.carrier == Carrier::Tcp || standing.has_valid_cookie();
+        let is_proven = standing.client(asker).is_proven;
         let admission = self.house.limits.admit(address, is_proven, now);
         if admission.would_be_refused {
             self.tally.count(Event::QueriesWouldBeLimited);
@@ -145,14 +158,6 @@ impl<R> Worker<R> {
         out.clear();
         self.tally.count(Event::SilenceLimited);
         Next::Silence
-    }
-
-    /// Answers a client whose place newer ones take: silence would only make it ask again, and leave it where it was.
-    pub(super) fn crowd_out(&mut self, mut waiter: Waiter<R>, now: Instant) {
-        self.tally.count(Event::CrowdedOut);
-        let ede = Ede::new(EdeCode::Other, "too many clients wait for this answer");
-        let answer = waiter.stale.take().unwrap_or_else(|| Answer::refusal(Rcode::SERVFAIL, ede));
-        self.respond_late(waiter, &answer, now);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::Errand;
 use crate::base::tally::Event;
-use crate::chain::{Asker, Query};
-use crate::dns::{Flags, Message, Opcode, Rcode, RecordType};
+use crate::chain::{Asker, Carrier, Query};
+use crate::dns::edns::option;
+use crate::dns::{Edns, Flags, Message, Opcode, Rcode, RecordType};
 
 /// Why a datagram is no query to be asked of the chain.
 pub(super) enum Unreadable {
@@ -41,6 +42,11 @@ pub(super) fn read(datagram: &[u8], asker: Asker) -> Result<(Query, Option<Erran
     };
     if message.edns.as_ref().is_some_and(|edns| edns.cookie().is_err()) {
         return Err(Unreadable::Refuse(Rcode::FORMERR)); // RFC 7873 §5.2.2
+    }
+    // Only responses tell a time (RFC 7828 §3.2.1); over UDP the option means nothing (§3.3.1).
+    let is_telling = |edns: &Edns| edns.option(option::TCP_KEEPALIVE).is_some_and(|data| !data.is_empty());
+    if asker.carrier == Carrier::Tcp && message.edns.as_ref().is_some_and(is_telling) {
+        return Err(Unreadable::Refuse(Rcode::FORMERR));
     }
     let is_newer = message.edns.as_ref().is_some_and(|edns| edns.version > 0);
     let query = Query { id: message.id, flags, question, edns: message.edns, asker };

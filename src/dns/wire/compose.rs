@@ -6,8 +6,8 @@
 
 use smallvec::SmallVec;
 
+use super::spots::{Labels, Spots};
 use crate::base::bounds;
-use crate::dns::name::NAME_MAX;
 use crate::dns::{Class, Edns, Flags, Name, Question, Rcode, RecordType};
 
 /// A section of a message behind the question.
@@ -34,19 +34,11 @@ pub struct Composer<'a> {
     reserved: usize,
     counts: [u16; 4],
     /// Names already written, for pointers to them.
-    names: SmallVec<[Spot; bounds::COMPRESSION_NAMES_MAX]>,
+    spots: Spots,
     /// Names before this octet stand in the question; the case of their letters does not count.
     question_end: usize,
     /// Where the TTLs stand, for answers that are remembered and aged.
     ttls: SmallVec<[u16; 16]>,
-}
-
-/// Where a name stands in the message, and the hash of its small letters: most names that differ are told
-/// apart without reading the message, so that many long names cost little.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    hash: u32,
-    at: u16,
 }
 
 const HEADER: usize = 12;
@@ -69,7 +61,7 @@ impl<'a> Composer<'a> {
             limit: limit.min(bounds::MESSAGE_MAX),
             reserved: 0,
             counts: [0; 4],
-            names: SmallVec::new(),
+            spots: Spots::default(),
             question_end: 0,
             ttls: SmallVec::new(),
         })
@@ -82,7 +74,7 @@ impl<'a> Composer<'a> {
     pub fn question(&mut self, question: &Question) -> Result<(), Full> {
         self.question_end = 0; // a second question keeps its own letters
         let written = self.whole(|this| {
-            this.name(&question.name)?;
+            this.owner(&question.name)?;
             this.bytes(&question.rtype.0.to_be_bytes())?;
             this.bytes(&question.class.0.to_be_bytes())?;
             this.counts[0] += 1;
@@ -112,16 +104,15 @@ impl<'a> Composer<'a> {
         rdata: &[u8],
     ) -> Result<(), Full> {
         self.whole(|this| {
-            this.name(owner)?;
-            this.bytes(&rtype.0.to_be_bytes())?;
-            this.bytes(&class.0.to_be_bytes())?;
-            let ttl_at = this.out.len();
-            this.bytes(&ttl.to_be_bytes())?;
-            let length_at = this.out.len();
-            this.bytes(&[0, 0])?;
+            this.owner(owner)?;
+            let ([t0, t1], [c0, c1]) = (rtype.0.to_be_bytes(), class.0.to_be_bytes());
+            let [s0, s1, s2, s3] = ttl.to_be_bytes();
+            let ttl_at = this.out.len() + 4;
+            this.bytes(&[t0, t1, c0, c1, s0, s1, s2, s3, 0, 0])?;
+            let data_at = this.out.len();
             this.rdata(rtype, rdata)?;
-            let length = u16::try_from(this.out.len() - length_at - 2).map_err(|_| Full)?;
-            if let Some(field) = this.out.get_mut(length_at..length_at + 2) {
+            let length = u16::try_from(this.out.len() - data_at).map_err(|_| Full)?;
+            if let Some(field) = this.out.get_mut(data_at - 2..data_at) {
                 field.copy_from_slice(&length.to_be_bytes());
             }
             if let Some(count) = this.counts.get_mut(section as usize) {
@@ -182,7 +173,7 @@ impl<'a> Composer<'a> {
         let (length, counts) = mark;
         self.out.truncate(length);
         self.counts = counts;
-        self.names.retain(|spot| usize::from(spot.at) < length);
+        self.spots.forget(length);
         self.ttls.retain(|at| usize::from(*at) < length);
     }
 
@@ -221,28 +212,16 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    /// Writes a name, its ending as a pointer where it stands in the message already.
-    fn name(&mut self, name: &Name) -> Result<(), Full> {
-        let wire = name.wire();
-        for ending in endings(wire) {
-            let rest = wire.get(usize::from(ending.at)..).unwrap_or_default();
-            let known = self
-                .names
-                .iter()
-                .find(|spot| spot.hash == ending.hash && stands_at(self.out, spot.at, rest, self.question_end));
-            if let Some(spot) = known {
-                return self.bytes(&(0xC000 | spot.at).to_be_bytes());
-            }
-            if let Ok(at) = u16::try_from(self.out.len())
-                && at < 0x4000
-                && self.names.len() < bounds::COMPRESSION_NAMES_MAX
-            {
-                self.names.push(Spot { hash: ending.hash, at });
-            }
-            let label = 1 + usize::from(rest.first().copied().unwrap_or(0));
-            self.bytes(rest.get(..label).ok_or(Full)?)?;
-        }
-        self.bytes(&[0])
+    fn owner(&mut self, name: &Name) -> Result<(), Full> {
+        self.name(name.wire(), &Labels::of(name.wire()).ok_or(Full)?)
+    }
+
+    /// Writes the name whose wire form is `wire` and whose labels are `labels`, its ending as a pointer where it
+    /// stands in the message already.
+    fn name(&mut self, wire: &[u8], labels: &Labels) -> Result<(), Full> {
+        let (known, at) = self.spots.place(self.out, wire, labels, self.question_end);
+        self.bytes(wire.get(..labels.start(labels.count() - known)).unwrap_or_default())?;
+        if known == 0 { self.bytes(&[0]) } else { self.bytes(&(0xC000 | at).to_be_bytes()) }
     }
 
     /// Writes RDATA; names in it are compressed only for the types of RFC 1035 (RFC 3597 §4).
@@ -256,58 +235,10 @@ impl<'a> Composer<'a> {
         let Some((fixed, mut rest)) = rdata.split_at_checked(head) else { return self.bytes(rdata) };
         self.bytes(fixed)?;
         for _ in 0..names {
-            let Ok((name, length)) = Name::from_wire(rest) else { return self.bytes(rest) };
-            self.name(&name)?;
-            rest = rest.get(length..).unwrap_or_default();
+            let Some(labels) = Labels::of(rest) else { return self.bytes(rest) };
+            self.name(rest, &labels)?;
+            rest = rest.get(labels.start(labels.count()) + 1..).unwrap_or_default();
         }
         self.bytes(rest)
     }
-}
-
-/// The endings of a name, the whole name first and the root left out: where each begins, and its hash.
-fn endings(wire: &[u8]) -> SmallVec<[Spot; 16]> {
-    let mut endings: SmallVec<[Spot; 16]> = SmallVec::new();
-    let mut at = 0;
-    while let Some(&length) = wire.get(usize::from(at))
-        && length > 0
-    {
-        endings.push(Spot { hash: 0, at });
-        at += 1 + u16::from(length);
-    }
-    let (mut hash, mut end) = (0x811C_9DC5_u32, usize::from(at)); // FNV-1a, from the root to the left
-    for ending in endings.iter_mut().rev() {
-        for octet in wire.get(usize::from(ending.at)..end).unwrap_or_default() {
-            hash = (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
-        }
-        (ending.hash, end) = (hash, usize::from(ending.at));
-    }
-    endings
-}
-
-/// Whether the name at `at` of `message` is the uncompressed `name`: to the letter, save for what stands before
-/// `question_end`.
-fn stands_at(message: &[u8], at: u16, name: &[u8], question_end: usize) -> bool {
-    let (mut at, mut rest) = (usize::from(at), name);
-    for _ in 0..NAME_MAX {
-        match message.get(at) {
-            Some(&high) if high >= 0xC0 => {
-                let Some(&low) = message.get(at + 1) else { return false };
-                at = usize::from(high & 0x3F) << 8 | usize::from(low);
-            }
-            Some(&length) => {
-                let label = 1 + usize::from(length);
-                let (Some(there), Some(here)) = (message.get(at..at + label), rest.get(..label)) else { return false };
-                if there != here && !(at < question_end && there.eq_ignore_ascii_case(here)) {
-                    return false;
-                }
-                if length == 0 {
-                    return true;
-                }
-                at += label;
-                rest = rest.get(label..).unwrap_or_default();
-            }
-            None => return false,
-        }
-    }
-    false
 }

@@ -1,10 +1,8 @@
 //! A stream's octets into messages: two octets of length stand before each (RFC 1035 §4.2.2).
 //!
 //! Octets go in as they came, whole messages come out in order, however the stream was cut on its way. Who takes
-//! every message before pushing more never holds more than one message beside what was pushed last.
-
-/// Above so many octets, the room is given back once it is empty: most connections are idle most of the time.
-const KEPT_ROOM: usize = 1_024;
+//! every message before pushing more never holds more than one message beside what was pushed last. Between messages
+//! no room is held: most connections are idle most of the time.
 
 /// What came of a stream and has not been taken yet.
 #[derive(Debug, Default)]
@@ -23,15 +21,26 @@ impl Frames {
 
     /// The next whole message without its length, if it is there; a length of 0 gives an empty one.
     pub fn take(&mut self) -> Option<&[u8]> {
-        let rest = self.octets.get(self.taken..).unwrap_or_default();
-        let length = rest.first_chunk::<2>().map(|length| usize::from(u16::from_be_bytes(*length)));
-        let Some(length) = length.filter(|length| rest.len() >= 2 + length) else {
+        let Some(length) = self.next_length() else {
             self.forget_taken();
             return None;
         };
         let begin = self.taken + 2;
         self.taken = begin + length;
         self.octets.get(begin..self.taken)
+    }
+
+    /// Whether a whole message is there.
+    #[must_use]
+    pub fn has_message(&self) -> bool {
+        self.next_length().is_some()
+    }
+
+    /// The octets of the next message, if it is whole.
+    fn next_length(&self) -> Option<usize> {
+        let rest = self.octets.get(self.taken..).unwrap_or_default();
+        let length = usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?));
+        (rest.len() >= 2 + length).then_some(length)
     }
 
     /// Octets that are held: of messages not taken yet, and of one that is not whole.
@@ -49,7 +58,7 @@ impl Frames {
     fn forget_taken(&mut self) {
         self.octets.drain(..self.taken);
         self.taken = 0;
-        if self.octets.is_empty() && self.octets.capacity() > KEPT_ROOM {
+        if self.octets.is_empty() {
             self.octets = Vec::new();
         }
     }
@@ -78,10 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn the_room_of_a_large_message_is_given_back() {
+    fn between_messages_no_room_is_held() {
         let mut frames = Frames::default();
         frames.push(&vec![0xFF; 2 + 0xFFFF]);
         assert_eq!(all(&mut frames), [vec![0xFF; 0xFFFF]]);
-        assert!(frames.is_empty() && frames.octets.capacity() <= KEPT_ROOM);
+        assert!(frames.is_empty() && frames.octets.capacity() == 0);
     }
 }

@@ -5,6 +5,7 @@ pub mod compose;
 pub mod frames;
 pub mod glance;
 pub mod reader;
+mod spots;
 
 pub use brief::{BriefOpt, cut_short};
 pub use compose::{Composer, Section};

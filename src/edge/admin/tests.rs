@@ -196,3 +196,58 @@ async fn on_loopback_a_token_guards_changes_alone() {
     assert_eq!(ask(at, "/v1/digest").await, (200, r#"{"digest":"00000000000000ff"}"#.into()));
     assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 401);
 }
+
+#[tokio::test]
+async fn an_endless_body_is_cut_off_at_its_bound() {
+    let (at, _stop, _server) = stage(true).await;
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let head = format!("{FLUSH}\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = [&b"4000\r\n"[..], &[b' '; 0x4000], b"\r\n"].concat();
+    let (mut reader, mut writer) = stream.into_split();
+    let pour = tokio::spawn(async move {
+        let mut poured = 0;
+        while poured < 64 * bounds::ADMIN_BODY_MAX && writer.write_all(&chunk).await.is_ok() {
+            poured += 0x4000;
+        }
+        poured
+    });
+    let mut response = [0; 12];
+    reader.read_exact(&mut response).await.unwrap();
+    assert_eq!(&response, b"HTTP/1.1 413");
+    drop(reader);
+    // Beyond the bound the system's buffers take some more, and no one else.
+    assert!(pour.await.unwrap() < 64 * bounds::ADMIN_BODY_MAX);
+}
+
+#[tokio::test]
+async fn endless_headers_are_cut_off() {
+    let (at, _stop, _server) = stage(true).await;
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\n").await.unwrap();
+    let line = [b"X-Filler: ".to_vec(), vec![b'a'; 4_000], b"\r\n".to_vec()].concat();
+    let mut poured = 0;
+    while poured < 16 * bounds::ADMIN_BODY_MAX && stream.write_all(&line).await.is_ok() {
+        poured += line.len();
+    }
+    assert!(poured < 16 * bounds::ADMIN_BODY_MAX, "{poured} octets of headers were taken");
+}
+
+#[tokio::test]
+async fn past_the_bound_connections_wait_for_a_place() {
+    let (at, _stop, _server) = stage(true).await;
+    let mut idle = Vec::new();
+    for _ in 0..bounds::ADMIN_CONNECTIONS {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap(); // served, and kept open
+        assert_eq!(&first, b"HTTP/1.1 200");
+        idle.push(stream);
+    }
+    let mut late = tokio::spawn(ask(at, "/health"));
+    let while_full = tokio::time::timeout(std::time::Duration::from_millis(200), &mut late).await;
+    assert!(while_full.is_err(), "it is not served while every place is taken");
+    idle.pop();
+    assert_eq!((&mut late).await.unwrap().0, 200);
+}

@@ -39,6 +39,11 @@ pub(super) fn find<'z>(zone: &'z Zone, name: &Name, rtype: RecordType) -> Option
     Some(find_path(zone, &path, rtype))
 }
 
+/// Whether what is asked lies behind a zone cut of `zone`, so that others answer for it.
+pub(super) fn is_behind_cut(zone: &Zone, name: &Name, rtype: RecordType) -> bool {
+    matches!(find(zone, name, rtype), Some(Found::Cut { .. }))
+}
+
 pub(super) fn find_path<'z>(zone: &'z Zone, path: &Path, rtype: RecordType) -> Found<'z> {
     let depth = path.label_count();
     if let Some(node) = zone.names().find(path.whole())

@@ -98,6 +98,16 @@ impl Authority {
         self.helm.store(Arc::new(helm));
     }
 
+    /// Whether our zones have the answer about `name` and `rtype`: it lies in one of them, and behind none of its cuts.
+    #[must_use]
+    pub fn answers(&self, name: &Name, rtype: RecordType) -> bool {
+        match self.zones.load().find(name, rtype) {
+            None => false,
+            Some(Hosted::Unavailable) => true,
+            Some(Hosted::Serving(zone)) => !lookup::is_behind_cut(zone, name, rtype),
+        }
+    }
+
     /// What our zones say to a query at `now`; none if it is not theirs. With `choices` it is a rehearsal, and they tell
     /// how the answer was chosen.
     #[must_use]

@@ -133,6 +133,7 @@ mod tests {
                 RecordType::NS | RecordType::CNAME => one.wire().to_vec(),
                 RecordType::MX => [&octets[..2], one.wire()].concat(),
                 RecordType::SOA => [one.wire(), two.wire(), &octets[..20]].concat(),
+                RecordType::TXT => [&[octets.len() as u8], &octets[..]].concat(),
                 _ => octets.clone(),
             });
             let mut set = RrSet::new(owner, rtype, 0, rdatas);
@@ -272,7 +273,7 @@ mod tests {
             answer.recallable_until = Some(100);
             let first = query(&name, 0, 1, [true, false, false], edns, carrier);
             let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
-            let extras = |cookie| Extras { nsid: &[], cookie };
+            let extras = |cookie| Extras { cookie, ..Extras::default() };
             let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
             finished.keep(&first, &answer, &sealed, &bytes, Instant::ZERO);

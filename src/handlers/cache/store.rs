@@ -4,7 +4,7 @@
 //! has a lock: some 80 octets for a record of A. What the resolver itself lives on, zone cuts and failures, lies ready
 //! for use in moka, which evicts what is asked least (`TinyLFU`) and has octets of its own, so that no flood of names
 //! can wash the ways to their zones out; under a simulation in a plain map that evicts in the order of insertion and
-//! so repeats exactly. (`docs/decisions/0010-two-stores.md` has the reasons.)
+//! so repeats exactly. (`docs/decisions/0011-two-stores.md` has the reasons.)
 //!
 //! Nothing here knows time: whether an entry is fresh is for others to say.
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::Cache;
 use super::entry::{Fact, Second};
 use super::find::{Found, Meaning};
@@ -29,7 +27,7 @@ pub(super) enum Walked {
 }
 
 /// The facts of an answer.
-pub(super) type Parts = SmallVec<[Found; 2]>;
+pub(super) type Parts = Vec<Found>;
 
 /// What is stale in an answer.
 pub(super) struct StalePart {
@@ -59,7 +57,12 @@ impl Cache {
             parts.push(found);
             match next {
                 // A DNAME has made the CNAME that is asked for (RFC 6672 §3.1): it is the answer, not the way to one.
-                Next::Target(target) if question.rtype != RecordType::CNAME => name = target,
+                Next::Target(target) if question.rtype != RecordType::CNAME => {
+                    if self.defers(&target) {
+                        return Walked::Unknown(target);
+                    }
+                    name = target;
+                }
                 Next::Target(_) | Next::End => {
                     if stale.is_some() {
                         answer.ede = Some(stale_ede(answer.rcode, is_stale));

@@ -7,6 +7,7 @@
 
 mod check;
 mod compose;
+mod judge;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ use smallvec::SmallVec;
 
 use self::check::Checked;
 use self::compose::{compose, random_case};
-use super::classify::{Finding, classify};
+use super::classify::Finding;
 use super::ledger::{Exhausted, Ledger};
 use super::scoreboard::Scoreboard;
 use super::trace::{Trace, What};
 use super::{ExchangeId, Settings, Surroundings, Transmit, Transport};
 use crate::base::tally::Event;
 use crate::base::{Instant, bounds};
-use crate::dns::{Message, Name, Question, Rcode};
+use crate::dns::{Name, Question, Rcode};
 
 /// Why no server helped; the last thing seen counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,13 +43,24 @@ pub enum Trouble {
     Exhausted(Exhausted),
     /// The zone has no server with an address that may be asked.
     NoServers,
+    /// Too many questions about the zone, or in all, are under way.
+    Crowded,
 }
 
 /// More queries than an ask can send: each of the 32 by UDP may be followed by one over TCP, or one without EDNS.
 pub const EXCHANGES_MAX: u32 = 128;
 
+/// What an ask has found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What the response means.
+    pub finding: Arc<Finding>,
+    /// Who gave it.
+    pub server: SocketAddr,
+}
+
 /// How an ask ended.
-pub type Outcome = Result<Arc<Finding>, Trouble>;
+pub type Outcome = Result<Found, Trouble>;
 
 /// After an error RCODE from the last server, a better answer may still come for so long.
 const GRACE: Duration = Duration::from_millis(30);
@@ -162,6 +174,12 @@ impl Ask {
         &self.zone
     }
 
+    /// The account that pays.
+    #[must_use]
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
     /// The exchanges that end with the ask.
     pub fn exchanges(&self) -> impl Iterator<Item = ExchangeId> {
         self.attempts.iter().map(|attempt| exchange_id(self.key, attempt.sequence))
@@ -187,6 +205,11 @@ impl Ask {
         bench: &mut Bench<'_, '_>,
     ) -> Option<Outcome> {
         let at = self.attempts.iter().position(|attempt| attempt.sequence == sequence(exchange))?;
+        // It may have waited for us through a stall: what it says would be believed for longer than its TTL.
+        if bench.around.now > self.ledger.deadline() {
+            bench.around.tally.count(Event::BoundTime);
+            return Some(Err(Trouble::Exhausted(Exhausted::Time)));
+        }
         self.ledger.charge_bytes(bytes.len());
         match self.check(at, bytes, bench) {
             Checked::Junk => {
@@ -388,94 +411,6 @@ impl Ask {
             return None;
         }
         self.send(target, Transport::Tcp, bench)
-    }
-
-    fn judge(&mut self, at: usize, message: &Message, bench: &mut Bench<'_, '_>) -> Option<Outcome> {
-        let now = bench.around.now;
-        let attempt = self.attempts.get_mut(at)?;
-        let (target_at, transport, with_edns) = (attempt.target, attempt.transport, attempt.with_edns);
-        let was_over = attempt.is_over;
-        attempt.is_over = true;
-        attempt.hedge = None;
-        let rtt = now.since(attempt.sent);
-        let target = self.targets.get_mut(target_at)?;
-        let server = target.address;
-        if transport == Transport::Udp {
-            bench.scoreboard.note_response(server, rtt, now);
-        }
-        let verdict = |bench: &mut Bench<'_, '_>, text: String| {
-            bench.trace.note(now, || What::Judge { server: Some(server), verdict: text });
-        };
-        if message.flags.truncated && transport == Transport::Udp {
-            verdict(bench, "truncated: asked again over TCP".into());
-            return if target.tried_tcp { self.advance(bench) } else { self.send(target_at, Transport::Tcp, bench) };
-        }
-        match message.rcode {
-            Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::YXDOMAIN => {}
-            Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS if with_edns && !target.without_edns => {
-                verdict(bench, format!("{}: asked again without EDNS", message.rcode));
-                target.without_edns = true;
-                self.trouble = Trouble::Rcode(message.rcode);
-                return self.send(target_at, transport, bench);
-            }
-            Rcode::BADCOOKIE if transport == Transport::Udp && !target.tried_tcp => {
-                // The right cookie is known now; whom it does not please is asked over TCP (RFC 7873 §5.3).
-                let next = if target.soft_failures == 0 { Transport::Udp } else { Transport::Tcp };
-                target.soft_failures += 1;
-                self.trouble = Trouble::Rcode(message.rcode);
-                return self.send(target_at, next, bench);
-            }
-            rcode => {
-                verdict(bench, rcode.to_string());
-                target.soft_failures += 1;
-                if rcode != Rcode::SERVFAIL {
-                    target.is_spent = true;
-                    bench.scoreboard.note_lame(server, &self.zone, now);
-                }
-                self.trouble = Trouble::Rcode(rcode);
-                return if was_over { None } else { self.advance(bench) };
-            }
-        }
-        if message.edns.is_some() {
-            bench.scoreboard.note_edns(server, true, now);
-        } else if target.without_edns {
-            bench.scoreboard.note_edns(server, false, now);
-        } else if !with_edns && target.tries > 1 {
-            bench.scoreboard.note_edns_doubt(server, now);
-        }
-        match classify(message, &self.zone, &self.question, false, bench.around.tally) {
-            Ok(Finding::Lame(why)) => {
-                verdict(bench, format!("lame: {why}"));
-                bench.around.tally.count(Event::UpstreamLame);
-                bench.scoreboard.note_lame(server, &self.zone, now);
-                target.is_spent = true;
-                self.trouble = Trouble::Lame;
-                if was_over { None } else { self.advance(bench) }
-            }
-            Ok(finding) => {
-                verdict(bench, describe(&finding, message.rcode));
-                Some(Ok(Arc::new(finding)))
-            }
-            Err(why) => {
-                verdict(bench, why.into());
-                bench.around.tally.count(Event::BoundRecords);
-                target.is_spent = true;
-                self.trouble = Trouble::Oversized;
-                if was_over { None } else { self.advance(bench) }
-            }
-        }
-    }
-}
-
-fn describe(finding: &Finding, rcode: Rcode) -> String {
-    match finding {
-        Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
-        Finding::Chain(chain) => match chain.aliases.len() {
-            0 => rcode.to_string(),
-            1 => format!("{rcode}, an alias"),
-            more => format!("{rcode}, {more} aliases"),
-        },
-        Finding::Lame(why) => (*why).to_owned(),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Alias {
 pub enum End {
     /// The RRset asked for.
     Answer(Arc<RrSet>),
+    /// The CNAME asked for, which a DNAME makes; both belong to the answer (RFC 6672 §3.1).
+    Made(Alias),
     /// The name or the type is not there.
     Denied(Name, Denial),
     /// The response says no more; the target must be asked for.
@@ -77,6 +79,7 @@ pub fn classify(
     };
     match end {
         Walked::TooLong(dname) => return found(aliases, End::TooLong(dname)),
+        Walked::Made(alias) => return found(aliases, End::Made(alias)),
         Walked::Found(set) => {
             let is_priming = zone.is_root() && question.name.is_root() && question.rtype == RecordType::NS;
             let roots = is_priming.then(|| reading.delegation(&set));
@@ -120,6 +123,7 @@ pub fn classify(
 #[derive(PartialEq, Eq)]
 enum Walked {
     Found(Arc<RrSet>),
+    Made(Alias),
     Open,
     TooLong(Arc<RrSet>),
 }
@@ -141,20 +145,23 @@ impl Reading<'_> {
             if !name.is_within(self.zone) || aliases.len() > bounds::ALIASES_MAX as usize {
                 return Ok((aliases, name, Walked::Open));
             }
-            if let Some(set) = collect(&self.message.answer, &name, question.rtype)? {
-                return Ok((aliases, name, Walked::Found(Arc::new(set))));
-            }
-            if question.rtype == RecordType::CNAME {
-                return Ok((aliases, name, Walked::Open));
-            }
-            let alias = match self.dname(&name)? {
-                Some(dname) => {
-                    let dname = Arc::new(dname);
-                    match rename(&dname, &name) {
-                        Some(alias) => alias,
-                        None => return Ok((aliases, name, Walked::TooLong(dname))),
-                    }
+            let dname = self.dname(&name)?.map(Arc::new);
+            if dname.is_none() || question.rtype != RecordType::CNAME {
+                if let Some(set) = collect(&self.message.answer, &name, question.rtype)? {
+                    return Ok((aliases, name, Walked::Found(Arc::new(set))));
                 }
+                if question.rtype == RecordType::CNAME {
+                    return Ok((aliases, name, Walked::Open));
+                }
+            }
+            let alias = match dname {
+                Some(dname) => match rename(&dname, &name) {
+                    Some(alias) if question.rtype == RecordType::CNAME => {
+                        return Ok((aliases, name, Walked::Made(alias)));
+                    }
+                    Some(alias) => alias,
+                    None => return Ok((aliases, name, Walked::TooLong(dname))),
+                },
                 None => match collect(&self.message.answer, &name, RecordType::CNAME)? {
                     // Of several CNAMEs at one name, which no zone may have, the first counts.
                     Some(set) => match set.target() {
@@ -241,7 +248,9 @@ impl Reading<'_> {
             }));
         };
         let owner = owner.lowered();
-        let Some(set) = collect_any(&self.message.authority, &owner, RecordType::NS) else { return Ok(None) };
+        let Some(set) = first(bounds::NAME_SERVERS_MAX, &self.message.authority, &owner, RecordType::NS) else {
+            return Ok(None);
+        };
         let ds = collect(&self.message.authority, &owner, RecordType::DS)?.map(Arc::new);
         Ok(Some(Ok((Arc::new(self.delegation(&set)), ds))))
     }
@@ -310,22 +319,26 @@ pub fn rename(dname: &Arc<RrSet>, name: &Name) -> Option<Alias> {
 /// # Errors
 /// The RRset has more records or octets than [`bounds`] allow.
 pub fn collect(section: &[Record], owner: &Name, rtype: RecordType) -> Result<Option<RrSet>, &'static str> {
-    match collect_any(section, owner, rtype) {
+    match first(bounds::RECORDS_PER_RRSET + 1, section, owner, rtype) {
         Some(set) if !set.is_within_bounds() => Err("an RRset has too many records"),
         set => Ok(set),
     }
 }
 
-fn collect_any(section: &[Record], owner: &Name, rtype: RecordType) -> Option<RrSet> {
+/// The first `most` records of the RRset: of a set past its bound, and of a referral's servers past those that are kept,
+/// the rest would only cost time.
+fn first(most: usize, section: &[Record], owner: &Name, rtype: RecordType) -> Option<RrSet> {
     let is_own = |record: &&Record| record.class == Class::IN && record.owner == *owner;
     let mut ttl = u32::MAX;
     let mut rdatas: Vec<smallvec::SmallVec<[u8; 24]>> = Vec::new();
-    for record in section.iter().filter(is_own).filter(|record| record.rtype == rtype) {
+    for record in section.iter().filter(|record| record.rtype == rtype).filter(is_own) {
+        if rdatas.len() >= most {
+            break;
+        }
         ttl = ttl.min(record.ttl);
         let mut rdata = record.rdata.clone();
         lower_names(rtype, &mut rdata);
-        // Past the bound the set is refused anyway: comparing on would only cost time.
-        if rdatas.len() > bounds::RECORDS_PER_RRSET || !rdatas.contains(&rdata) {
+        if !rdatas.contains(&rdata) {
             rdatas.push(rdata);
         }
     }
@@ -334,7 +347,7 @@ fn collect_any(section: &[Record], owner: &Name, rtype: RecordType) -> Option<Rr
     }
     let covers =
         |record: &&Record| record.rtype == RecordType::RRSIG && record.rdata.starts_with(&rtype.0.to_be_bytes());
-    let signatures = section.iter().filter(is_own).filter(covers).map(|record| &record.rdata).take(16);
+    let signatures = section.iter().filter(covers).filter(is_own).map(|record| &record.rdata).take(16);
     let mut set = RrSet::new(owner.clone(), rtype, ttl, rdatas);
     set.signatures = signatures.collect();
     Some(set)

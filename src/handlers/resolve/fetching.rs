@@ -18,16 +18,17 @@ use crate::chain::NameServer;
 use crate::dns::{Name, Question, RecordType};
 
 impl Resolver {
-    /// Looks up addresses of name servers that have none, two at a time.
+    /// Looks up addresses of name servers that have none, two at a time if they lead to different places.
     pub(super) fn fetch(&mut self, at: u32, around: &mut Surroundings<'_>) {
         let mut pending: SmallVec<[u32; 2]> = SmallVec::new();
+        let mut places: SmallVec<[Name; 2]> = SmallVec::new();
         let mut refusal = None;
         loop {
             let Some(walk) = self.walks.get_mut(at as usize) else { return };
             if pending.len() >= walk.ledger.glueless_parallel() && !pending.is_empty() {
                 break;
             }
-            let (server, rtype) = match next_lookup(walk, self.settings.families) {
+            let (server, rtype) = match next_lookup(walk, &places, self.settings.families) {
                 Ok(Some(lookup)) => lookup,
                 Ok(None) => break,
                 Err(exhausted) => {
@@ -36,27 +37,36 @@ impl Resolver {
                     break;
                 }
             };
-            if around.memory.failure(&server, rtype, around.now).is_some() {
+            if around.memory.failure(&server, rtype, around.now).is_some() || is_silent(walk, &server, around) {
                 continue;
             }
             let (ledger, depth) = (Arc::clone(&walk.ledger), walk.depth + 1);
+            let place = server.parent();
             let child = match self.goals.get(&(server.clone(), rtype, false)) {
                 Some(&child) if self.waits_for(child, at) => {
                     around.tally.count(Event::LoopsFound);
                     continue;
                 }
                 Some(&child) => child,
-                None if self.walks.len() >= bounds::RESOLUTIONS_MAX => break,
+                None if self.walks.len() >= bounds::RESOLUTIONS_MAX => {
+                    refusal = Some(Trouble::Crowded);
+                    break;
+                }
                 None => self.begin(Question::new(server, rtype), false, ledger, depth),
             };
             if let Some(child) = self.walks.get_mut(child as usize) {
                 child.parents.push(at);
             }
             pending.push(child);
+            places.extend(place);
         }
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         if pending.is_empty() {
-            let trouble = refusal.unwrap_or(walk.trouble);
+            let is_told = matches!(walk.trouble, Trouble::Exhausted(_));
+            let trouble = refusal.filter(|_| !is_told).unwrap_or(walk.trouble);
+            if trouble == Trouble::Crowded {
+                return self.end(at, Ended::Failed(trouble), around);
+            }
             return self.run_dry(at, trouble, around);
         }
         walk.stage = Stage::Fetching(Fetching { pending });
@@ -81,23 +91,30 @@ impl Resolver {
         false
     }
 
-    /// A lookup of a name server's address has ended.
-    pub(super) fn end_fetching(&mut self, at: u32, child: u32, ended: &Ended) {
+    /// A lookup of a name server's address has ended, at a cut of `zone`.
+    pub(super) fn end_fetching(&mut self, at: u32, child: u32, ended: &Ended, zone: Option<&Name>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let Stage::Fetching(fetching) = &mut walk.stage else { return };
         let Some(place) = fetching.pending.iter().position(|pending| *pending == child) else { return };
         fetching.pending.swap_remove(place);
         let is_last = fetching.pending.is_empty();
+        if let (Ended::Failed(Trouble::Silence | Trouble::Unreachable), Some(stand)) = (ended, &mut walk.stand) {
+            stand.silent.extend(zone.cloned());
+        }
         let found = match (ended, &mut walk.stand) {
             (Ended::Answer(aged), Some(stand)) => {
                 let found = aged.set.rdatas.iter().filter_map(|rdata| address_of(aged.set.rtype, rdata));
                 let room = bounds::ADDRESSES_PER_SERVER;
                 stand.addresses.extend(found.take(room).filter(|address| self.settings.may_ask(*address)));
+                walk.ledger.note_glueless_followed();
                 true
             }
             (Ended::Failed(trouble), _) => {
                 walk.ledger.note_glueless_failure();
-                walk.trouble = *trouble;
+                // The bound that was met first tells more than one that further lookups came to.
+                if !matches!(walk.trouble, Trouble::Exhausted(_)) {
+                    walk.trouble = *trouble;
+                }
                 false
             }
             (Ended::Denied(denial), _) if !denial.is_nxdomain && self.settings.families == Families::Both => {
@@ -115,6 +132,15 @@ impl Resolver {
             self.moving.push_back(at);
         }
     }
+}
+
+/// Whether a lookup of `server` would ask the servers of a zone that were silent to another such lookup just now.
+fn is_silent(walk: &Walk, server: &Name, around: &Surroundings<'_>) -> bool {
+    let silent = walk.stand.as_ref().map(|stand| &stand.silent).filter(|silent| !silent.is_empty());
+    silent.is_some_and(|silent| {
+        let cut = around.memory.delegation(server, around.now);
+        cut.is_some_and(|cut| silent.contains(&cut.zone))
+    })
 }
 
 /// The addresses of the cut's servers that may be asked and have not been, at most
@@ -161,7 +187,7 @@ pub(super) fn addresses(
 }
 
 /// A name server's addresses: its glue, or what memory has learned of it.
-fn known_addresses(server: &NameServer, around: &Surroundings<'_>) -> SmallVec<[IpAddr; 4]> {
+pub(super) fn known_addresses(server: &NameServer, around: &Surroundings<'_>) -> SmallVec<[IpAddr; 4]> {
     let mut addresses: SmallVec<[IpAddr; 4]> = server.glue.iter().copied().collect();
     if addresses.is_empty() {
         for rtype in [RecordType::A, RecordType::AAAA] {
@@ -177,8 +203,9 @@ fn known_addresses(server: &NameServer, around: &Surroundings<'_>) -> SmallVec<[
 
 /// The next address lookup that could help at the walk's cut, charged to its ledger; none when all have been
 /// tried. IPv4 comes first for every server, then IPv6. A server whose name lies in the zone itself cannot be
-/// found without glue.
-fn next_lookup(walk: &mut Walk, families: Families) -> Result<Option<(Name, RecordType)>, Exhausted> {
+/// found without glue. Names right below one of `places` wait: where their neighbours are being looked up already,
+/// the same servers would be asked for one more address than is needed.
+fn next_lookup(walk: &mut Walk, places: &[Name], families: Families) -> Result<Option<(Name, RecordType)>, Exhausted> {
     let Some(Stand { cut: Cut::Delegated(delegation), fetched, .. }) = &mut walk.stand else { return Ok(None) };
     let rtypes: &[RecordType] = match families {
         Families::Both => &[RecordType::A, RecordType::AAAA],
@@ -192,7 +219,9 @@ fn next_lookup(walk: &mut Walk, families: Families) -> Result<Option<(Name, Reco
             .filter(|server| server.glue.is_empty() && !server.name.is_within(&delegation.zone));
         without_glue.map(move |server| (server.name.lowered(), rtype))
     });
-    let Some(lookup) = lookups.into_iter().find(|lookup| !fetched.contains(lookup)) else { return Ok(None) };
+    let waits = |name: &Name| name.parent().is_some_and(|place| places.contains(&place));
+    let mut open = lookups.filter(|lookup| !fetched.contains(lookup) && !waits(&lookup.0));
+    let Some(lookup) = open.next() else { return Ok(None) };
     if walk.depth >= bounds::DEPTH_MAX {
         return Err(Exhausted::Depth);
     }
@@ -205,6 +234,9 @@ fn next_lookup(walk: &mut Walk, families: Families) -> Result<Option<(Name, Reco
         }
         if names.len() >= usize::from(bounds::GLUELESS_PER_DELEGATION) {
             return Err(Exhausted::Glueless);
+        }
+        if names.is_empty() {
+            walk.ledger.may_follow_glueless()?;
         }
         walk.ledger.charge_glueless()?;
     }

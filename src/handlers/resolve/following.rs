@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::ask::{Outcome, Trouble};
+use super::ask::{Found, Outcome, Trouble};
 use super::classify::{Alias, End, Finding, FoundChain, rename};
-use super::fetching::addresses;
+use super::fetching::{addresses, known_addresses};
 use super::ledger::{Exhausted, Ledger};
 use super::minimise::Shown;
 use super::resolver::Resolver;
-use super::settings::{Minimisation, Route};
+use super::settings::{Minimisation, Ours, Route};
 use super::trace::What;
 use super::walk::{Cut, Ended, Stage, Stand, Walk};
 use super::{Settings, Surroundings};
@@ -24,7 +24,7 @@ impl Resolver {
     pub(super) fn advance(&mut self, at: u32, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         if walk.stand.is_none() {
-            if let Some(ended) = recall(walk, around) {
+            if let Some(ended) = recall(walk, &self.settings.ours, around) {
                 return self.end(at, ended, around);
             }
             // An alias, or a name server's name, may lead to a special-use name: nobody outside is told of it.
@@ -65,7 +65,7 @@ impl Resolver {
     pub(super) fn prime(&mut self, now: Instant) {
         let key = (Name::root(), RecordType::NS, false);
         if !self.goals.contains_key(&key) {
-            self.begin(Question::new(key.0, key.1), false, Arc::new(Ledger::open(now)), 0);
+            self.begin(Question::new(key.0, key.1), false, Arc::new(Ledger::open(now, None)), 0);
         }
     }
 
@@ -96,8 +96,14 @@ impl Resolver {
         if servers.is_empty() { self.fetch(at, around) } else { self.ask(at, name, rtype, &servers, around) }
     }
 
-    /// A walk's ask has ended.
-    pub(super) fn end_asking(&mut self, at: u32, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
+    /// A walk's ask has ended, which another ledger than the walk's may have been charged for.
+    pub(super) fn end_asking(
+        &mut self,
+        at: u32,
+        (key, charged): (u32, &Arc<Ledger>),
+        outcome: &Outcome,
+        around: &mut Surroundings<'_>,
+    ) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let asked = match &mut walk.stage {
             Stage::Asking(asking) if asking.ask == key => std::mem::replace(&mut asking.name, Name::root()),
@@ -105,21 +111,20 @@ impl Resolver {
         };
         walk.stage = Stage::Moving;
         match outcome {
-            Ok(finding) => {
-                let finding = Arc::clone(finding);
-                self.follow(at, &asked, &finding, around);
-            }
+            Ok(found) => self.follow(at, &asked, found, around),
             Err(trouble) => {
                 walk.trouble = *trouble;
-                // The budget that ran out may have been another's: then we ask on our own account.
-                if matches!(trouble, Trouble::Exhausted(_)) && walk.ledger.has_plenty(around.now) {
+                let is_bound = matches!(trouble, Trouble::Exhausted(_) | Trouble::Crowded);
+                let is_own = *trouble == Trouble::Crowded && Arc::ptr_eq(&walk.ledger, charged);
+                // The budget that ran out, or the place lost, may have been another's: then we ask on our own account.
+                if is_bound && !is_own && walk.ledger.has_plenty(around.now) {
                     if let Some(stand) = &mut walk.stand {
                         stand.tried.clear();
                     }
                     self.moving.push_back(at);
                     return;
                 }
-                if matches!(trouble, Trouble::Exhausted(_)) {
+                if is_bound {
                     return self.end(at, Ended::Failed(*trouble), around);
                 }
                 self.fetch(at, around);
@@ -175,9 +180,9 @@ impl Resolver {
     }
 
     /// Goes where a finding about `asked` leads.
-    pub(super) fn follow(&mut self, at: u32, asked: &Name, finding: &Finding, around: &mut Surroundings<'_>) {
+    pub(super) fn follow(&mut self, at: u32, asked: &Name, found: &Found, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        match finding {
+        match &*found.finding {
             Finding::Referral(delegation, _) => {
                 walk.referrals += 1;
                 if walk.referrals > bounds::REFERRALS_MAX {
@@ -185,10 +190,20 @@ impl Resolver {
                     return self.end(at, Ended::Failed(Trouble::Exhausted(Exhausted::Referrals)), around);
                 }
                 // Servers that did not help before the parent was asked anew will not help now.
-                let tried = match &walk.stand {
+                let mut tried = match &walk.stand {
                     Some(stand) if walk.has_gone_up => stand.tried.clone(),
                     _ => SmallVec::new(),
                 };
+                // Nor will a server that refers to itself: if it served the zone, it would have answered. One that
+                // does it once or twice may be several behind one address.
+                let own = found.server.ip();
+                if delegation.servers.iter().any(|server| known_addresses(server, around).contains(&own)) {
+                    walk.self_referrals += 1;
+                    if walk.self_referrals > bounds::SELF_REFERRALS_MAX {
+                        walk.trouble = Trouble::Lame;
+                        tried.push(found.server);
+                    }
+                }
                 walk.stand = Some(Stand { tried, ..Stand::new(Cut::Delegated(Arc::clone(delegation))) });
                 self.moving.push_back(at);
             }
@@ -221,6 +236,11 @@ impl Resolver {
                 return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
             }
             push_alias(walk, alias, &self.settings);
+            // Whatever others say of our own names, they need not be asked.
+            if (self.settings.ours.0)(&walk.name, walk.question.rtype) {
+                let ended = Ended::Ours(walk.name.clone());
+                return self.end(at, ended, around);
+            }
         }
         match &chain.end {
             End::Answer(set) => {
@@ -235,6 +255,11 @@ impl Resolver {
                 }
                 self.end(at, Ended::Answer(aged), around);
             }
+            End::Made(alias) => {
+                walk.chain.extend(alias.dname.iter().map(|dname| age(dname, &self.settings)));
+                let made = age(&alias.cname, &self.settings);
+                self.end(at, Ended::Answer(made), around);
+            }
             End::Denied(name, denial) => {
                 let denial = Denial { ttl: denial.ttl.min(self.settings.max_negative_ttl), ..denial.clone() };
                 let learned =
@@ -247,6 +272,10 @@ impl Resolver {
                 self.end(at, Ended::TooLong, around);
             }
             End::Continues(target) => {
+                if let Err(exhausted) = walk.ledger.may_ask_on() {
+                    around.tally.count(exhausted.event());
+                    return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
+                }
                 walk.name = target.lowered();
                 walk.stand = None;
                 self.moving.push_back(at);
@@ -268,7 +297,7 @@ fn push_alias(walk: &mut Walk, alias: &Alias, settings: &Settings) {
 }
 
 /// Answers a walk from memory as far as it goes: follows known aliases, and ends where the rest is known.
-fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
+fn recall(walk: &mut Walk, ours: &Ours, around: &mut Surroundings<'_>) -> Option<Ended> {
     if !walk.trusts_memory {
         return None;
     }
@@ -304,5 +333,8 @@ fn recall(walk: &mut Walk, around: &mut Surroundings<'_>) -> Option<Ended> {
             return Some(Ended::Failed(Trouble::Exhausted(exhausted)));
         }
         walk.name = target.lowered();
+        if (ours.0)(&walk.name, rtype) {
+            return Some(Ended::Ours(walk.name.clone()));
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Forward zones: a walk whose question another resolver answers. Nothing outside the zone is believed of it.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::ask::Trouble;
 use super::classify::{Finding, classify};
 use super::learning::learn;
+use super::ledger::Exhausted;
 use super::resolution::explanation;
-use super::resolver::{Due, FORWARDED, Resolver};
+use super::resolver::{Due, FORWARDED, Forwarded, Resolver};
 use super::trace::What;
 use super::walk::{Ended, Forwarding, Stage};
 use super::{ExchangeId, ForwardRequest, Surroundings};
@@ -34,9 +34,10 @@ impl Resolver {
             name: question.name.clone(),
             rtype: question.rtype,
         });
-        walk.stage = Stage::Forwarding(Forwarding { zone: apex });
-        self.forwarded.insert(exchange, at);
-        self.timers.push(Reverse((deadline, Due::Forward(exchange))));
+        walk.stage = Stage::Forwarding(Forwarding { zone: apex, exchange });
+        let mut forwarded = Forwarded { walk: at, alarm: None };
+        self.alarms.set(Due::Forward(exchange), &mut forwarded.alarm, Some(deadline));
+        self.forwarded.insert(exchange, forwarded);
         let checking_disabled = walk.checking_disabled;
         self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled });
     }
@@ -45,8 +46,14 @@ impl Resolver {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let Stage::Forwarding(forwarding) = std::mem::replace(&mut walk.stage, Stage::Moving) else { return };
         let question = Question::new(walk.name.clone(), walk.question.rtype);
+        // What waited for us through a stall is too old to be believed for its TTL.
+        let is_late = around.now > walk.ledger.deadline();
         let outcome = match bytes.map(Message::parse) {
             None => Err(Trouble::Silence),
+            Some(_) if is_late => {
+                around.tally.count(Event::BoundTime);
+                Err(Trouble::Exhausted(Exhausted::Time))
+            }
             Some(Err(_)) => Err(Trouble::Lame),
             Some(Ok(message)) => {
                 walk.ledger.charge_bytes(bytes.map_or(0, <[u8]>::len));

@@ -26,6 +26,11 @@ pub(super) fn learn(finding: &Finding, question: &Question, around: &mut Surroun
             }
             match &chain.end {
                 End::Answer(set) => memory.learn(Learned::RrSet { set: Arc::clone(set), rank }, now),
+                // The DNAME makes the CNAME again whenever it is asked for.
+                End::Made(alias) => {
+                    let set = alias.dname.as_ref().unwrap_or(&alias.cname);
+                    memory.learn(Learned::RrSet { set: Arc::clone(set), rank }, now);
+                }
                 End::Denied(name, denial) if !denial.is_nxdomain => {
                     let learned = Learned::Denial { name: name.clone(), rtype: question.rtype, denial: denial.clone() };
                     memory.learn(learned, now);

@@ -4,16 +4,19 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::base::tally::Event;
-use crate::base::{Instant, bounds};
+use crate::base::{Instant, Network, bounds};
 
 /// The account of one client query.
 #[derive(Debug)]
 pub struct Ledger {
     /// All work ends by then.
     deadline: Instant,
+    /// The client network on whose behalf the work is done.
+    owner: Option<Network>,
     queries: AtomicU32,
     bytes: AtomicUsize,
     aliases: AtomicU32,
+    glueless_delegations: AtomicU32,
     glueless: AtomicU32,
     glueless_failures: AtomicU32,
 }
@@ -29,7 +32,7 @@ pub enum Exhausted {
     Aliases,
     /// [`bounds::REFERRALS_MAX`].
     Referrals,
-    /// [`bounds::GLUELESS_PER_QUERY`] or [`bounds::GLUELESS_FAILURES`].
+    /// [`bounds::GLUELESS_DELEGATIONS`], [`bounds::GLUELESS_PER_QUERY`] or [`bounds::GLUELESS_FAILURES`].
     Glueless,
     /// [`bounds::DEPTH_MAX`].
     Depth,
@@ -68,14 +71,16 @@ impl Exhausted {
 }
 
 impl Ledger {
-    /// A new account, for a query that came at `now`.
+    /// A new account, for a query of `owner` that came at `now`; without an owner it is work of our own.
     #[must_use]
-    pub fn open(now: Instant) -> Self {
+    pub fn open(now: Instant, owner: Option<Network>) -> Self {
         Self {
             deadline: now + bounds::WORK_DEADLINE,
+            owner,
             queries: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
             aliases: AtomicU32::new(0),
+            glueless_delegations: AtomicU32::new(0),
             glueless: AtomicU32::new(0),
             glueless_failures: AtomicU32::new(0),
         }
@@ -85,6 +90,12 @@ impl Ledger {
     #[must_use]
     pub const fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// The client network on whose behalf the work is done; none where it is our own.
+    #[must_use]
+    pub const fn owner(&self) -> Option<Network> {
+        self.owner
     }
 
     /// Upstream queries charged so far.
@@ -134,6 +145,28 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether the chain of aliases may go on to a name that must be asked for.
+    ///
+    /// # Errors
+    /// [`Exhausted::Aliases`].
+    pub fn may_ask_on(&self) -> Result<(), Exhausted> {
+        if self.aliases.load(Ordering::Relaxed) >= bounds::ALIASES_MAX { Err(Exhausted::Aliases) } else { Ok(()) }
+    }
+
+    /// Whether another delegation may be followed of whose servers no address is known.
+    ///
+    /// # Errors
+    /// [`Exhausted::Glueless`].
+    pub fn may_follow_glueless(&self) -> Result<(), Exhausted> {
+        let followed = self.glueless_delegations.load(Ordering::Relaxed);
+        if followed >= u32::from(bounds::GLUELESS_DELEGATIONS) { Err(Exhausted::Glueless) } else { Ok(()) }
+    }
+
+    /// Notes that an address was found for such a delegation; those without one are counted as failures.
+    pub fn note_glueless_followed(&self) {
+        self.glueless_delegations.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Charges the address lookup of a name server without glue.
     ///
     /// # Errors
@@ -157,5 +190,59 @@ impl Ledger {
     /// Notes that a name server's address could not be found.
     pub fn note_glueless_failure(&self) {
         self.glueless_failures.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> Ledger {
+        Ledger::open(Instant::ZERO, None)
+    }
+
+    /// How many of `charge` succeed, and how the next one fails.
+    fn spend(charge: impl Fn() -> Result<(), Exhausted>) -> (u32, Exhausted) {
+        let count = (0..1_000).take_while(|_| charge().is_ok()).count();
+        (count as u32, charge().unwrap_err())
+    }
+
+    #[test]
+    fn each_charge_is_granted_up_to_its_bound_and_never_again() {
+        let ledger = open();
+        assert_eq!(spend(|| ledger.charge_query(Instant::ZERO)), (bounds::UPSTREAM_QUERIES, Exhausted::Queries));
+        assert_eq!(spend(|| ledger.charge_alias()), (bounds::ALIASES_MAX, Exhausted::Aliases));
+        let follow = || ledger.may_follow_glueless().map(|()| ledger.note_glueless_followed());
+        assert_eq!(spend(follow), (u32::from(bounds::GLUELESS_DELEGATIONS), Exhausted::Glueless));
+        let glueless = u32::from(bounds::GLUELESS_PER_QUERY);
+        assert_eq!(spend(|| ledger.charge_glueless()), (glueless, Exhausted::Glueless));
+    }
+
+    #[test]
+    fn octets_may_fill_their_bound_and_one_more_ends_the_queries() {
+        let ledger = open();
+        ledger.charge_bytes(bounds::UPSTREAM_BYTES);
+        assert_eq!(ledger.charge_query(Instant::ZERO), Ok(()));
+        ledger.charge_bytes(1);
+        assert_eq!(ledger.charge_query(Instant::ZERO), Err(Exhausted::Bytes));
+    }
+
+    #[test]
+    fn queries_end_with_the_deadline() {
+        let (ledger, end) = (open(), Instant::ZERO + bounds::WORK_DEADLINE);
+        assert_eq!(ledger.charge_query(Instant::ZERO + bounds::WORK_DEADLINE / 2), Ok(()));
+        assert_eq!(ledger.charge_query(end), Err(Exhausted::Time));
+    }
+
+    #[test]
+    fn lookups_that_fail_are_counted_and_never_more_run_than_may_fail() {
+        let ledger = open();
+        assert_eq!(ledger.glueless_parallel(), usize::from(bounds::GLUELESS_PARALLEL));
+        for _ in 0..bounds::GLUELESS_FAILURES {
+            assert_eq!(ledger.charge_glueless(), Ok(()));
+            ledger.note_glueless_failure();
+        }
+        assert_eq!(ledger.glueless_parallel(), 0);
+        assert_eq!(ledger.charge_glueless(), Err(Exhausted::Glueless));
     }
 }

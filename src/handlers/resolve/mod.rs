@@ -11,6 +11,7 @@
 
 pub mod ask;
 pub mod classify;
+mod crowding;
 mod fetching;
 mod following;
 mod forwarding;
@@ -27,7 +28,7 @@ pub mod walk;
 
 pub use resolution::Resolution;
 pub use resolver::{GoalId, Pursuit, Resolver};
-pub use settings::{Families, Minimisation, Settings, Stub};
+pub use settings::{Families, Minimisation, Ours, Settings, Stub};
 
 use std::net::SocketAddr;
 

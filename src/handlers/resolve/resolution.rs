@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::ask::Trouble;
+use super::ledger::Ledger;
 use super::walk::Ended;
 use crate::chain::{Aged, Answer};
-use crate::dns::{Ede, EdeCode, Rcode, RrSet};
+use crate::dns::{Ede, EdeCode, Name, Rcode, RrSet};
 
 /// The end of a goal.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Resolution {
     pub chain: Vec<Aged>,
     /// What stands at their end.
     pub ended: Ended,
+    /// What it has cost, for whoever has to go on.
+    pub ledger: Arc<Ledger>,
 }
 
 impl Resolution {
@@ -21,6 +24,15 @@ impl Resolution {
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         matches!(self.ended, Ended::Failed(_))
+    }
+
+    /// The name in one of our own zones to which the aliases led, and which is answered for there.
+    #[must_use]
+    pub const fn leads_home(&self) -> Option<&Name> {
+        match &self.ended {
+            Ended::Ours(name) => Some(name),
+            _ => None,
+        }
     }
 
     /// The answer for a client; denial proofs only where it `wants_dnssec`.
@@ -37,6 +49,7 @@ impl Resolution {
                     answer.authority.extend(denial.proofs.iter().map(aged));
                 }
             }
+            Ended::Ours(_) => {} // as far as upstreams go
             Ended::TooLong => answer.rcode = Rcode::YXDOMAIN,
             Ended::Failed(trouble) => {
                 answer = Answer::refusal(Rcode::SERVFAIL, explanation(*trouble));
@@ -56,6 +69,7 @@ pub fn explanation(trouble: Trouble) -> Ede {
         Trouble::Lame => Ede::new(EdeCode::NoReachableAuthority, "the servers do not serve the zone"),
         Trouble::Rcode(rcode) => Ede::new(EdeCode::NoReachableAuthority, format!("servers answered {rcode}")),
         Trouble::Oversized => Ede::new(EdeCode::InvalidData, "an RRset has too many records"),
+        Trouble::Crowded => Ede::new(EdeCode::Other, "too many questions about this zone are under way"),
         Trouble::Exhausted(exhausted) => Ede::new(EdeCode::Other, exhausted.text()),
     }
 }

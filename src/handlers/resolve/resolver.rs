@@ -5,8 +5,7 @@
 //! [`Resolver::poll_transmit`], [`Resolver::poll_forward`], [`Resolver::poll_release`] and
 //! [`Resolver::poll_resolution`]; then sleep until [`Resolver::poll_timeout`].
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -24,13 +23,17 @@ use super::walk::{Asking, Ended, Stage, Walk};
 use super::{ExchangeId, ForwardRequest, Settings, Surroundings, Transmit};
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::Event;
-use crate::base::{Dice, Instant, bounds};
+use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
 use crate::chain::{Goal, Learned, Purpose};
 use crate::dns::{Name, Question, RecordType};
 
 /// A goal under way; never used again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct GoalId(pub u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GoalId {
+    pub(super) serial: u64,
+    /// Where its walk is, which another may be later.
+    pub(super) at: u32,
+}
 
 /// What [`Resolver::pursue`] made of a goal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,8 +50,14 @@ pub struct Crowded;
 
 pub(super) struct Shared {
     ask: Ask,
-    waiters: SmallVec<[u32; 2]>,
-    scheduled: Option<Instant>,
+    pub(super) waiters: SmallVec<[u32; 2]>,
+    alarm: Option<Instant>,
+}
+
+/// A question handed to a forwarder.
+pub(super) struct Forwarded {
+    pub(super) walk: u32,
+    pub(super) alarm: Option<Instant>,
 }
 
 /// All resolutions of one worker.
@@ -59,8 +68,10 @@ pub struct Resolver {
     pub(super) asks: Slab<Shared>,
     pub(super) goals: Map<(Name, RecordType, bool), u32>,
     pub(super) asked: Map<(Name, Name, RecordType), u32>,
-    pub(super) forwarded: Map<ExchangeId, u32>,
-    pub(super) timers: BinaryHeap<Reverse<(Instant, Due)>>,
+    pub(super) forwarded: Map<ExchangeId, Forwarded>,
+    /// The asks of each zone, in whose name they are under way.
+    pub(super) crowds: Map<Name, Slots<Option<Network>, u32>>,
+    pub(super) alarms: Alarms<Due>,
     pub(super) moving: VecDeque<u32>,
     pub(super) outbox: VecDeque<Transmit>,
     pub(super) forwards: VecDeque<ForwardRequest>,
@@ -92,14 +103,16 @@ impl Resolver {
             goals: Map::with_hasher(keyed(dice)),
             asked: Map::with_hasher(keyed(dice)),
             forwarded: Map::with_hasher(keyed(dice)),
-            timers: BinaryHeap::new(),
+            crowds: Map::with_hasher(keyed(dice)),
+            alarms: Alarms::new(),
             moving: VecDeque::new(),
             outbox: VecDeque::new(),
             forwards: VecDeque::new(),
             released: VecDeque::new(),
             resolved: VecDeque::new(),
-            serial: 0,
-            next_exchange: 0,
+            // What a worker that panicked had under way may still be answered; no exchange of this one is taken for it.
+            serial: dice.bits() >> 2,
+            next_exchange: dice.bits() as u32,
             trace: Trace::default(),
         }
     }
@@ -134,32 +147,71 @@ impl Resolver {
         self.walks.is_empty()
     }
 
+    /// Alarms set, and the exchanges and asks that may have one each.
+    #[must_use]
+    pub fn alarms(&self) -> (usize, usize) {
+        (self.alarms.len(), self.asks.len() + self.forwarded.len())
+    }
+
+    /// The most questions under way about one zone.
+    #[must_use]
+    pub fn most_crowded(&self) -> usize {
+        self.crowds.values().map(Slots::len).max().unwrap_or(0)
+    }
+
     /// Takes new settings; what is under way goes on.
     pub fn change_settings(&mut self, settings: Arc<Settings>) {
         self.settings = settings;
     }
 
-    /// Begins `goal`, or joins it where the same question is under way.
+    /// The goal under way with the same question.
+    #[must_use]
+    pub fn find(&self, goal: &Goal) -> Option<GoalId> {
+        let key = (goal.question.name.lowered(), goal.question.rtype, goal.checking_disabled);
+        let at = self.goals.get(&key).copied()?;
+        self.walks.get(at as usize).map(|walk| GoalId { serial: walk.serial, at })
+    }
+
+    /// Begins `goal` on behalf of the client network `owner`, or of nobody; joins it where the same question is under
+    /// way.
     ///
     /// # Errors
     /// [`Crowded`] at [`bounds::RESOLUTIONS_MAX`].
-    pub fn pursue(&mut self, goal: &Goal, around: &mut Surroundings<'_>) -> Result<Pursuit, Crowded> {
-        let name = goal.question.name.lowered();
-        let key = (name, goal.question.rtype, goal.checking_disabled);
-        if let Some(walk) = self.goals.get(&key).and_then(|at| self.walks.get_mut(*at as usize)) {
+    pub fn pursue(
+        &mut self,
+        goal: &Goal,
+        owner: Option<Network>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Pursuit, Crowded> {
+        let now = around.now;
+        self.pursue_on(goal, || Arc::new(Ledger::open(now, owner)), around)
+    }
+
+    /// The same for a question that has cost something already, by its `ledger`.
+    ///
+    /// # Errors
+    /// As [`Resolver::pursue`].
+    pub fn pursue_on(
+        &mut self,
+        goal: &Goal,
+        ledger: impl FnOnce() -> Arc<Ledger>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Pursuit, Crowded> {
+        if let Some(id) = self.find(goal)
+            && let Some(walk) = self.walks.get_mut(id.at as usize)
+        {
             walk.is_goal = true;
             walk.has_reserve |= goal.stale.is_some();
             walk.joined = Some(around.now);
             around.tally.count(Event::Coalesced);
-            return Ok(Pursuit { id: GoalId(walk.serial), joined: true });
+            return Ok(Pursuit { id, joined: true });
         }
         if self.walks.len() >= bounds::RESOLUTIONS_MAX {
             return Err(Crowded);
         }
         around.tally.count(Event::Resolutions);
-        let ledger = Arc::new(Ledger::open(around.now));
-        let question = Question::new(key.0, key.1);
-        let at = self.begin(question, goal.checking_disabled, ledger, 0);
+        let question = Question::new(goal.question.name.lowered(), goal.question.rtype);
+        let at = self.begin(question, goal.checking_disabled, ledger(), 0);
         let serial = self.walks.get_mut(at as usize).map_or(0, |walk| {
             walk.is_goal = true;
             walk.has_reserve = goal.stale.is_some();
@@ -167,12 +219,12 @@ impl Resolver {
             walk.serial
         });
         self.run(around);
-        Ok(Pursuit { id: GoalId(serial), joined: false })
+        Ok(Pursuit { id: GoalId { serial, at }, joined: false })
     }
 
     /// Takes a response of an upstream or a forwarder.
     pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], around: &mut Surroundings<'_>) {
-        if let Some(at) = self.forwarded.remove(&exchange) {
+        if let Some(at) = self.close_forwarded(exchange) {
             self.judge_forwarded(at, Some(bytes), around);
         } else if exchange.0 & FORWARDED == 0 {
             self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_response(exchange, bytes, bench));
@@ -182,7 +234,7 @@ impl Resolver {
 
     /// Takes the news that an upstream cannot be reached, or that none of a forward zone answered.
     pub fn handle_fault(&mut self, exchange: ExchangeId, around: &mut Surroundings<'_>) {
-        if let Some(at) = self.forwarded.remove(&exchange) {
+        if let Some(at) = self.close_forwarded(exchange) {
             self.judge_forwarded(at, None, around);
         } else if exchange.0 & FORWARDED == 0 {
             self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_fault(exchange, bench));
@@ -192,22 +244,16 @@ impl Resolver {
 
     /// Does what is due by `around.now`.
     pub fn handle_timeout(&mut self, around: &mut Surroundings<'_>) {
-        while let Some(Reverse((due, what))) = self.timers.peek().copied() {
-            if due > around.now {
-                break;
-            }
-            self.timers.pop();
+        while let Some((_, what)) = self.alarms.take_due(around.now) {
             match what {
                 Due::Ask(key) => {
                     if let Some(shared) = self.asks.get_mut(key as usize) {
-                        if shared.scheduled == Some(due) {
-                            shared.scheduled = None;
-                        }
+                        shared.alarm = None;
                         self.with_ask(key, around, Ask::handle_timeout);
                     }
                 }
                 Due::Forward(exchange) => {
-                    if let Some(at) = self.forwarded.remove(&exchange) {
+                    if let Some(at) = self.close_forwarded(exchange) {
                         self.judge_forwarded(at, None, around);
                     }
                 }
@@ -219,7 +265,7 @@ impl Resolver {
     /// When [`Resolver::handle_timeout`] wants to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((due, _))| *due)
+        self.alarms.next()
     }
 
     /// The next query to send.
@@ -267,25 +313,36 @@ impl Resolver {
 
     fn schedule(&mut self, key: u32) {
         let Some(shared) = self.asks.get_mut(key as usize) else { return };
-        if let Some(due) = shared.ask.poll_timeout()
-            && shared.scheduled.is_none_or(|scheduled| due < scheduled)
-        {
-            shared.scheduled = Some(due);
-            self.timers.push(Reverse((due, Due::Ask(key))));
-        }
+        let due = shared.ask.poll_timeout();
+        self.alarms.set(Due::Ask(key), &mut shared.alarm, due);
     }
 
-    fn end_ask(&mut self, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
-        let Some(shared) = self.asks.try_remove(key as usize) else { return };
+    /// Ends an ask without a word to those who wait for it.
+    pub(super) fn close_ask(&mut self, key: u32) -> Option<Shared> {
+        let mut shared = self.asks.try_remove(key as usize)?;
+        self.alarms.set(Due::Ask(key), &mut shared.alarm, None);
         self.released.extend(shared.ask.exchanges());
         let question = shared.ask.question();
         self.asked.remove(&(shared.ask.zone().clone(), question.name.clone(), question.rtype));
-        if let Ok(finding) = outcome {
-            learn(finding, question, around);
+        self.leave_crowd(shared.ask.zone(), key);
+        Some(shared)
+    }
+
+    pub(super) fn end_ask(&mut self, key: u32, outcome: &Outcome, around: &mut Surroundings<'_>) {
+        let Some(shared) = self.close_ask(key) else { return };
+        if let Ok(found) = outcome {
+            learn(&found.finding, shared.ask.question(), around);
         }
         for at in shared.waiters {
-            self.end_asking(at, key, outcome, around);
+            self.end_asking(at, (key, shared.ask.ledger()), outcome, around);
         }
+    }
+
+    /// The walk that waits for an exchange with a forwarder, which is over.
+    pub(super) fn close_forwarded(&mut self, exchange: ExchangeId) -> Option<u32> {
+        let mut forwarded = self.forwarded.remove(&exchange)?;
+        self.alarms.set(Due::Forward(exchange), &mut forwarded.alarm, None);
+        Some(forwarded.walk)
     }
 
     /// Puts `name` and `rtype` to `servers` of the walk's zone, or joins those who already do.
@@ -309,6 +366,10 @@ impl Resolver {
             walk.stage = Stage::Asking(Asking { ask: key, name });
             return;
         }
+        if !self.make_room(&asked.0, at, around) {
+            return;
+        }
+        let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let entry = self.asks.vacant_entry();
         let key = entry.key() as u32;
         let question = Question::new(name.clone(), rtype);
@@ -316,9 +377,11 @@ impl Resolver {
         let numbers = (key, self.next_exchange);
         self.next_exchange = self.next_exchange.wrapping_add(ask::EXCHANGES_MAX);
         let ask = Ask::new(zone, question, servers, Arc::clone(&walk.ledger), numbers);
-        entry.insert(Shared { ask, waiters: SmallVec::from_slice(&[at]), scheduled: None });
-        self.asked.insert(asked, key);
+        entry.insert(Shared { ask, waiters: SmallVec::from_slice(&[at]), alarm: None });
         walk.stage = Stage::Asking(Asking { ask: key, name });
+        let owner = walk.ledger.owner();
+        self.join_crowd(&asked.0, key, owner, around.now);
+        self.asked.insert(asked, key);
         self.with_ask(key, around, Ask::begin);
     }
 
@@ -340,8 +403,9 @@ impl Resolver {
             ledger,
             depth,
             referrals: 0,
+            self_referrals: 0,
             has_gone_up: false,
-            shown: Shown::default(),
+            shown: if depth == 0 { Shown::default() } else { Shown::of_server() },
             stand: None,
             stage: Stage::Moving,
             parents: SmallVec::new(),
@@ -368,11 +432,11 @@ impl Resolver {
         let Some(walk) = self.walks.get_mut(at as usize) else { return false };
         match walk.joined.take() {
             Some(joined) if is_outage && now.since(joined) < ask::PATIENCE => {
-                walk.ledger = Arc::new(Ledger::open(joined));
+                walk.ledger = Arc::new(Ledger::open(joined, walk.ledger.owner()));
                 walk.name = walk.question.name.clone();
                 walk.chain.clear();
                 walk.shown = Shown::default();
-                (walk.referrals, walk.has_gone_up) = (0, false);
+                (walk.referrals, walk.self_referrals, walk.has_gone_up) = (0, 0, false);
                 (walk.stand, walk.stage) = (None, Stage::Moving);
                 self.moving.push_back(at);
                 true
@@ -393,9 +457,10 @@ impl Resolver {
             around.tally.count(Event::ResolutionsFailed);
             // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
             // only delay the first answer after the outage, save where clients have a stale answer meanwhile. A
-            // reached bound may be the parent's.
+            // reached bound may be the parent's, and a crowd passes.
             let is_telling = (walk.has_reserve || !self.scoreboard.is_outage(around.now))
-                && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)));
+                && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)))
+                && *trouble != Trouble::Crowded;
             if is_telling {
                 around.memory.learn(
                     Learned::Failure {
@@ -407,11 +472,13 @@ impl Resolver {
                 );
             }
         }
+        let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
         for parent in &walk.parents {
-            self.end_fetching(*parent, at, &ended);
+            self.end_fetching(*parent, at, &ended, zone);
         }
         if walk.is_goal {
-            self.resolved.push_back((GoalId(walk.serial), Resolution { chain: walk.chain, ended }));
+            let Walk { chain, ledger, .. } = walk;
+            self.resolved.push_back((GoalId { serial: walk.serial, at }, Resolution { chain, ended, ledger }));
         }
     }
 }

@@ -400,6 +400,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_at_the_edge_of_the_band_shares_the_queries_and_one_beyond_it_does_not() {
+        for (behind, share) in [(bounds::RTT_BAND, 2_000..3_000), (bounds::RTT_BAND + HEDGE_MIN, 100..500)] {
+            let (mut board, mut dice, now) = board();
+            let (servers, near) = ([server(1), server(2)], Duration::from_millis(10));
+            board.note_response(servers[0], near, now);
+            board.note_response(servers[1], near + behind, now);
+            let far = (0..10_000).filter(|_| board.select(&servers, &Name::root(), None, now, &mut dice) == Some(1));
+            let far = far.count();
+            assert!(share.contains(&far), "{behind:?} behind: {far} of 10,000");
+        }
+    }
+
+    #[test]
     fn a_penalty_ends_after_thirty_seconds_however_many_timeouts_there_were() {
         let (mut board, _, now) = board();
         for _ in 0..100 {

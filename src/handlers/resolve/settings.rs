@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::{NetworkSet, bounds};
 use crate::chain::Delegation;
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 
 use super::hints;
 
@@ -55,6 +55,24 @@ pub struct Stub {
     pub servers: Arc<[SocketAddr]>,
 }
 
+/// Says which names our own zones answer for, with a type. They change without the settings.
+#[derive(Clone)]
+pub struct Ours(pub Arc<Claim>);
+
+type Claim = dyn Fn(&Name, RecordType) -> bool + Send + Sync;
+
+impl Default for Ours {
+    fn default() -> Self {
+        Self(Arc::new(|_, _| false))
+    }
+}
+
+impl std::fmt::Debug for Ours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ours")
+    }
+}
+
 /// The settings of resolution.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -70,6 +88,8 @@ pub struct Settings {
     pub stubs: Vec<Stub>,
     /// Zones that are answered here and never asked for upstream, wherever aliases and delegations lead.
     pub local: Vec<Name>,
+    /// What our own zones answer for: an alias that leads there is not followed any further upstream.
+    pub ours: Ours,
     /// Which families are asked.
     pub families: Families,
     /// Addresses never asked, save where the operator names them.
@@ -82,6 +102,8 @@ pub struct Settings {
     pub max_ttl: u32,
     /// Longest negative TTL given, seconds.
     pub max_negative_ttl: u32,
+    /// Questions put to the servers of one zone at a time.
+    pub questions_per_zone: usize,
 }
 
 impl Default for Settings {
@@ -93,12 +115,14 @@ impl Default for Settings {
             forward: Vec::new(),
             stubs: Vec::new(),
             local: Vec::new(),
+            ours: Ours::default(),
             families: Families::default(),
             denied: NetworkSet::never_upstream(),
             port: 53,
             min_ttl: 0,
             max_ttl: bounds::CACHE_TTL_MAX.as_secs() as u32,
             max_negative_ttl: bounds::NEGATIVE_TTL_MAX.as_secs() as u32,
+            questions_per_zone: bounds::QUESTIONS_PER_ZONE,
         }
     }
 }

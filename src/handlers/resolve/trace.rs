@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::classify::Finding;
 use crate::base::Instant;
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, Rcode, RecordType};
 
 /// One step of a resolution, and when it was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,5 +87,18 @@ impl Trace {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         self.steps.as_deref().unwrap_or_default()
+    }
+}
+
+/// What a response said, in a few words.
+pub(super) fn describe(finding: &Finding, rcode: Rcode) -> String {
+    match finding {
+        Finding::Referral(delegation, _) => format!("referral to {}", delegation.zone),
+        Finding::Chain(chain) => match chain.aliases.len() {
+            0 => rcode.to_string(),
+            1 => format!("{rcode}, an alias"),
+            more => format!("{rcode}, {more} aliases"),
+        },
+        Finding::Lame(why) => (*why).to_owned(),
     }
 }

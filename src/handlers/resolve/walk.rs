@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::ExchangeId;
 use super::ask::Trouble;
 use super::ledger::Ledger;
 use super::minimise::Shown;
@@ -68,6 +69,8 @@ pub struct Fetching {
 pub struct Forwarding {
     /// The forward zone: nothing outside it is believed.
     pub zone: Name,
+    /// What the response comes under.
+    pub exchange: ExchangeId,
 }
 
 /// What a walk remembers of the zone cut that it stands at.
@@ -83,6 +86,8 @@ pub struct Stand {
     pub fetched: SmallVec<[(Name, RecordType); 4]>,
     /// Addresses found by such lookups: their TTL may be too short for the cache.
     pub addresses: SmallVec<[IpAddr; 4]>,
+    /// Zones whose servers were silent to such lookups: further names in them need not be tried.
+    pub silent: SmallVec<[Name; 1]>,
 }
 
 impl Stand {
@@ -90,7 +95,14 @@ impl Stand {
     #[must_use]
     pub fn new(cut: Cut) -> Self {
         let known_labels = cut.zone().label_count();
-        Self { cut, known_labels, tried: SmallVec::new(), fetched: SmallVec::new(), addresses: SmallVec::new() }
+        Self {
+            cut,
+            known_labels,
+            tried: SmallVec::new(),
+            fetched: SmallVec::new(),
+            addresses: SmallVec::new(),
+            silent: SmallVec::new(),
+        }
     }
 }
 
@@ -103,6 +115,8 @@ pub enum Ended {
     Denied(Denial),
     /// A DNAME makes too long a name.
     TooLong,
+    /// An alias led to this name, which one of our own zones answers for.
+    Ours(Name),
     /// Without an answer.
     Failed(Trouble),
 }
@@ -134,6 +148,8 @@ pub struct Walk {
     pub depth: u8,
     /// Referrals followed.
     pub referrals: u8,
+    /// Of these, how many a server gave to itself.
+    pub self_referrals: u8,
     /// The parent was asked anew for a zone cut whose servers did not help.
     pub has_gone_up: bool,
     /// How much of the name has been shown.

@@ -270,3 +270,22 @@ fn a_sweep_removes_what_is_past_its_stale_window_in_bounded_steps() {
     assert_eq!(clear(world.pass(175)).1, 60);
     assert_eq!((world.cache.len(), clear(&world).1), (40, 0));
 }
+
+#[test]
+fn a_name_that_is_asked_all_the_time_pins_none_of_its_expired_entries() {
+    let mut world = world();
+    let bytes = world.cache.bytes();
+    for rtype in 20_000..21_000 {
+        world.learn_answer(RrSet::new(name("hot.example."), RecordType(rtype), 10, [[7u8; 200]]));
+    }
+    assert_eq!(world.cache.len(), 1_000);
+    for _ in 0..30 {
+        // What it is asked for is learned anew each time and hit again and again.
+        world.learn_answer(a("hot.example.", 10, 1));
+        assert_eq!(world.answer("hot.example.", RecordType::A).answer.len(), 1);
+        while !world.cache.sweep().step(world.at(), 10_000).is_done {}
+        world.pass(10);
+    }
+    assert_eq!(world.cache.len(), 1);
+    assert!(world.cache.bytes() < bytes + 2_000, "{} octets", world.cache.bytes());
+}

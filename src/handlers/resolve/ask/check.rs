@@ -72,9 +72,11 @@ impl Ask {
                 bench.scoreboard.note_cookie(target.address, Some(cookie.server), now);
                 true
             }
+            // Cut short, it may have lost the cookie too; what is believed of it is that TCP is to be asked.
+            None if message.flags.truncated => true,
             None => {
                 let is_known = bench.scoreboard.score(target.address).is_some_and(Score::is_known_for_cookies);
-                if is_known && attempt.transport == Transport::Udp && !message.flags.truncated {
+                if is_known && attempt.transport == Transport::Udp {
                     return false;
                 }
                 bench.scoreboard.note_cookie(target.address, None, now);

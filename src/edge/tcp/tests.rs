@@ -1,44 +1,72 @@
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::*;
-use crate::edge::mailbox::Letter;
+use crate::base::patience::Patience;
+use crate::base::tally::{Event, Tally};
+use crate::base::{Dice, bounds};
+use crate::chain::Carrier;
+use crate::edge::mailbox::Reply;
 
 type Queries = mpsc::UnboundedReceiver<(Vec<u8>, Reply)>;
 
 struct Stage {
     at: SocketAddr,
     places: Arc<TcpPlaces>,
+    patience: Arc<Patience>,
+    tally: Arc<Tally>,
     queries: Queries,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
+}
+
+impl Stage {
+    /// Asks on `client`, and answers.
+    async fn serve(&mut self, client: &mut TcpStream) {
+        client.write_all(&framed(&[b"query"])).await.unwrap();
+        answer(self.queries.recv().await.unwrap().1, b"answer");
+        assert_eq!(message(client).await, b"answer");
+    }
+
+    fn counted(&self, event: Event) -> u64 {
+        self.tally.read(event)
+    }
+}
+
+/// Places with patience and counters of their own.
+pub(super) fn places_for(connections: usize, in_flight: usize) -> (Arc<TcpPlaces>, Arc<Patience>, Arc<Tally>) {
+    let (patience, tally) = (Arc::new(Patience::new(Duration::MAX)), Arc::new(Tally::default()));
+    let settings = TcpSettings { connections, in_flight, idle: bounds::TCP_IDLE };
+    (TcpPlaces::new(settings, patience.clone(), tally.clone(), &mut Dice::from_number(1)), patience, tally)
 }
 
 /// A server whose queries the test answers.
 async fn stage(connections_max: usize, in_flight_max: usize) -> Stage {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let places = TcpPlaces::new(connections_max, in_flight_max, bounds::TCP_IDLE, &mut Dice::from_number(1));
+    let (places, patience, tally) = places_for(connections_max, in_flight_max);
     let (sender, queries) = mpsc::unbounded_channel();
     let (stop, stopped) = watch::channel(false);
-    let submit = move |bytes: Vec<u8>, asker: Asker, reply: Reply| {
-        assert_eq!(asker.carrier, Carrier::Tcp);
-        if bytes == b"full" {
-            let asker = Asker { may_recurse: false, ..asker };
-            return Err(Full(Box::new(Letter::Query { bytes, asker, reply, handed_over: false })));
+    let submit = move |letters: Vec<Letter>| {
+        let mut refused = 0;
+        for letter in letters {
+            let Letter::Query { bytes, asker, reply, handed_over: false } = letter else { panic!("no query") };
+            assert_eq!(asker.carrier, Carrier::Tcp);
+            if bytes == b"full" {
+                refused += 1;
+            } else {
+                sender.send((bytes, reply)).unwrap();
+            }
         }
-        sender.send((bytes, reply)).unwrap();
-        Ok(())
+        refused
     };
     let server = tokio::spawn(serve(listener, places.clone(), submit, stopped));
-    Stage { at, places, queries, stop, server }
-}
-
-/// Places as the bounds have them.
-fn by_default(descriptors: u64, dice: &mut Dice) -> Arc<TcpPlaces> {
-    let connections = connections_within(descriptors, bounds::TCP_CONNECTIONS_MAX);
-    TcpPlaces::new(connections, bounds::TCP_IN_FLIGHT, bounds::TCP_IDLE, dice)
+    Stage { at, places, patience, tally, queries, stop, server }
 }
 
 fn framed(messages: &[&[u8]]) -> Vec<u8> {
@@ -53,7 +81,7 @@ async fn message(stream: &mut TcpStream) -> Vec<u8> {
 
 fn answer(reply: Reply, message: &[u8]) {
     match reply {
-        Reply::Tcp(reply) => reply.send(message.to_vec()),
+        Reply::Tcp(reply) => reply.send(message),
         Reply::Udp { .. } | Reply::Inside(_) => panic!("a TCP query has a TCP reply"),
     }
 }
@@ -106,27 +134,31 @@ async fn no_more_queries_are_taken_than_may_be_under_way() {
     assert!(tokio::time::timeout(Duration::from_secs(2), stage.queries.recv()).await.is_err());
     answer(first, b"done");
     assert_eq!(stage.queries.recv().await.unwrap().0, b"3");
+    assert_eq!(stage.counted(Event::TcpHeldBack), 1);
 }
 
 #[tokio::test]
 async fn silence_idleness_and_dribbling_end_a_connection() {
     let mut stage = stage(10, 2).await;
+    let mut silent = TcpStream::connect(stage.at).await.unwrap();
+    while stage.places.taken() == 0 {
+        tokio::task::yield_now().await;
+    }
     tokio::time::pause();
     let begun = Instant::now();
-    let mut silent = TcpStream::connect(stage.at).await.unwrap();
     assert!(is_closed(&mut silent).await);
     assert!(begun.elapsed() <= bounds::TCP_FIRST_OCTET + Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(stage.counted(Event::TcpSilent), 1);
 
     // The clock may jump only while nothing is on its way.
     tokio::time::resume();
     let mut idle = TcpStream::connect(stage.at).await.unwrap();
-    idle.write_all(&framed(&[b"query"])).await.unwrap();
-    answer(stage.queries.recv().await.unwrap().1, b"answer");
-    assert_eq!(message(&mut idle).await, b"answer");
+    stage.serve(&mut idle).await;
     tokio::time::pause();
     let begun = Instant::now();
     assert!(is_closed(&mut idle).await);
     assert!(begun.elapsed() <= bounds::TCP_IDLE + Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(stage.counted(Event::TcpIdle), 1);
 
     let mut dribbling = TcpStream::connect(stage.at).await.unwrap();
     let begun = Instant::now();
@@ -136,7 +168,33 @@ async fn silence_idleness_and_dribbling_end_a_connection() {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert!(begun.elapsed() <= bounds::TCP_IDLE + Duration::from_secs(3), "{:?}", begun.elapsed());
+    let all = bounds::TCP_FIRST_OCTET + bounds::TCP_MESSAGE;
+    assert!(begun.elapsed() <= all + Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(stage.counted(Event::TcpDribbled), 1);
+}
+
+#[tokio::test]
+async fn who_dribbles_behind_whole_queries_is_found_too() {
+    let mut stage = stage(10, 2).await;
+    let mut client = TcpStream::connect(stage.at).await.unwrap();
+    client.write_all(&[&framed(&[b"query"])[..], &[0, 9, 1]].concat()).await.unwrap();
+    answer(stage.queries.recv().await.unwrap().1, b"answer");
+    assert_eq!(message(&mut client).await, b"answer");
+    tokio::time::pause();
+    assert!(is_closed(&mut client).await);
+    assert_eq!(stage.counted(Event::TcpDribbled), 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_takes_little() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (places, ..) = places_for(1, 32);
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (peer, outbox) = (stream.local_addr().unwrap(), Arc::new(Outbox::default()));
+    let place = places.take(peer.ip(), &outbox).unwrap();
+    let connection = Connection::new(stream, peer, (place, outbox), |letters: Vec<Letter>| letters.len()).unwrap();
+    let size = size_of_val(&connection.serve()) + size_of::<Outbox>();
+    assert!(size <= 1_024, "{size} octets");
 }
 
 #[tokio::test]
@@ -153,12 +211,13 @@ async fn a_slow_answer_keeps_the_connection() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_not_read_from() {
-    let mut stage = stage(10, 32).await;
+    let stage = stage(10, 32).await;
     let mut client = TcpStream::connect(stage.at).await.unwrap();
     let answered = Arc::new(AtomicUsize::new(0));
     let count = answered.clone();
+    let mut queries = stage.queries;
     let house = tokio::spawn(async move {
-        while let Some((_, reply)) = stage.queries.recv().await {
+        while let Some((_, reply)) = queries.recv().await {
             count.fetch_add(1, Ordering::Relaxed);
             answer(reply, &vec![7; 60_000]);
         }
@@ -177,7 +236,49 @@ async fn a_client_that_does_not_read_is_not_read_from() {
     }
     // What the kernel's buffers hold and what we do; far from 2000 answers of 60 kB.
     assert!(before < 500, "{before} answers, {sent:?}");
+    assert!(stage.tally.read(Event::TcpHeldBack) > 0);
+    // And it is not waited for without end.
+    while stage.places.taken() > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(stage.tally.read(Event::TcpUnread), 1);
     house.abort();
+}
+
+#[tokio::test]
+async fn who_asks_for_much_at_once_gets_all_of_it() {
+    let mut stage = stage(10, 32).await;
+    let mut client = TcpStream::connect(stage.at).await.unwrap();
+    let queries: Vec<[u8; 1]> = (0..40).map(|number| [number]).collect();
+    client.write_all(&framed(&queries.iter().map(<[u8; 1]>::as_slice).collect::<Vec<_>>())).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut first = Vec::new();
+    while first.len() < 32 {
+        first.push(stage.queries.recv().await.unwrap());
+    }
+    // All at once, before the connection writes any.
+    for (query, reply) in first {
+        answer(reply, &vec![query[0]; 30_000]);
+    }
+    let mut reader = tokio::spawn(async move {
+        let mut answered = Vec::new();
+        for _ in 0..40 {
+            answered.push(message(&mut client).await[0]);
+        }
+        (answered, is_closed(&mut client).await)
+    });
+    let (mut answered, is_closed) = loop {
+        tokio::select! {
+            query = stage.queries.recv() => {
+                let (query, reply) = query.unwrap();
+                answer(reply, &vec![query[0]; 30_000]);
+            }
+            answered = &mut reader => break answered.unwrap(),
+        }
+    };
+    answered.sort_unstable();
+    assert!(answered.into_iter().eq(0..40) && is_closed);
+    assert_eq!(stage.counted(Event::TcpPutOff), 28);
 }
 
 #[tokio::test]
@@ -189,6 +290,7 @@ async fn a_query_that_finds_no_room_closes_the_connection_after_the_answers_owed
     answer(reply, b"answer");
     assert_eq!(message(&mut client).await, b"answer");
     assert!(is_closed(&mut client).await);
+    assert_eq!(stage.counted(Event::SilenceOverload), 1);
 }
 
 #[tokio::test]
@@ -204,42 +306,70 @@ async fn a_client_that_has_said_all_still_gets_its_answers() {
 }
 
 #[tokio::test]
-async fn connections_past_the_bound_are_refused_and_places_come_back() {
-    let stage = stage(2, 8).await;
-    let mut held = Vec::new();
-    for _ in 0..2 {
-        held.push(TcpStream::connect(stage.at).await.unwrap());
+async fn where_no_place_is_left_who_has_rested_longest_makes_way() {
+    let mut stage = stage(3, 8).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(TcpStream::connect(stage.at).await.unwrap());
     }
-    let mut refused = TcpStream::connect(stage.at).await.unwrap();
-    assert!(is_closed(&mut refused).await);
-    assert_eq!(stage.places.taken(), 2);
-    drop(held);
+    for at in [1, 0, 2] {
+        stage.serve(&mut clients[at]).await;
+    }
+    let mut newcomer = TcpStream::connect(stage.at).await.unwrap();
+    stage.serve(&mut newcomer).await;
+    assert!(is_closed(&mut clients[1]).await);
+    assert_eq!((stage.places.taken(), stage.counted(Event::TcpYielded)), (3, 1));
+    // The others have lost nothing.
+    stage.serve(&mut clients[0]).await;
+    stage.serve(&mut clients[2]).await;
+    stage.serve(&mut newcomer).await;
+    drop((clients, newcomer));
     while stage.places.taken() > 0 {
         tokio::task::yield_now().await;
     }
+    assert_eq!((stage.counted(Event::TcpAccepted), stage.counted(Event::TcpRefused)), (4, 0));
 }
 
-#[test]
-fn patience_shrinks_as_places_fill() {
-    let mut dice = Dice::from_number(1);
-    let places = TcpPlaces::new(10, 8, Duration::from_secs(10), &mut dice);
-    assert_eq!(places.patience(), Duration::from_secs(10));
-    let held: Vec<_> = (0..10).map(|host| places.take(IpAddr::from([192, 0, 2, host])).unwrap()).collect();
-    assert_eq!(places.patience(), bounds::TCP_IDLE_FLOOR);
-    drop(held);
-    assert_eq!(places.taken(), 0);
-
-    let places = by_default(1 << 20, &mut dice);
-    let held: Vec<_> = (0..2_000).filter_map(|_| places.take(IpAddr::from([192, 0, 2, 1]))).collect();
-    assert_eq!(held.len(), bounds::TCP_CONNECTIONS_PER_NETWORK);
-    assert!(places.take(IpAddr::from([198, 51, 100, 1])).is_some());
+#[tokio::test]
+async fn who_is_owed_answers_makes_way_for_nobody() {
+    let mut stage = stage(2, 8).await;
+    let (mut clients, mut replies) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let mut client = TcpStream::connect(stage.at).await.unwrap();
+        client.write_all(&framed(&[b"query"])).await.unwrap();
+        replies.push(stage.queries.recv().await.unwrap().1);
+        clients.push(client);
+    }
+    let mut refused = TcpStream::connect(stage.at).await.unwrap();
+    assert!(is_closed(&mut refused).await);
+    assert_eq!((stage.counted(Event::TcpRefused), stage.counted(Event::TcpYielded)), (1, 0));
+    for (client, reply) in clients.iter_mut().zip(replies) {
+        answer(reply, b"answer");
+        assert_eq!(message(client).await, b"answer");
+    }
 }
 
-#[test]
-fn connections_take_half_of_the_descriptors_at_most() {
-    let places = by_default(64, &mut Dice::from_number(1));
-    let held: Vec<_> = (0..64).filter_map(|host| places.take(IpAddr::from([192, 0, host, 1]))).collect();
-    assert_eq!(held.len(), 32);
+#[tokio::test]
+async fn dribblers_and_slow_readers_make_way_too() {
+    let mut stage = stage(2, 32).await;
+    let mut dribbling = TcpStream::connect(stage.at).await.unwrap();
+    dribbling.write_all(&[0]).await.unwrap();
+    let mut slow = TcpStream::connect(stage.at).await.unwrap();
+    slow.write_all(&framed(&vec![&b"query"[..]; 500])).await.unwrap();
+    // Until nothing more of it is taken: what is unread is more than the system's buffers hold.
+    while let Ok(query) = tokio::time::timeout(Duration::from_millis(300), stage.queries.recv()).await {
+        answer(query.unwrap().1, &vec![7; 60_000]);
+    }
+    assert_eq!(stage.places.taken(), 2);
+    let mut newcomers = Vec::new();
+    for yielded in 1..=2 {
+        let mut newcomer = TcpStream::connect(stage.at).await.unwrap();
+        stage.serve(&mut newcomer).await;
+        newcomers.push(newcomer);
+        assert_eq!((stage.counted(Event::TcpYielded), stage.places.taken()), (yielded, 2));
+    }
+    assert!(is_closed(&mut dribbling).await);
+    drop(slow);
 }
 
 #[tokio::test]
@@ -251,6 +381,7 @@ async fn a_stop_lets_the_answers_out_and_then_ends() {
     let (_, reply) = stage.queries.recv().await.unwrap();
     stage.stop.send(true).unwrap();
     assert!(is_closed(&mut idle).await);
+    assert_eq!(stage.patience.read(), Duration::ZERO);
     answer(reply, b"answer");
     assert_eq!(message(&mut client).await, b"answer");
     assert!(is_closed(&mut client).await);

@@ -1,0 +1,101 @@
+use std::net::UdpSocket;
+
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::app::build::{self, Files, Kept};
+use crate::app::config::{self, Machine};
+use crate::chain::{Answer, Chain, Handler, Query, Turn, Verdict};
+use crate::dns::{Ede, EdeCode, Flags, Message, Question, Rcode, RecordType};
+use crate::edge::listen;
+
+/// A fault of ours: it cannot bear one name, and refuses every other.
+struct Fragile;
+
+impl Handler for Fragile {
+    fn name(&self) -> &'static str {
+        "fragile"
+    }
+
+    fn handle(&self, query: &Query, _: &mut Turn<'_>) -> Verdict {
+        assert!(query.question.name != "poison.example.".parse().unwrap(), "the fault that this test makes");
+        Verdict::Answer(Answer::refusal(Rcode::REFUSED, Ede::new(EdeCode::Other, "")))
+    }
+}
+
+fn house(dice: &mut Dice) -> (Arc<House>, Arc<Forwarders>) {
+    let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: None };
+    let config = config::load(std::path::Path::new("x"), b"recursion: off\nlimits: {queries: off}", &machine);
+    let built = build::build(&config.unwrap().config, Files::default(), &mut Kept::nothing(dice), |_, _| {}, dice);
+    let house = Arc::try_unwrap(built.house).unwrap_or_else(|_| panic!("nobody else has it"));
+    (Arc::new(House { chain: Chain::new(vec![Box::new(Fragile)]), ..house }), built.forwarders)
+}
+
+fn query(name: &str, id: u16) -> Vec<u8> {
+    let questions = smallvec::smallvec![Question::new(name.parse().unwrap(), RecordType::A)];
+    let mut bytes = Vec::new();
+    Message { id, flags: Flags::default(), questions, ..Message::default() }.compose(&mut bytes, 512).unwrap();
+    bytes
+}
+
+#[test]
+fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
+    let mut dice = Dice::from_number(1);
+    let runtime = Runtime::new().unwrap();
+    let (house, forwarders) = house(&mut dice);
+    let surroundings = Surroundings {
+        clock: MachineClock::new(),
+        runtime: runtime.handle().clone(),
+        tcp: UpstreamTcp::new(runtime.handle().clone(), Dice::from_number(2)),
+        current: Arc::new(Current::new(house, forwarders)),
+        desk: None,
+    };
+    let bound: Vec<_> = (0..2).map(|_| listen::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap()).collect();
+    let (mut addresses, mut mailboxes, mut tallies, mut stations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (at, bound) in bound.into_iter().enumerate() {
+        let tally = Arc::new(Tally::default());
+        let own = Dice::from_number(3 + at as u64);
+        let station = Station::new(surroundings.clone(), (at, 2), bound.udp, own, Arc::clone(&tally)).unwrap();
+        addresses.push(bound.address);
+        mailboxes.push(station.mailbox());
+        tallies.push(tally);
+        stations.push(station);
+    }
+    let at_rest = Arc::new(AtomicUsize::new(0));
+    for station in &mut stations {
+        station.meet(mailboxes.clone(), Arc::clone(&at_rest));
+    }
+    std::thread::scope(|scope| {
+        for station in &mut stations {
+            scope.spawn(|| station.run());
+        }
+        let clients: Vec<UdpSocket> = addresses
+            .iter()
+            .map(|address| {
+                let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+                client.connect(address).unwrap();
+                client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                client
+            })
+            .collect();
+        let mut room = [0; 512];
+        for id in 0..50 {
+            clients[0].send(&query("poison.example.", id)).unwrap();
+            // A datagram of the same batch may be lost with it; the other worker's never is.
+            clients[1].send(&query("www.example.", id)).unwrap();
+            let length = clients[1].recv(&mut room).unwrap();
+            assert_eq!(Message::parse(&room[..length]).unwrap().id, id);
+            while tallies[0].read(Event::WorkerPanics) <= u64::from(id) {
+                std::thread::yield_now();
+            }
+            clients[0].send(&query("www.example.", id)).unwrap();
+            let length = clients[0].recv(&mut room).unwrap();
+            let response = Message::parse(&room[..length]).unwrap();
+            assert_eq!((response.id, response.rcode), (id, Rcode::REFUSED));
+        }
+        for mailbox in &mailboxes {
+            mailbox.post(Letter::Stop).ok();
+        }
+    });
+    assert_eq!([0, 1].map(|at: usize| tallies[at].read(Event::WorkerPanics)), [50, 0]);
+}
