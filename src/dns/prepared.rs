@@ -15,6 +15,8 @@ use super::wire::glance::is_same_question;
 use crate::base::bounds;
 
 const HEADER: usize = 12;
+/// Octets before the message.
+const FIXED: usize = 22;
 
 /// What a response is prepared from.
 #[derive(Clone, Copy, Debug)]
@@ -39,27 +41,32 @@ pub struct Source<'a> {
     pub account: u64,
 }
 
-/// A finished response, to be patched for each asker.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PreparedAnswer {
-    /// The message, the offsets of its TTLs, the options: one allocation, as there are very many answers.
-    block: Box<[u8]>,
-    account: u64,
-    prepared_at: u32,
-    until: u32,
-    message_length: u16,
-    ttl_count: u16,
-    rcode_high: u8,
-    is_authentic: bool,
+/// A finished response, to be patched for each asker; read where it lies.
+///
+/// ```text
+/// account 8 │ prepared_at 4 │ until 4 │ message's length 2 │ TTLs 2 │ rcode's upper bits 1 │ authentic 1
+/// message │ offsets of its TTLs, 2 each │ options
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PreparedAnswer<'a> {
+    fixed: &'a [u8; FIXED],
+    block: &'a [u8],
 }
 
-impl PreparedAnswer {
-    /// Prepares a response; none if it is no response with one question, or past the bounds of its offsets.
+impl<'a> PreparedAnswer<'a> {
+    /// Prepares a response behind what `out` holds; none, and nothing of use there, if it is no response with one
+    /// question, or past the bounds of its offsets.
     #[must_use]
-    pub fn new(source: &Source<'_>) -> Option<Self> {
-        let mut block = Vec::with_capacity(source.sections.len() + 2 * source.ttls.len() + source.options.len());
-        block.extend_from_slice(source.sections);
-        let header = block.first_chunk_mut::<HEADER>()?;
+    pub fn compose(source: &Source<'_>, out: &mut Vec<u8>) -> Option<()> {
+        out.extend_from_slice(&source.account.to_ne_bytes());
+        out.extend_from_slice(&u32::try_from(source.prepared_at).ok()?.to_ne_bytes());
+        out.extend_from_slice(&u32::try_from(source.until).ok()?.to_ne_bytes());
+        out.extend_from_slice(&u16::try_from(source.sections.len()).ok()?.to_ne_bytes());
+        out.extend_from_slice(&u16::try_from(source.ttls.len()).ok()?.to_ne_bytes());
+        out.extend_from_slice(&[(source.rcode.0 >> 4) as u8, u8::from(source.is_authentic)]);
+        let start = out.len();
+        out.extend_from_slice(source.sections);
+        let header = out.get_mut(start..)?.first_chunk_mut::<HEADER>()?;
         if header.get(4..6) != Some(&[0, 1]) {
             return None;
         }
@@ -69,50 +76,43 @@ impl PreparedAnswer {
         let additionals = u16::from_be_bytes([*a0, *a1]).checked_sub(u16::from(source.has_opt))?;
         [*a0, *a1] = additionals.to_be_bytes();
         for at in source.ttls {
-            block.extend_from_slice(&at.to_be_bytes());
+            out.extend_from_slice(&at.to_be_bytes());
         }
-        block.extend_from_slice(source.options);
-        Some(Self {
-            block: block.into_boxed_slice(),
-            account: source.account,
-            prepared_at: u32::try_from(source.prepared_at).ok()?,
-            until: u32::try_from(source.until).ok()?,
-            message_length: u16::try_from(source.sections.len()).ok()?,
-            ttl_count: u16::try_from(source.ttls.len()).ok()?,
-            rcode_high: (source.rcode.0 >> 4) as u8,
-            is_authentic: source.is_authentic,
-        })
+        out.extend_from_slice(source.options);
+        Some(())
+    }
+
+    /// The response that was composed into `octets`.
+    #[must_use]
+    pub fn read(octets: &'a [u8]) -> Option<Self> {
+        let (fixed, block) = octets.split_first_chunk()?;
+        Some(Self { fixed, block })
     }
 
     /// Whether the answer may be given in second `now`.
     #[must_use]
     pub fn is_fresh(&self, now: u64) -> bool {
-        now < u64::from(self.until)
+        let [_, _, _, _, _, _, _, _, _, _, _, _, u0, u1, u2, u3, ..] = *self.fixed;
+        now < u64::from(u32::from_ne_bytes([u0, u1, u2, u3]))
     }
 
     /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters.
     #[must_use]
     pub fn is_for(&self, glanced: &Glanced, datagram: &[u8]) -> bool {
-        is_same_question(&self.block, datagram, glanced.question_end())
+        self.is_to(datagram, glanced.question_end())
     }
 
-    /// Reads a little of the answer, so that the rest comes nearer.
+    /// Whether this answers the question that ends before octet `end` of `message`.
     #[must_use]
-    pub fn touch(&self) -> u8 {
-        let last = self.block.last().copied().unwrap_or_default();
-        self.block.get(64).copied().unwrap_or_default() ^ self.block.first().copied().unwrap_or_default() ^ last
+    pub fn is_to(&self, message: &[u8], end: usize) -> bool {
+        is_same_question(self.block, message, end)
     }
 
     /// What the response is counted as, as [`Source::account`] said.
     #[must_use]
     pub const fn account(&self) -> u64 {
-        self.account
-    }
-
-    /// Octets held beside the value itself.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.block.len()
+        let [a0, a1, a2, a3, a4, a5, a6, a7, ..] = *self.fixed;
+        u64::from_ne_bytes([a0, a1, a2, a3, a4, a5, a6, a7])
     }
 
     /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`, with
@@ -141,8 +141,9 @@ impl PreparedAnswer {
         now: u64,
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        let (message, rest) = self.block.split_at_checked(usize::from(self.message_length))?;
-        let (ttls, options) = rest.split_at_checked(2 * usize::from(self.ttl_count))?;
+        let [.., p0, p1, p2, p3, _, _, _, _, m0, m1, t0, t1, rcode_high, is_authentic] = *self.fixed;
+        let (message, rest) = self.block.split_at_checked(usize::from(u16::from_ne_bytes([m0, m1])))?;
+        let (ttls, options) = rest.split_at_checked(2 * usize::from(u16::from_ne_bytes([t0, t1])))?;
         let cookie_length = cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
         let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + cookie_length);
         if message.len() + opt_length > limit {
@@ -154,11 +155,12 @@ impl PreparedAnswer {
         let [i0, i1, first, second, ..] = out.first_chunk_mut::<HEADER>()?;
         [*i0, *i1] = glanced.id.to_be_bytes();
         *first |= u8::from(glanced.recursion_desired);
-        let is_authentic = self.is_authentic && (glanced.dnssec_ok || glanced.authentic_data);
+        let is_authentic = is_authentic != 0 && (glanced.dnssec_ok || glanced.authentic_data);
         *second |= u8::from(is_authentic) << 5 | u8::from(glanced.checking_disabled) << 4;
         let question = glanced.question(datagram);
         out.get_mut(HEADER..HEADER + question.len())?.copy_from_slice(question);
-        let age = u32::try_from(now.saturating_sub(u64::from(self.prepared_at))).unwrap_or(u32::MAX);
+        let prepared_at = u32::from_ne_bytes([p0, p1, p2, p3]);
+        let age = u32::try_from(now.saturating_sub(u64::from(prepared_at))).unwrap_or(u32::MAX);
         if age > 0 {
             for at in ttls.as_chunks::<2>().0 {
                 let ttl = out.get_mut(usize::from(u16::from_be_bytes(*at))..)?.first_chunk_mut::<4>()?;
@@ -166,28 +168,26 @@ impl PreparedAnswer {
             }
         }
         if glanced.udp_size.is_some() {
-            self.append_opt(glanced.dnssec_ok, options, cookie, out)?;
+            append_opt([rcode_high, u8::from(glanced.dnssec_ok) << 7], options, cookie, out)?;
         }
         Some(())
     }
+}
 
-    /// The OPT record as the seal writes it.
-    fn append_opt(
-        &self,
-        dnssec_ok: bool,
-        options: &[u8],
-        cookie: Option<&WholeCookie>,
-        out: &mut Vec<u8>,
-    ) -> Option<()> {
-        let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
-        let length = options.len() + cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
-        let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
-        let flags = u8::from(dnssec_ok) << 7;
-        out.extend_from_slice(&[0, 0, 41, s0, s1, self.rcode_high, 0, flags, 0, l0, l1]);
-        out.extend_from_slice(options);
-        append_cookie(out, cookie);
-        let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
-        [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
-        Some(())
-    }
+/// The OPT record as the seal writes it; `bits` are the response code's upper ones and the first octet of flags.
+fn append_opt(
+    [rcode_high, flags]: [u8; 2],
+    options: &[u8],
+    cookie: Option<&WholeCookie>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
+    let length = options.len() + cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
+    let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
+    out.extend_from_slice(&[0, 0, 41, s0, s1, rcode_high, 0, flags, 0, l0, l1]);
+    out.extend_from_slice(options);
+    append_cookie(out, cookie);
+    let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
+    [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
+    Some(())
 }

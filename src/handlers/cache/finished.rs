@@ -1,22 +1,18 @@
 //! One worker's table of finished answers: the first place that a query is looked up in.
 //!
-//! It belongs to one thread, so it has no locks. Answers lie densely in a vector; an index of sets, each one
-//! cache line wide, leads from a question's hash to them. It is bounded in answers and in octets; a hand that
-//! goes round and spares what was used since it last came by (second chance) makes room, in a few steps at most.
-//! The hash is keyed, so nobody can fill one set on purpose, and a full set costs its own answers only.
+//! It belongs to one thread, so it has no locks. Answers lie in a [`Log`], each in one run of octets, so that a hit
+//! reads the index once and the answer once. What was used since it was written is spared when room is made.
+//! The hash is keyed, so nobody can fill one set of the index on purpose.
 
+use super::log::{Log, Old};
 use crate::base::Dice;
 use crate::base::collections::{self, Keyed};
 use crate::dns::PreparedAnswer;
+use crate::dns::prepared::Source;
 use crate::dns::wire::Glanced;
 
-/// Slots of a set: 8 of 8 octets are a cache line.
-const WAYS: usize = 8;
-/// Used answers that the hand spares before it takes one all the same.
-const SPARED_MAX: usize = 8;
-
-/// A slot holds the upper half of a hash, then the answer's place in the vector plus one; 0 is an empty slot.
-type Set = [u64; WAYS];
+/// Octets before the answer: the epoch and whose it is.
+const FIXED: usize = 5;
 
 /// Whose answer it is: what makes a different answer of the same question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,18 +25,9 @@ pub struct Key {
     pub may_recurse: bool,
 }
 
-#[derive(Debug)]
-struct Entry {
-    key: Key,
-    answer: PreparedAnswer,
-    epoch: u32,
-    was_used: bool,
-}
-
-impl Entry {
-    /// Octets that the entry takes with its share of the index and of the allocator.
-    fn size_bytes(&self) -> usize {
-        size_of::<Self>() + 2 * size_of::<u64>() + 16 + self.answer.size_bytes()
+impl Key {
+    fn whose(self) -> u8 {
+        self.bits << 1 | u8::from(self.may_recurse)
     }
 }
 
@@ -48,32 +35,24 @@ impl Entry {
 #[derive(Debug)]
 pub struct Finished {
     keyed: Keyed,
-    sets: Vec<Set>,
-    entries: Vec<Entry>,
-    entries_max: usize,
-    size_bytes: usize,
-    size_bytes_max: usize,
-    hand: usize,
+    log: Log,
     epoch: u32,
+    /// What is being kept.
+    octets: Vec<u8>,
+}
+
+/// What a record of the log holds, if it is of `epoch`: whose answer, and the answer.
+fn read(octets: &[u8], epoch: u32) -> Option<(u8, PreparedAnswer<'_>)> {
+    let ([e0, e1, e2, e3, whose], rest) = octets.split_first_chunk::<FIXED>()?;
+    let is_of_epoch = u32::from_ne_bytes([*e0, *e1, *e2, *e3]) == epoch;
+    PreparedAnswer::read(rest).filter(|_| is_of_epoch).map(|answer| (*whose, answer))
 }
 
 impl Finished {
-    /// An empty table of at most `entries_max` answers and about `size_bytes_max` octets.
+    /// An empty table of at most `size_bytes_max` octets.
     #[must_use]
-    pub fn new(dice: &mut Dice, entries_max: usize, size_bytes_max: usize) -> Self {
-        let entries_max = entries_max.clamp(1, 1 << 28);
-        Self {
-            keyed: collections::keyed(dice),
-            // Sets are half full when the table is, so that few of them ever overflow. The octets are zero and
-            // the system gives them only when they are touched.
-            sets: vec![[0; WAYS]; entries_max.div_ceil(WAYS / 2).next_power_of_two()],
-            entries: Vec::new(),
-            entries_max,
-            size_bytes: 0,
-            size_bytes_max,
-            hand: 0,
-            epoch: 0,
-        }
+    pub fn new(dice: &mut Dice, size_bytes_max: usize) -> Self {
+        Self { keyed: collections::keyed(dice), log: Log::new(size_bytes_max), epoch: 0, octets: Vec::new() }
     }
 
     /// The hasher that a query must be glanced at with.
@@ -84,20 +63,20 @@ impl Finished {
 
     /// The number of answers held, forgotten ones included until their place is needed.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    pub const fn len(&self) -> usize {
+        self.log.len()
     }
 
     /// Whether no answer is held.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// Octets held.
+    /// Octets of memory held.
     #[must_use]
-    pub const fn size_bytes(&self) -> usize {
-        self.size_bytes
+    pub fn size_bytes(&self) -> usize {
+        self.log.size_bytes()
     }
 
     /// Forgets every answer at once: the house has changed, or something was flushed.
@@ -106,18 +85,15 @@ impl Finished {
     }
 
     /// The answer to the query `glanced`, which came as `datagram`, if it may be given in second `now`.
-    pub fn find(&mut self, glanced: &Glanced, datagram: &[u8], key: Key, now: u64) -> Option<&PreparedAnswer> {
-        let place = self.places(key.hash).find(|&place| {
-            self.entries.get(place).is_some_and(|entry| {
-                entry.key == key
-                    && entry.epoch == self.epoch
-                    && entry.answer.is_fresh(now)
-                    && entry.answer.is_for(glanced, datagram)
+    pub fn find(&mut self, glanced: &Glanced, datagram: &[u8], key: Key, now: u64) -> Option<PreparedAnswer<'_>> {
+        let epoch = self.epoch;
+        let place = self.log.find(key.hash, |octets| {
+            read(octets, epoch).is_some_and(|(whose, answer)| {
+                whose == key.whose() && answer.is_fresh(now) && answer.is_for(glanced, datagram)
             })
         })?;
-        let entry = self.entries.get_mut(place)?;
-        entry.was_used = true;
-        Some(&entry.answer)
+        self.log.mark_used(place);
+        self.log.octets(place).and_then(|octets| octets.get(FIXED..)).and_then(PreparedAnswer::read)
     }
 
     /// Reads where the answer of the query `glanced` would lie, so that it is at hand when it is looked up: for all
@@ -125,105 +101,31 @@ impl Finished {
     /// several at a time. What is returned says nothing; it is to be kept from the optimiser.
     #[must_use]
     pub fn foresee(&self, glanced: &Glanced) -> u8 {
-        self.places(glanced.hash)
-            .filter_map(|place| self.entries.get(place))
-            .map(|entry| entry.answer.touch())
-            .fold(0, |all, octet| all ^ octet)
+        self.log.touch(glanced.hash)
     }
 
-    /// Keeps `answer` under `key`, in place of an older one; what is in the way has to go.
-    pub fn insert(&mut self, key: Key, answer: PreparedAnswer, now: u64) {
-        let known = self.places(key.hash).find(|&place| self.entries.get(place).is_some_and(|entry| entry.key == key));
-        if let Some(place) = known {
-            self.remove(place);
-        }
-        let entry = Entry { key, answer, epoch: self.epoch, was_used: false };
-        let size_bytes = entry.size_bytes();
-        if size_bytes > self.size_bytes_max {
+    /// Keeps the answer prepared from `source` under `key`, in place of an older one to its question, which ends
+    /// before octet `question_end`; what is in the way has to go.
+    pub fn insert(&mut self, key: Key, source: &Source<'_>, question_end: usize, now: u64) {
+        let epoch = self.epoch;
+        self.octets.clear();
+        self.octets.extend_from_slice(&epoch.to_ne_bytes());
+        self.octets.push(key.whose());
+        if PreparedAnswer::compose(source, &mut self.octets).is_none() {
             return;
         }
-        while self.entries.len() >= self.entries_max || self.size_bytes + size_bytes > self.size_bytes_max {
-            self.evict(now);
-        }
-        if self.set_mut(key.hash).is_some_and(|set| set.iter().all(|slot| *slot != 0)) {
-            self.evict_from_set(key.hash, now);
-        }
-        let slot = slot(key.hash, self.entries.len());
-        if let Some(empty) = self.set_mut(key.hash).and_then(|set| set.iter_mut().find(|slot| **slot == 0)) {
-            *empty = slot;
-            self.size_bytes += size_bytes;
-            self.entries.push(entry);
-        }
+        let is_same = |octets: &[u8]| {
+            // Of an epoch that is over too: it is in the way as well.
+            let old = octets.split_first_chunk::<FIXED>().map(|([.., whose], rest)| (*whose, rest));
+            old.is_some_and(|(whose, rest)| {
+                let answer = PreparedAnswer::read(rest);
+                whose == key.whose() && answer.is_some_and(|answer| answer.is_to(source.sections, question_end))
+            })
+        };
+        let is_spared =
+            |old: &Old<'_>| old.was_used && read(old.octets, epoch).is_some_and(|(_, answer)| answer.is_fresh(now));
+        self.log.put(key.hash, &self.octets, is_same, is_spared);
     }
-
-    /// Where the answers of this hash's set lie whose hashes begin alike.
-    fn places(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let set = self.sets.get(hash as usize & (self.sets.len() - 1)).map_or(&[][..], <[u64; WAYS]>::as_slice);
-        set.iter().filter(move |slot| **slot >> 32 == hash >> 32 && **slot != 0).map(|slot| place(*slot))
-    }
-
-    fn set_mut(&mut self, hash: u64) -> Option<&mut Set> {
-        let mask = self.sets.len() - 1;
-        self.sets.get_mut(hash as usize & mask)
-    }
-
-    fn is_idle(&self, place: usize, now: u64) -> bool {
-        self.entries
-            .get(place)
-            .is_none_or(|entry| !entry.was_used || entry.epoch != self.epoch || !entry.answer.is_fresh(now))
-    }
-
-    /// Makes room somewhere.
-    fn evict(&mut self, now: u64) {
-        for _ in 0..SPARED_MAX {
-            self.hand = if self.hand + 1 < self.entries.len() { self.hand + 1 } else { 0 };
-            if self.is_idle(self.hand, now) {
-                break;
-            }
-            if let Some(entry) = self.entries.get_mut(self.hand) {
-                entry.was_used = false;
-            }
-        }
-        self.remove(self.hand);
-    }
-
-    /// Makes room in the set of `hash`.
-    fn evict_from_set(&mut self, hash: u64, now: u64) {
-        let Some(set) = self.set_mut(hash).map(|set| *set) else { return };
-        let idle = set.iter().map(|slot| place(*slot)).find(|&place| self.is_idle(place, now));
-        // Where all are in use the hash chooses, for want of anything better.
-        let other = set.get(hash as usize >> 24 & (WAYS - 1)).map(|slot| place(*slot));
-        if let Some(place) = idle.or(other) {
-            self.remove(place);
-        }
-    }
-
-    /// Takes the entry at `place` out; the last one moves there.
-    fn remove(&mut self, at: usize) {
-        if at >= self.entries.len() {
-            return;
-        }
-        let removed = self.entries.swap_remove(at);
-        self.size_bytes -= removed.size_bytes();
-        self.rewrite(removed.key.hash, slot(removed.key.hash, at), 0);
-        if let Some(hash) = self.entries.get(at).map(|moved| moved.key.hash) {
-            self.rewrite(hash, slot(hash, self.entries.len()), slot(hash, at));
-        }
-    }
-
-    fn rewrite(&mut self, hash: u64, old: u64, new: u64) {
-        if let Some(found) = self.set_mut(hash).and_then(|set| set.iter_mut().find(|slot| **slot == old)) {
-            *found = new;
-        }
-    }
-}
-
-const fn slot(hash: u64, place: usize) -> u64 {
-    hash & 0xFFFF_FFFF_0000_0000 | (place as u64 + 1)
-}
-
-const fn place(slot: u64) -> usize {
-    (slot & 0xFFFF_FFFF) as usize - 1
 }
 
 #[cfg(test)]
@@ -276,20 +178,9 @@ mod tests {
         finished.recall(&datagram, &query.asker, Instant::from_seconds(now), &mut out)
     }
 
-    /// Index and vector lead to each other, and the octets add up.
-    fn assert_sound(finished: &Finished) {
-        let slots: Vec<u64> = finished.sets.iter().flatten().copied().filter(|slot| *slot != 0).collect();
-        assert_eq!(slots.len(), finished.entries.len());
-        for (at, entry) in finished.entries.iter().enumerate() {
-            assert!(finished.places(entry.key.hash).any(|place| place == at));
-        }
-        assert_eq!(finished.size_bytes, finished.entries.iter().map(Entry::size_bytes).sum::<usize>());
-        assert!(finished.size_bytes <= finished.size_bytes_max && finished.len() <= finished.entries_max);
-    }
-
     #[test]
     fn an_answer_is_found_until_its_last_second() {
-        let mut finished = Finished::new(&mut Dice::from_number(1), 100, 1 << 20);
+        let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
         keep(&mut finished, 1, 10, 20);
         assert_eq!(recall(&mut finished, 1, 19), Recall::Hit(0));
         assert_eq!(recall(&mut finished, 1, 20), Recall::Unsure);
@@ -298,20 +189,19 @@ mod tests {
 
     #[test]
     fn forgetting_is_for_all_and_for_the_past_only() {
-        let mut finished = Finished::new(&mut Dice::from_number(1), 100, 1 << 20);
+        let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
         keep(&mut finished, 1, 0, 20);
         finished.forget_all();
         assert_eq!(recall(&mut finished, 1, 1), Recall::Unsure);
         keep(&mut finished, 1, 0, 20);
         assert_eq!(recall(&mut finished, 1, 1), Recall::Hit(0));
-        assert_sound(&finished);
     }
 
     #[test]
     fn the_bounds_hold_whatever_comes() {
         let mut dice = Dice::from_number(2);
-        for (entries_max, size_bytes_max) in [(1, 1 << 20), (7, 1 << 20), (500, 1 << 20), (500, 10_000), (500, 10)] {
-            let mut finished = Finished::new(&mut dice, entries_max, size_bytes_max);
+        for size_bytes_max in [1 << 20, 40_000, 17_000, 10_000, 10] {
+            let mut finished = Finished::new(&mut dice, size_bytes_max);
             for now in 0..3_000 {
                 keep(&mut finished, dice.index(900), now, now + 1 + dice.below(50));
                 let asked = dice.index(900);
@@ -319,20 +209,19 @@ mod tests {
                 if now % 400 == 399 {
                     finished.forget_all();
                 }
-                if now % 50 == 0 {
-                    assert_sound(&finished);
-                }
+                assert!(finished.size_bytes() <= size_bytes_max);
             }
         }
     }
 
     #[test]
     fn what_is_asked_again_and_again_stays() {
-        let mut finished = Finished::new(&mut Dice::from_number(3), 100, 1 << 20);
+        let mut finished = Finished::new(&mut Dice::from_number(3), 20_000);
         keep(&mut finished, 0, 0, 10_000);
         for number in 1..2_000 {
             assert_eq!(recall(&mut finished, 0, 1), Recall::Hit(0), "after {number} others");
             keep(&mut finished, number, 0, 10_000);
         }
+        assert_eq!(recall(&mut finished, 1, 1), Recall::Unsure, "there was room for all");
     }
 }

@@ -11,7 +11,7 @@ use crate::dns::cookie::WholeCookie;
 use crate::dns::prepared::Source;
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
-use crate::dns::{Class, Opcode, PreparedAnswer};
+use crate::dns::{Class, Opcode};
 
 impl Finished {
     /// Answers `datagram` into `out` if a finished answer is at hand.
@@ -68,7 +68,7 @@ impl Finished {
         if options.len() > bounds::UDP_RESPONSE_MAX {
             return;
         }
-        let prepared = PreparedAnswer::new(&Source {
+        let source = Source {
             sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
             has_opt: query.edns.is_some(),
             ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
@@ -78,13 +78,12 @@ impl Finished {
             prepared_at: now.seconds(),
             until,
             account: sealed.account,
-        });
+        };
         let question_end = 12 + query.question.name.wire().len() + 4;
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
         let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
-        if let Some(prepared) = prepared {
-            self.insert(Key { hash, bits, may_recurse: query.asker.may_recurse }, prepared, now.seconds());
-        }
+        let key = Key { hash, bits, may_recurse: query.asker.may_recurse };
+        self.insert(key, &source, question_end, now.seconds());
     }
 }
 
@@ -100,7 +99,7 @@ mod tests {
     use crate::base::tally::Event;
     use crate::chain::{Aged, Carrier, Extras, seal, seal_as};
     use crate::dns::edns::option;
-    use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, Question, Rcode, RecordType, RrSet};
+    use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, PreparedAnswer, Question, Rcode, RecordType, RrSet};
 
     /// Names that share endings with one another in either case of letters.
     fn name() -> impl Strategy<Value = Name> {
@@ -242,7 +241,7 @@ mod tests {
             let [first_edns, later_edns] = edns;
             let first = query(&name, cases[0], ids[0], one, first_edns, carriers[0]);
             let later = query(&name, cases[1], ids[1], other.unwrap_or(one), later_edns, carriers[1]);
-            let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 8, 1 << 20);
+            let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 1 << 20);
             let mut bytes = Vec::new();
             let sealed = seal(&first, &answer, true, &mut bytes);
             finished.keep(&first, &answer, &sealed, &bytes, Instant::from_seconds(kept_at));
@@ -273,7 +272,7 @@ mod tests {
         ) {
             answer.recallable_until = Some(100);
             let first = query(&name, 0, 1, [true, false, false], edns, carrier);
-            let mut finished = Finished::new(&mut Dice::from_number(1), 8, 1 << 20);
+            let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
             let extras = |cookie| Extras { cookie, ..Extras::default() };
             let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
@@ -314,13 +313,14 @@ mod tests {
         let mut other = one.clone();
         other.question.rtype = RecordType(97);
         let glanced = |query: &Query| {
-            let (bytes, finished) = (datagram(query), Finished::new(&mut Dice::from_number(1), 1, 1));
+            let (bytes, finished) = (datagram(query), Finished::new(&mut Dice::from_number(1), 1));
             let Glance::Plain(glanced) = glance(&bytes, finished.keyed()) else { panic!("not plain") };
             (glanced, bytes)
         };
         let ((one_glanced, one_bytes), (other_glanced, other_bytes)) = (glanced(&one), glanced(&other));
         assert_ne!(one_glanced.hash, other_glanced.hash);
-        let answer = PreparedAnswer::new(&Source {
+        let mut octets = Vec::new();
+        let source = Source {
             sections: &one_bytes,
             has_opt: false,
             ttls: &[],
@@ -330,8 +330,9 @@ mod tests {
             prepared_at: 0,
             until: 1,
             account: 0,
-        })
-        .unwrap();
+        };
+        PreparedAnswer::compose(&source, &mut octets).unwrap();
+        let answer = PreparedAnswer::read(&octets).unwrap();
         assert!(answer.is_for(&one_glanced, &one_bytes));
         assert!(!answer.is_for(&other_glanced, &other_bytes));
     }
@@ -341,7 +342,7 @@ mod tests {
         let name: Name = "example.".parse().unwrap();
         let mut query = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
         let answer = Answer { recallable_until: Some(10), ..Answer::default() };
-        let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 10, 1 << 20), Vec::new());
+        let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 1 << 20), Vec::new());
         let sealed = seal(&query, &answer, true, &mut bytes);
         finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
@@ -352,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_is_never_answered_is_silence() {
-        let mut finished = Finished::new(&mut Dice::from_number(1), 10, 1 << 20);
+        let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
         let asker =
             Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
         let mut out = Vec::new();
