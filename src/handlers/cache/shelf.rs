@@ -80,6 +80,12 @@ impl Shelf {
         logs.into_iter().any(|log| log.find(hash, is_of(key)).map(|place| log.remove(hash, place)).is_some())
     }
 
+    /// Gives memory back where much was removed.
+    pub(super) fn tidy(&mut self) {
+        self.new.tidy();
+        self.proven.tidy();
+    }
+
     /// Shows some facts, from where the last call ended, `(false, 0)` at first; returns with what to go on, or none
     /// at the end.
     pub(super) fn walk(&self, (is_proven, from): (bool, u32), show: impl FnMut(&[u8])) -> Option<(bool, u32)> {

@@ -211,6 +211,9 @@ impl Store {
         if let Ways::Shared(shared) = &self.ways {
             shared.cache.run_pending_tasks();
         }
+        for shelf in &self.shelves {
+            lock(shelf).tidy();
+        }
     }
 }
 

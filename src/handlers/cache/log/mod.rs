@@ -232,6 +232,13 @@ impl Log {
         }
     }
 
+    /// Gives memory back where holes take more than what is kept.
+    pub(super) fn tidy(&mut self) {
+        while self.segments_bytes() > 2 * (self.live_bytes + self.segment_bytes) {
+            self.pass_oldest(|_| true);
+        }
+    }
+
     /// Gives the memory back of a log that is empty.
     fn clear(&mut self) {
         self.segments.clear();
