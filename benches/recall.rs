@@ -10,7 +10,7 @@ use meridian::dns::cookie::{CookieSecret, CookieSecrets};
 use meridian::dns::prepared::Extras;
 use meridian::dns::wire::{Glance, glance};
 use meridian::dns::{Edns, Flags, Message, Question, RecordType, RrSet};
-use meridian::handlers::cache::finished::{Finished, Held, Key};
+use meridian::handlers::cache::finished::{Finished, Key};
 use meridian::handlers::gate::{Algorithm, LimitSettings, Limits, Prefix, QueryLimit, Rate, ResponseLimit};
 
 fn main() {
@@ -38,7 +38,7 @@ impl World {
             may_recurse: true,
         };
         let mut dice = Dice::from_number(1);
-        let mut finished = Finished::new(&mut dice, bounds::FINISHED_ANSWERS, 256 << 20);
+        let mut finished = Finished::new(&mut dice, 256 << 20);
         let (mut datagrams, mut bytes) = (Vec::new(), Vec::new());
         for number in 0..names {
             let Ok(name) = format!("www.name-{number:07}.example.").parse() else { continue };
@@ -105,7 +105,7 @@ fn patch_an_answer(bencher: Bencher<'_, '_>) {
     let datagram = world.first();
     let Glance::Plain(glanced) = glance(&datagram, world.finished.keyed()) else { return };
     let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
-    let Some(Held::Answer(prepared)) = world.finished.find(&glanced, &datagram, key, &[], 7).cloned() else { return };
+    let Some(prepared) = world.finished.find(&glanced, &datagram, key, &[], 7) else { return };
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
     bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, Extras::default(), 7, &mut out));
 }

@@ -65,7 +65,7 @@ fn a_recall_that_hits_allocates_nothing() {
         recallable_until: Some(300),
         ..Answer::default()
     };
-    let mut finished = Finished::new(&mut Dice::from_number(1), 1_000, 1 << 20);
+    let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
     let mut bytes = Vec::new();
     let sealed = seal(&query, &answer, true, &mut bytes);
     finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);

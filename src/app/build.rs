@@ -178,10 +178,13 @@ fn cookies(config: &Config, read: Option<CookieSecrets>, kept: &mut Kept, dice: 
     Cookies(Some(read.unwrap_or(CookieSecrets { first, second: None })))
 }
 
-/// Finished answers take an eighth of the cache's size, shared by the workers; the store behind them has the rest.
-/// Our own zones are worth some in any case.
+/// Finished answers take a part of the cache's size, shared by the workers; the store behind them has the rest. An
+/// answer takes half as much again as the fact that it tells. Our own zones are worth some in any case.
+const FINISHED_SHARE: u64 = 4;
+
 fn finished_bytes(config: &Config) -> usize {
-    let of_cache = config.cache.as_ref().map_or(0, |cache| usize::try_from(cache.size / 8).unwrap_or(usize::MAX));
+    let of_cache = |size| usize::try_from(size / FINISHED_SHARE).unwrap_or(usize::MAX);
+    let of_cache = config.cache.as_ref().map_or(0, |cache| of_cache(cache.size));
     let of_zones = if config.zones.is_empty() { 0 } else { bounds::FINISHED_OF_ZONES };
     of_cache.max(of_zones) / config.workers.max(1)
 }
@@ -194,7 +197,7 @@ fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {
 fn cache_settings(config: &Config) -> Option<cache::Settings> {
     let cache = config.cache.as_ref()?;
     Some(cache::Settings {
-        size_bytes: cache.size - cache.size / 8,
+        size_bytes: cache.size - cache.size / FINISHED_SHARE,
         min_ttl: cache.min_ttl,
         max_ttl: cache.max_ttl,
         max_negative_ttl: cache.max_negative_ttl,

@@ -115,7 +115,7 @@ impl<R> Worker<R> {
         Self {
             place,
             resolver,
-            finished: Finished::new(&mut dice, bounds::FINISHED_ANSWERS, house.finished_bytes),
+            finished: Finished::new(&mut dice, house.finished_bytes),
             waiting: Map::with_hasher(keyed(&mut dice)),
             slots: Slots::new(house.capacity.recursions, Some(bounds::RECURSION_PATIENCE)),
             crowd: Crowd::new(house.capacity, &mut dice),

@@ -191,8 +191,12 @@ bounds! {
     UPSTREAM_SOCKET_USES: u16 = 16;
     /// Servers whose RTT and abilities a worker remembers.
     SCOREBOARD_SERVERS: usize = 20_000;
-    /// Finished answers that a worker keeps at hand.
-    FINISHED_ANSWERS: usize = 262_144;
+    /// Shelves of RRsets and denials that the cache consists of at most, each with its lock.
+    CACHE_SHELVES: usize = 64;
+    /// Octets that each of them has at least, where there are several.
+    CACHE_SHELF_BYTES: usize = 2 * 1024 * 1024;
+    /// Questions, of those whose answers are chosen, of which a worker knows who chooses.
+    CHOOSERS: usize = 4_096;
     /// Octets of finished answers that all workers together keep for our own zones, where the cache has less.
     FINISHED_OF_ZONES: usize = 32 * 1024 * 1024;
     /// Messages waiting in a worker's mailbox.

@@ -15,6 +15,11 @@ use super::{ClientSubnet, Rcode};
 use crate::base::bounds;
 
 const HEADER: usize = 12;
+/// Octets before the message.
+const FIXED: usize = 23;
+/// Bits of the last of these octets.
+const AUTHENTIC: u8 = 1;
+const HEEDS_SUBNET: u8 = 2;
 
 /// What a response is prepared from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,29 +57,34 @@ pub struct Extras<'a> {
     pub cookie: Option<&'a WholeCookie>,
 }
 
-/// A finished response, to be patched for each asker.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PreparedAnswer {
-    /// The message, the offsets of its TTLs, the options, the pick: one allocation, as there are very many answers.
-    block: Box<[u8]>,
-    account: u64,
-    prepared_at: u32,
-    until: u32,
-    message_length: u16,
-    ttl_count: u16,
-    rcode_high: u8,
-    pick_length: u8,
-    is_authentic: bool,
-    heeds_subnet: bool,
+/// A finished response, to be patched for each asker; read where it lies.
+///
+/// ```text
+/// account 8 │ prepared_at 4 │ until 4 │ message's length 2 │ TTLs 2 │ rcode's upper bits 1 │ pick's length 1 │ bits 1
+/// message │ offsets of its TTLs, 2 each │ options │ pick
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PreparedAnswer<'a> {
+    fixed: &'a [u8; FIXED],
+    block: &'a [u8],
 }
 
-impl PreparedAnswer {
-    /// Prepares a response; none if it is no response with one question, or past the bounds of its offsets.
+impl<'a> PreparedAnswer<'a> {
+    /// Prepares a response behind what `out` holds; none, and nothing of use there, if it is no response with one
+    /// question, or past the bounds of its offsets.
     #[must_use]
-    pub fn new(source: &Source<'_>) -> Option<Self> {
-        let mut block = Vec::with_capacity(Self::room(source));
-        block.extend_from_slice(source.sections);
-        let header = block.first_chunk_mut::<HEADER>()?;
+    pub fn compose(source: &Source<'_>, out: &mut Vec<u8>) -> Option<()> {
+        out.extend_from_slice(&source.account.to_ne_bytes());
+        out.extend_from_slice(&u32::try_from(source.prepared_at).ok()?.to_ne_bytes());
+        out.extend_from_slice(&u32::try_from(source.until).ok()?.to_ne_bytes());
+        out.extend_from_slice(&u16::try_from(source.sections.len()).ok()?.to_ne_bytes());
+        out.extend_from_slice(&u16::try_from(source.ttls.len()).ok()?.to_ne_bytes());
+        let authentic = if source.is_authentic { AUTHENTIC } else { 0 };
+        let bits = authentic | if source.heeds_subnet { HEEDS_SUBNET } else { 0 };
+        out.extend_from_slice(&[(source.rcode.0 >> 4) as u8, u8::try_from(source.pick.len()).ok()?, bits]);
+        let start = out.len();
+        out.extend_from_slice(source.sections);
+        let header = out.get_mut(start..)?.first_chunk_mut::<HEADER>()?;
         if header.get(4..6) != Some(&[0, 1]) {
             return None;
         }
@@ -84,76 +94,58 @@ impl PreparedAnswer {
         let additionals = u16::from_be_bytes([*a0, *a1]).checked_sub(u16::from(source.has_opt))?;
         [*a0, *a1] = additionals.to_be_bytes();
         for at in source.ttls {
-            block.extend_from_slice(&at.to_be_bytes());
+            out.extend_from_slice(&at.to_be_bytes());
         }
-        block.extend_from_slice(source.options);
-        block.extend_from_slice(source.pick);
-        Some(Self {
-            block: block.into_boxed_slice(),
-            account: source.account,
-            prepared_at: u32::try_from(source.prepared_at).ok()?,
-            until: u32::try_from(source.until).ok()?,
-            message_length: u16::try_from(source.sections.len()).ok()?,
-            ttl_count: u16::try_from(source.ttls.len()).ok()?,
-            rcode_high: (source.rcode.0 >> 4) as u8,
-            pick_length: u8::try_from(source.pick.len()).ok()?,
-            is_authentic: source.is_authentic,
-            heeds_subnet: source.heeds_subnet,
-        })
+        out.extend_from_slice(source.options);
+        out.extend_from_slice(source.pick);
+        Some(())
     }
 
-    /// A response without records, good for ever, that begins with `question`: header and question.
+    /// The response that was composed into `octets`.
     #[must_use]
-    pub fn of_question(question: &[u8], heeds_subnet: bool) -> Option<Self> {
-        let source = Source { sections: question, heeds_subnet, until: u64::from(u32::MAX), ..Source::default() };
-        Self::new(&source)
-    }
-
-    const fn room(source: &Source<'_>) -> usize {
-        source.sections.len() + 2 * source.ttls.len() + source.options.len() + source.pick.len()
+    pub fn read(octets: &'a [u8]) -> Option<Self> {
+        let (fixed, block) = octets.split_first_chunk()?;
+        Some(Self { fixed, block })
     }
 
     /// Whether the answer may be given in second `now`.
     #[must_use]
     pub fn is_fresh(&self, now: u64) -> bool {
-        now < u64::from(self.until)
+        let [_, _, _, _, _, _, _, _, _, _, _, _, u0, u1, u2, u3, ..] = *self.fixed;
+        now < u64::from(u32::from_ne_bytes([u0, u1, u2, u3]))
     }
 
     /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters, by `pick`.
     #[must_use]
     pub fn is_for(&self, glanced: &Glanced, datagram: &[u8], pick: &[u8]) -> bool {
-        is_same_question(&self.block, datagram, glanced.question_end()) && self.pick() == pick
+        self.is_to(datagram, glanced.question_end(), pick)
+    }
+
+    /// Whether this answers the question that ends before octet `end` of `message`, by `pick`.
+    #[must_use]
+    pub fn is_to(&self, message: &[u8], end: usize, pick: &[u8]) -> bool {
+        is_same_question(self.block, message, end) && self.pick() == pick
     }
 
     /// Which of several answers to the question it is.
-    fn pick(&self) -> &[u8] {
-        let at = self.block.len().saturating_sub(usize::from(self.pick_length));
+    fn pick(&self) -> &'a [u8] {
+        let [.., length, _] = *self.fixed;
+        let at = self.block.len().saturating_sub(usize::from(length));
         self.block.get(at..).unwrap_or_default()
     }
 
     /// Whether a client subnet option is heeded, and so echoed.
     #[must_use]
     pub const fn heeds_subnet(&self) -> bool {
-        self.heeds_subnet
-    }
-
-    /// Reads a little of the answer, so that the rest comes nearer.
-    #[must_use]
-    pub fn touch(&self) -> u8 {
-        let last = self.block.last().copied().unwrap_or_default();
-        self.block.get(64).copied().unwrap_or_default() ^ self.block.first().copied().unwrap_or_default() ^ last
+        let [.., bits] = *self.fixed;
+        bits & HEEDS_SUBNET != 0
     }
 
     /// What the response is counted as, as [`Source::account`] said.
     #[must_use]
     pub const fn account(&self) -> u64 {
-        self.account
-    }
-
-    /// Octets held beside the value itself.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.block.len()
+        let [a0, a1, a2, a3, a4, a5, a6, a7, ..] = *self.fixed;
+        u64::from_ne_bytes([a0, a1, a2, a3, a4, a5, a6, a7])
     }
 
     /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`, with
@@ -182,9 +174,10 @@ impl PreparedAnswer {
         now: u64,
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        let (message, rest) = self.block.split_at_checked(usize::from(self.message_length))?;
-        let (ttls, rest) = rest.split_at_checked(2 * usize::from(self.ttl_count))?;
-        let options = rest.get(..rest.len().checked_sub(usize::from(self.pick_length))?)?;
+        let [.., p0, p1, p2, p3, _, _, _, _, m0, m1, t0, t1, rcode_high, pick_length, bits] = *self.fixed;
+        let (message, rest) = self.block.split_at_checked(usize::from(u16::from_ne_bytes([m0, m1])))?;
+        let (ttls, rest) = rest.split_at_checked(2 * usize::from(u16::from_ne_bytes([t0, t1])))?;
+        let options = rest.get(..rest.len().checked_sub(usize::from(pick_length))?)?;
         let extras_length = extras.cookie.map_or(0, |_| 4 + WHOLE_COOKIE)
             + extras.subnet.map_or(0, |(subnet, _)| 4 + subnet.echo_length());
         let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + extras_length);
@@ -197,11 +190,12 @@ impl PreparedAnswer {
         let [i0, i1, first, second, ..] = out.first_chunk_mut::<HEADER>()?;
         [*i0, *i1] = glanced.id.to_be_bytes();
         *first |= u8::from(glanced.recursion_desired);
-        let is_authentic = self.is_authentic && (glanced.dnssec_ok || glanced.authentic_data);
+        let is_authentic = bits & AUTHENTIC != 0 && (glanced.dnssec_ok || glanced.authentic_data);
         *second |= u8::from(is_authentic) << 5 | u8::from(glanced.checking_disabled) << 4;
         let question = glanced.question(datagram);
         out.get_mut(HEADER..HEADER + question.len())?.copy_from_slice(question);
-        let age = u32::try_from(now.saturating_sub(u64::from(self.prepared_at))).unwrap_or(u32::MAX);
+        let prepared_at = u32::from_ne_bytes([p0, p1, p2, p3]);
+        let age = u32::try_from(now.saturating_sub(u64::from(prepared_at))).unwrap_or(u32::MAX);
         if age > 0 {
             for at in ttls.as_chunks::<2>().0 {
                 let ttl = out.get_mut(usize::from(u16::from_be_bytes(*at))..)?.first_chunk_mut::<4>()?;
@@ -210,33 +204,32 @@ impl PreparedAnswer {
         }
         if glanced.udp_size.is_some() {
             let length = u16::try_from(options.len() + extras_length).ok()?;
-            self.append_opt(glanced.dnssec_ok, options, extras, length, out)?;
+            append_opt([rcode_high, u8::from(glanced.dnssec_ok) << 7], options, extras, length, out)?;
         }
         Some(())
     }
+}
 
-    /// The OPT record with `length` octets of options, in the order in which the seal writes them.
-    fn append_opt(
-        &self,
-        dnssec_ok: bool,
-        options: &[u8],
-        extras: Extras<'_>,
-        length: u16,
-        out: &mut Vec<u8>,
-    ) -> Option<()> {
-        let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
-        let [l0, l1] = length.to_be_bytes();
-        let flags = u8::from(dnssec_ok) << 7;
-        out.extend_from_slice(&[0, 0, 41, s0, s1, self.rcode_high, 0, flags, 0, l0, l1]);
-        if let Some((subnet, scope)) = extras.subnet {
-            let [c0, c1] = option::CLIENT_SUBNET.to_be_bytes();
-            out.extend_from_slice(&[c0, c1, 0, subnet.echo_length() as u8]);
-            subnet.append_echo(scope, out);
-        }
-        out.extend_from_slice(options);
-        append_cookie(out, extras.cookie);
-        let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
-        [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
-        Some(())
+/// The OPT record with `length` octets of options, in the order in which the seal writes them; `bits` are the response
+/// code's upper ones and the first octet of flags.
+fn append_opt(
+    [rcode_high, flags]: [u8; 2],
+    options: &[u8],
+    extras: Extras<'_>,
+    length: u16,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
+    let [l0, l1] = length.to_be_bytes();
+    out.extend_from_slice(&[0, 0, 41, s0, s1, rcode_high, 0, flags, 0, l0, l1]);
+    if let Some((subnet, scope)) = extras.subnet {
+        let [c0, c1] = option::CLIENT_SUBNET.to_be_bytes();
+        out.extend_from_slice(&[c0, c1, 0, subnet.echo_length() as u8]);
+        subnet.append_echo(scope, out);
     }
+    out.extend_from_slice(options);
+    append_cookie(out, extras.cookie);
+    let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
+    [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
+    Some(())
 }

@@ -19,6 +19,12 @@ impl Rdatas {
         Self(packed.into())
     }
 
+    /// The records as this type packs them; see [`Rdatas::from_packed`].
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -389,7 +389,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
 
     let link = Authority::new(zones(&[("example.", MEMO)]), idle());
     let mut dice = Dice::from_number(9);
-    let mut finished = Finished::new(&mut Dice::from_number(3), 4_096, 1 << 22);
+    let mut finished = Finished::new(&mut Dice::from_number(3), 1 << 22);
     let mut hits = 0;
     let names = [
         "example.",

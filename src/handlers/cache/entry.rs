@@ -3,7 +3,6 @@
 //! later carries the same TTLs as the one composed then.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::key::Key;
 use crate::base::Instant;
@@ -24,7 +23,7 @@ pub(super) fn span(seconds: u64) -> Second {
 }
 
 /// What is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Fact {
     /// An RRset.
     RrSet { set: Arc<RrSet>, rank: Rank },
@@ -33,18 +32,16 @@ pub(super) enum Fact {
     /// A zone cut.
     Delegation(Arc<Delegation>),
     /// A question could not be answered.
-    Failure(Box<Ede>),
+    Failure(Arc<Ede>),
 }
 
-/// A fact, until when it holds, and how it was used since it was learned.
-#[derive(Debug)]
+/// A fact, and until when it holds.
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     /// The first second in which the fact is no longer fresh.
     pub(super) expiry: Second,
     /// The TTL with which it was kept, seconds.
     pub(super) ttl: u32,
-    hits: AtomicU8,
-    is_prefetched: AtomicBool,
     /// What is known.
     pub(super) fact: Fact,
 }
@@ -57,7 +54,7 @@ impl Entry {
 
     /// A fact that holds until `expiry`, of `ttl` seconds in all.
     pub(super) fn until(expiry: Second, ttl: u32, fact: Fact) -> Self {
-        Self { expiry, ttl, hits: AtomicU8::new(0), is_prefetched: AtomicBool::new(false), fact }
+        Self { expiry, ttl, fact }
     }
 
     /// The second in which it was learned.
@@ -90,30 +87,14 @@ impl Entry {
         }
     }
 
-    /// Counts one use by a client and tells how many there were, this one included.
-    pub(super) fn hit(&self) -> u8 {
-        // Two workers may count one where they should count two; nobody is hurt.
-        let hits = self.hits.load(Ordering::Relaxed).saturating_add(1);
-        self.hits.store(hits, Ordering::Relaxed);
-        hits
-    }
-
-    /// True for the first caller only: it is the one to prefetch.
-    pub(super) fn claim_prefetch(&self) -> bool {
-        !self.is_prefetched.swap(true, Ordering::Relaxed)
-    }
-
-    /// Octets of memory that the entry takes under `key`, the store's bookkeeping included.
+    /// Octets of memory that the entry takes under `key` in moka, its bookkeeping included.
     pub(super) fn size_bytes(&self, key: &Key) -> usize {
         let fact = match &self.fact {
-            Fact::RrSet { set, .. } => shared_set_bytes(set),
-            Fact::Denial { soa, proofs, .. } => {
-                shared_set_bytes(soa) + allocated(size_of_val(&**proofs)) + sets_bytes(proofs)
-            }
+            Fact::RrSet { .. } | Fact::Denial { .. } => 0, // these lie in the log
             Fact::Delegation(delegation) => delegation_bytes(delegation),
-            Fact::Failure(ede) => allocated(size_of::<Ede>()) + allocated(ede.text.len()),
+            Fact::Failure(ede) => allocated(size_of::<Ede>() + ARC) + allocated(ede.text.len()),
         };
-        STORE_OVERHEAD + allocated(key.size_bytes()) + allocated(size_of::<Self>() + ARC) + fact
+        MOKA_OVERHEAD + allocated(key.size_bytes()) + allocated(size_of::<Self>()) + fact
     }
 }
 
@@ -121,7 +102,7 @@ impl Entry {
 /// with their lock, bucket, share of the hash table and of the frequency sketch: some 260 octets), and as much
 /// again for the allocator's half-filled pages: entries are made by one worker and freed by another. Measured,
 /// see `tests/cache_bound.rs`.
-const STORE_OVERHEAD: usize = 560;
+const MOKA_OVERHEAD: usize = 560;
 /// The two counters of an `Arc`.
 const ARC: usize = 16;
 
@@ -130,18 +111,9 @@ const fn allocated(size: usize) -> usize {
     if size == 0 { 0 } else { size.next_multiple_of(16) }
 }
 
-fn shared_set_bytes(set: &RrSet) -> usize {
-    let owner = set.owner.wire().len();
-    let owner = if owner > 24 { allocated(owner) } else { 0 }; // a short name stands within the set
-    allocated(size_of::<RrSet>() + ARC)
-        + owner
-        + allocated(set.rdatas.size_bytes())
-        + allocated(set.signatures.size_bytes())
-}
-
-/// Octets of memory that `sets` take.
+/// Octets that `sets` take.
 pub(super) fn sets_bytes(sets: &[Arc<RrSet>]) -> usize {
-    sets.iter().map(|set| shared_set_bytes(set)).sum()
+    sets.iter().map(|set| set.size_bytes()).sum()
 }
 
 /// Octets of memory that `delegation` takes.

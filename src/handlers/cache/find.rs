@@ -3,11 +3,9 @@
 //! Fresh facts come first, whatever they say; among stale ones the last learned wins. So stale data never stand
 //! against a fresh NXDOMAIN.
 
-use std::sync::Arc;
-
 use super::Cache;
 use super::entry::{Entry, Fact, Second};
-use super::key::{Kind, probe, upward};
+use super::key::{Kind, Probe, probe, upward};
 use super::stale::{self, Age};
 use crate::dns::{Name, RecordType};
 
@@ -15,8 +13,10 @@ use crate::dns::{Name, RecordType};
 pub(super) struct Found {
     /// What it means for the question.
     pub(super) meaning: Meaning,
+    /// The fact's key.
+    pub(super) key: Probe,
     /// The fact.
-    pub(super) entry: Arc<Entry>,
+    pub(super) entry: Entry,
     /// Seconds left; none where it is stale.
     pub(super) remaining: Option<u32>,
 }
@@ -55,9 +55,9 @@ impl Cache {
                 }
             }
         }
-        if let Some(entry) = self.cut_above(name, now) {
+        if let Some((key, entry)) = self.cut_above(name, now) {
             let remaining = entry.remaining(now);
-            return Some(Found { meaning: Meaning::Denial, entry, remaining });
+            return Some(Found { meaning: Meaning::Denial, key, entry, remaining });
         }
         let redirection = upward(name.wire())
             .skip(1)
@@ -69,12 +69,12 @@ impl Cache {
     }
 
     fn servable(&self, wire: &[u8], kind: Kind, meaning: Meaning, now: Second) -> Option<Found> {
-        let at = probe(wire, kind);
-        let entry = self.store.find(&at)?;
+        let key = probe(wire, kind);
+        let entry = self.store.find(&key)?;
         match stale::age(self.settings.stale.as_ref(), &entry, now) {
             _ if !entry.answers_clients() => None,
-            Age::Fresh(left) => Some(Found { meaning, entry, remaining: Some(left) }),
-            Age::Stale => Some(Found { meaning, entry, remaining: None }),
+            Age::Fresh(left) => Some(Found { meaning, key, entry, remaining: Some(left) }),
+            Age::Stale => Some(Found { meaning, key, entry, remaining: None }),
             Age::Gone => None,
         }
     }
@@ -85,19 +85,20 @@ impl Cache {
     /// and `PowerDNS` apply the cut to denials that DNSSEC proves, and without proof `PowerDNS` trusts the root alone
     /// (`root-nx-trust`). Nothing is proved here, so the root's word that a top-level domain does not exist is the
     /// only one that reaches downward. Zones with upstreams of their own, which the root need not know, are exempt.
-    pub(super) fn cut_above(&self, name: &Name, now: Second) -> Option<Arc<Entry>> {
+    pub(super) fn cut_above(&self, name: &Name, now: Second) -> Option<(Probe, Entry)> {
         let top = upward(name.wire()).skip(1).filter(|wire| wire.len() > 1).last()?;
-        let entry = self.store.find(&probe(top, Kind::NxDomain)).filter(|entry| entry.remaining(now).is_some())?;
+        let key = probe(top, Kind::NxDomain);
+        let entry = self.store.find(&key).filter(|entry| entry.remaining(now).is_some())?;
         match &entry.fact {
             Fact::Denial { soa, .. } if soa.owner.is_root() => {}
             _ => return None,
         }
         let is_apart = self.settings.forwarded.iter().any(|zone| !zone.is_root() && name.is_within(zone));
-        (!is_apart).then_some(entry)
+        (!is_apart).then_some((key, entry))
     }
 
     /// The fresh fact of `kind` about the name with this `wire` form, and the seconds it has left.
-    pub(super) fn fresh(&self, wire: &[u8], kind: Kind, now: Second) -> Option<(Arc<Entry>, u32)> {
+    pub(super) fn fresh(&self, wire: &[u8], kind: Kind, now: Second) -> Option<(Entry, u32)> {
         let entry = self.store.find(&probe(wire, kind))?;
         let left = entry.remaining(now)?;
         Some((entry, left))

@@ -4,8 +4,6 @@
 //! Only those who may have recursion are served from here: what others were told is nobody else's business. A
 //! query with RD=0 gets what is fresh and makes nobody ask.
 
-use std::sync::Arc;
-
 use super::Cache;
 use super::entry::{Entry, Fact, Second, second};
 use super::key::{Kind, probe};
@@ -62,9 +60,9 @@ impl Cache {
         turn.tally.count(Event::CacheHits);
         let mut is_due = false;
         for part in parts {
-            let hits = part.hit();
-            let wanted = self.settings.prefetch.is_some_and(|prefetch| prefetch.is_due(part, hits, now));
-            if wanted && query.flags.recursion_desired && part.claim_prefetch() {
+            let hits = self.store.hit(&part.key);
+            let wanted = self.settings.prefetch.is_some_and(|prefetch| prefetch.is_due(&part.entry, hits, now));
+            if wanted && query.flags.recursion_desired && self.store.claim_prefetch(&part.key) {
                 is_due = true;
             }
         }
@@ -73,7 +71,7 @@ impl Cache {
         }
         answer.recallable_until = parts
             .iter()
-            .map(|part| prefetch::recallable_until(self.settings.prefetch, part))
+            .map(|part| prefetch::recallable_until(self.settings.prefetch, &part.entry))
             .min()
             .filter(|&until| until > now)
             .and_then(|until| u64::try_from(until).ok());
@@ -94,7 +92,7 @@ impl Cache {
         let course = self.settings.stale.as_ref().map_or(Course::Ask, |stale| {
             let failures = [&query.question.name, &part.name].map(|name| self.last_failure(name, &query.question));
             let rests =
-                |failure: &Option<Arc<Entry>>| stale::course(stale, part.born, failure.as_deref(), now) == Course::Rest;
+                |failure: &Option<Entry>| stale::course(stale, part.born, failure.as_ref(), now) == Course::Rest;
             if failures.iter().any(rests) { Course::Rest } else { Course::Ask }
         });
         match course {
@@ -123,7 +121,7 @@ impl Cache {
     }
 
     /// The failure last remembered for `name` and the type of `question`, fresh or not.
-    fn last_failure(&self, name: &Name, question: &Question) -> Option<Arc<Entry>> {
+    fn last_failure(&self, name: &Name, question: &Question) -> Option<Entry> {
         self.store.find(&probe(name.wire(), Kind::Failure(question.rtype)))
     }
 }

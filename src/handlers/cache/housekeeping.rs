@@ -1,7 +1,5 @@
 //! What leaves memory without being pushed out: what expired, what the operator flushes, what a hosts file hides.
 
-use std::sync::Arc;
-
 use super::Cache;
 use super::entry::{Entry, Second, second};
 use super::key::{Key, Kind, probe};
@@ -14,7 +12,7 @@ use crate::dns::{Name, RecordType};
 /// One pass over the cache in steps of bounded work; see [`Cache::sweep`].
 pub struct Sweep<'c> {
     cache: &'c Cache,
-    entries: Box<dyn Iterator<Item = (Arc<Key>, Arc<Entry>)> + Send + 'c>,
+    entries: Box<dyn Iterator<Item = (Key, Entry)> + Send + 'c>,
 }
 
 /// What a step of a [`Sweep`] did.
@@ -37,7 +35,7 @@ impl Sweep<'_> {
                 return Swept { removed, is_done: true };
             };
             if self.cache.is_over(&entry, now) {
-                self.cache.store.update(Key::clone(&key), |held| match held {
+                self.cache.store.update(key.probe(), |held| match held {
                     Some(held) if self.cache.is_over(held, now) => {
                         removed += 1;
                         Change::Remove
@@ -93,11 +91,7 @@ impl Cache {
     }
 
     fn remove_where(&self, is_meant: impl Fn(&Key) -> bool) -> usize {
-        let removed = self
-            .store
-            .iter()
-            .filter(|(key, _)| is_meant(key) && self.store.remove(std::borrow::Borrow::<[u8]>::borrow(&**key)))
-            .count();
+        let removed = self.store.iter().filter(|(key, _)| is_meant(key) && self.store.remove(key.probe())).count();
         self.store.settle();
         removed
     }

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use smallvec::SmallVec;
 
-use crate::dns::{Name, RecordType};
+use crate::dns::RecordType;
 
 /// The kinds of facts that are kept of a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +22,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const LENGTH: usize = 3;
+    /// Octets of a kind in a key.
+    pub(super) const LENGTH: usize = 3;
 
     fn octets(self) -> [u8; Self::LENGTH] {
         let (tag, rtype) = match self {
@@ -59,32 +60,48 @@ pub(super) fn probe(wire: &[u8], kind: Kind) -> Probe {
     key
 }
 
-impl Key {
-    /// The key of a fact of `kind` about `name`.
-    pub(super) fn new(name: &Name, kind: Kind) -> Self {
-        Self(probe(name.wire(), kind).into_vec().into_boxed_slice())
-    }
+/// The name in a key: its wire form in small letters.
+pub(super) fn name(key: &[u8]) -> &[u8] {
+    key.split_last_chunk::<{ Kind::LENGTH }>().map_or(&[], |(name, _)| name)
+}
 
+/// The kind of fact in a key.
+pub(super) fn kind(key: &[u8]) -> Kind {
+    match key.split_last_chunk::<{ Kind::LENGTH }>() {
+        Some((_, &[tag, high, low])) => {
+            let rtype = RecordType(u16::from_be_bytes([high, low]));
+            match tag {
+                0 => Kind::RrSet(rtype),
+                1 => Kind::NoData(rtype),
+                2 => Kind::NxDomain,
+                3 => Kind::Delegation,
+                _ => Kind::Failure(rtype),
+            }
+        }
+        None => Kind::NxDomain,
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(probe: &[u8]) -> Self {
+        Self(probe.into())
+    }
+}
+
+impl Key {
     /// The name's wire form in small letters.
     pub(super) fn name(&self) -> &[u8] {
-        self.0.split_last_chunk::<{ Kind::LENGTH }>().map_or(&[], |(name, _)| name)
+        name(&self.0)
     }
 
     /// The kind of fact.
     pub(super) fn kind(&self) -> Kind {
-        match self.0.split_last_chunk::<{ Kind::LENGTH }>() {
-            Some((_, &[tag, high, low])) => {
-                let rtype = RecordType(u16::from_be_bytes([high, low]));
-                match tag {
-                    0 => Kind::RrSet(rtype),
-                    1 => Kind::NoData(rtype),
-                    2 => Kind::NxDomain,
-                    3 => Kind::Delegation,
-                    _ => Kind::Failure(rtype),
-                }
-            }
-            None => Kind::NxDomain,
-        }
+        kind(&self.0)
+    }
+
+    /// The octets to look up by.
+    pub(super) fn probe(&self) -> &[u8] {
+        &self.0
     }
 
     /// Octets held outside the key itself.
@@ -107,11 +124,12 @@ pub(super) fn upward(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Name;
 
     #[test]
     fn letter_case_does_not_part_keys_and_kinds_do() {
         let (small, large): (Name, Name) = ("www.example.".parse().unwrap(), "WWW.Example.".parse().unwrap());
-        assert_eq!(Key::new(&small, Kind::NxDomain), Key::new(&large, Kind::NxDomain));
+        assert_eq!(probe(small.wire(), Kind::NxDomain), probe(large.wire(), Kind::NxDomain));
         let kinds = [
             Kind::RrSet(RecordType::A),
             Kind::RrSet(RecordType::CAA),
@@ -121,9 +139,9 @@ mod tests {
             Kind::Failure(RecordType::A),
         ];
         for (at, kind) in kinds.iter().enumerate() {
-            let key = Key::new(&large, *kind);
-            assert_eq!((key.kind(), key.name()), (*kind, small.wire()));
-            assert!(kinds[at + 1..].iter().all(|other| Key::new(&large, *other) != key));
+            let key = probe(large.wire(), *kind);
+            assert_eq!((super::kind(&key), name(&key)), (*kind, small.wire()));
+            assert!(kinds[at + 1..].iter().all(|other| probe(large.wire(), *other) != key));
         }
     }
 

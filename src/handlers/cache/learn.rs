@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Cache;
 use super::entry::{self, Entry, Fact, Second, second};
-use super::key::{Key, Kind, probe, upward};
+use super::key::{Kind, probe, upward};
 use super::stale::{self, Age};
 use super::store::Change;
 use crate::base::{Instant, bounds};
@@ -19,8 +19,11 @@ use crate::dns::{Ede, Name, RecordType, RrSet};
 impl Memory for Cache {
     fn rrset(&self, owner: &Name, rtype: RecordType, now: Instant) -> Option<Remembered> {
         let (entry, ttl) = self.fresh(owner.wire(), Kind::RrSet(rtype), second(now))?;
-        match &entry.fact {
-            Fact::RrSet { set, rank } => Some(Remembered { set: Arc::clone(set), ttl, rank: *rank }),
+        if entry.born() < second(now) {
+            self.store.mark_used(&probe(owner.wire(), Kind::RrSet(rtype))); // not by whoever has just taught it
+        }
+        match entry.fact {
+            Fact::RrSet { set, rank } => Some(Remembered { set, ttl, rank }),
             _ => None,
         }
     }
@@ -30,10 +33,12 @@ impl Memory for Cache {
         let (entry, ttl) = self
             .fresh(name.wire(), Kind::NxDomain, now)
             .or_else(|| self.fresh(name.wire(), Kind::NoData(rtype), now))
-            .or_else(|| self.cut_above(name, now).and_then(|entry| entry.remaining(now).map(|ttl| (entry, ttl))))?;
-        match &entry.fact {
+            .or_else(|| {
+                self.cut_above(name, now).and_then(|(_, entry)| entry.remaining(now).map(|ttl| (entry, ttl)))
+            })?;
+        match entry.fact {
             Fact::Denial { is_nxdomain, soa, proofs } => {
-                Some(Denial { is_nxdomain: *is_nxdomain, soa: Some(Arc::clone(soa)), proofs: proofs.to_vec(), ttl })
+                Some(Denial { is_nxdomain, soa: Some(soa), proofs: proofs.into_vec(), ttl })
             }
             _ => None,
         }
@@ -42,9 +47,9 @@ impl Memory for Cache {
     fn delegation(&self, name: &Name, now: Instant) -> Option<Arc<Delegation>> {
         let now = second(now);
         let (entry, ttl) = upward(name.wire()).find_map(|wire| self.fresh(wire, Kind::Delegation, now))?;
-        match &entry.fact {
-            Fact::Delegation(delegation) if delegation.ttl == ttl => Some(Arc::clone(delegation)),
-            Fact::Delegation(delegation) => Some(Arc::new(Delegation { ttl, ..Delegation::clone(delegation) })),
+        match entry.fact {
+            Fact::Delegation(delegation) if delegation.ttl == ttl => Some(delegation),
+            Fact::Delegation(delegation) => Some(Arc::new(Delegation { ttl, ..Delegation::clone(&delegation) })),
             _ => None,
         }
     }
@@ -75,15 +80,15 @@ impl Cache {
         }
         let (owner, rtype) = (set.owner.clone(), set.rtype);
         let ttl = self.kept_ttl(&set, now);
-        let entry = Arc::new(Entry::new(now, ttl, Fact::RrSet { set, rank }));
+        let entry = Entry::new(now, ttl, Fact::RrSet { set, rank });
         let mut is_believed = false;
-        self.store.update(Key::new(&owner, Kind::RrSet(rtype)), |old| {
+        self.store.update(&probe(owner.wire(), Kind::RrSet(rtype)), |old| {
             if old.is_some_and(|old| self.outranks(old, rank, now)) {
                 return Change::Keep;
             }
             is_believed = true;
             // TTL 0 is used once and not kept; what it supersedes is not true any more either.
-            if ttl == 0 { Change::Remove } else { Change::Put(Arc::clone(&entry)) }
+            if ttl == 0 { Change::Remove } else { Change::Put(entry) }
         });
         if is_believed && rank > Rank::Additional {
             for kind in [Kind::NoData(rtype), Kind::NxDomain, Kind::Failure(rtype)] {
@@ -143,8 +148,8 @@ impl Cache {
         let is_nxdomain = denial.is_nxdomain;
         let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };
         let fact = Fact::Denial { is_nxdomain, soa, proofs: denial.proofs.into_boxed_slice() };
-        let entry = Arc::new(Entry::new(now, ttl, fact));
-        self.store.update(Key::new(name, kind), |_| Change::Put(entry));
+        let entry = Entry::new(now, ttl, fact);
+        self.store.update(&probe(name.wire(), kind), |_| Change::Put(entry));
         // What it denies was true before and is no longer.
         let other = if is_nxdomain { Kind::NoData(rtype) } else { Kind::NxDomain };
         for kind in [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other] {
@@ -161,23 +166,23 @@ impl Cache {
         let ttl = delegation.ttl.min(seconds(self.settings.max_ttl));
         let ttl = self.within_cuts(upward(delegation.zone.wire()).skip(1), ttl, now);
         if ttl > 0 {
-            let key = Key::new(&delegation.zone, Kind::Delegation);
-            let entry = Arc::new(Entry::new(now, ttl, Fact::Delegation(delegation)));
-            self.store.update(key, |_| Change::Put(entry));
+            let key = probe(delegation.zone.wire(), Kind::Delegation);
+            let entry = Entry::new(now, ttl, Fact::Delegation(delegation));
+            self.store.update(&key, |_| Change::Put(entry));
         }
     }
 
     fn learn_failure(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
-        let ede = Box::new(Ede { text: shortened(ede.text), ..ede });
+        let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
         let (least, most) = (seconds(bounds::FAILURE_TTL_MIN), seconds(bounds::FAILURE_TTL_MAX));
-        self.store.update(Key::new(name, Kind::Failure(rtype)), |old| {
+        self.store.update(&probe(name.wire(), Kind::Failure(rtype)), |old| {
             let ttl = match old {
                 Some(old) if old.remaining(now).is_some() => return Change::Keep, // the same failure, told twice
                 // RFC 9520 §3.2: exponential where it goes on.
                 Some(old) if now < old.expiry.saturating_add(Second::from(most)) => (old.ttl * 2).min(most),
                 _ => least,
             };
-            Change::Put(Arc::new(Entry::new(now, ttl, Fact::Failure(ede))))
+            Change::Put(Entry::new(now, ttl, Fact::Failure(ede)))
         });
     }
 }

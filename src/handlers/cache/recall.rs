@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::finished::{Finished, Held, HeldChoice, Key};
+use super::finished::{Finished, HeldChoice, Key};
 use crate::base::{Dice, Instant, bounds};
 use crate::chain::seal::response_limit;
 use crate::chain::{Answer, Asker, Pick, Query, Recall, Sealed};
@@ -13,7 +13,7 @@ use crate::dns::cookie::WholeCookie;
 use crate::dns::prepared::{Extras, Source};
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
-use crate::dns::{Class, ClientSubnet, Opcode, PreparedAnswer};
+use crate::dns::{Class, ClientSubnet, Opcode};
 
 /// Octets of a header.
 const HEADER: usize = 12;
@@ -50,37 +50,31 @@ impl Finished {
     ) -> Recall {
         let mut key = Key::of(glanced, asker);
         let (limit, seconds) = (response_limit(asker.carrier, glanced.udp_size), now.seconds());
-        let Some(held) = self.find(glanced, datagram, key, &[], seconds) else { return Recall::Unsure };
-        let subnet = match glanced.subnet(datagram).filter(|_| held.heeds_subnet()).map(ClientSubnet::parse) {
-            None => None,
-            Some(Ok(subnet)) => Some(subnet),
-            Some(Err(_)) => return Recall::Unsure,
+        let subnet_if = |is_heeded: bool| match glanced.subnet(datagram).filter(|_| is_heeded) {
+            Some(data) => ClientSubnet::parse(data).map(Some),
+            None => Ok(None),
         };
-        let write = |prepared: &PreparedAnswer, scope, out: &mut Vec<u8>| {
-            let extras = Extras { subnet: subnet.map(|subnet| (subnet, scope)), cookie };
+        if let Some(prepared) = self.find(glanced, datagram, key, &[], seconds) {
+            let Ok(subnet) = subnet_if(prepared.heeds_subnet()) else { return Recall::Unsure };
+            let extras = Extras { subnet: subnet.map(|subnet| (subnet, 0)), cookie };
             let is_written = prepared.patch(glanced, datagram, limit, extras, seconds, out);
-            is_written.then(|| Recall::Hit(prepared.account()))
-        };
-        let pick = match held {
-            Held::Answer(prepared) => return write(prepared, 0, out).unwrap_or(Recall::Unsure),
-            Held::Choice(choice) => choice.chooser.choose(asker, subnet, now, dice),
-        };
-        key.hash = self.picked_hash(glanced.hash, &pick.octets);
-        let recalled = match self.find(glanced, datagram, key, &pick.octets, seconds) {
-            Some(Held::Answer(prepared)) => write(prepared, pick.scope, out),
-            _ => None,
-        };
-        recalled.unwrap_or_else(|| self.picked(glanced, datagram, asker, pick, seconds))
-    }
-
-    /// What is to be answered by the slow tempo now that it has been chosen.
-    #[cold]
-    fn picked(&mut self, glanced: &Glanced, datagram: &[u8], asker: &Asker, pick: Pick, now: u64) -> Recall {
-        let key = Key::of(glanced, asker);
-        match self.find(glanced, datagram, key, &[], now) {
-            Some(Held::Choice(choice)) => Recall::Picked(Arc::clone(&choice.chooser), pick),
-            _ => Recall::Unsure,
+            return if is_written { Recall::Hit(prepared.account()) } else { Recall::Unsure };
         }
+        let Some(choice) = self.choice(glanced, datagram, key) else { return Recall::Unsure };
+        let Ok(subnet) = subnet_if(choice.heeds_subnet) else { return Recall::Unsure };
+        let pick = choice.chooser.choose(asker, subnet, now, dice);
+        let extras = Extras { subnet: subnet.map(|subnet| (subnet, pick.scope)), cookie };
+        let question_hash = key.hash;
+        key.hash = self.picked_hash(question_hash, &pick.octets);
+        if let Some(prepared) = self.find(glanced, datagram, key, &pick.octets, seconds)
+            && prepared.patch(glanced, datagram, limit, extras, seconds, out)
+        {
+            return Recall::Hit(prepared.account());
+        }
+        key.hash = question_hash;
+        // The choice has been made, and must not be made again: it would be another.
+        let chooser = self.choice(glanced, datagram, key).map(|choice| Arc::clone(&choice.chooser));
+        chooser.map_or(Recall::Unsure, |chooser| Recall::Picked(chooser, pick))
     }
 
     /// Keeps the response `bytes`, as `answer` to `query` was `sealed` at `now`, for the next who asks; unless
@@ -108,59 +102,45 @@ impl Finished {
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
         let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
         let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse };
-        let held = if let (Some(chooser), None) = (&answer.chooser, pick) {
-            bytes
-                .get(..question_end)
-                .and_then(|question| PreparedAnswer::of_question(question, answer.scope.is_some()))
-                .map(|question| Held::Choice(Box::new(HeldChoice { question, chooser: Arc::clone(chooser) })))
-        } else {
-            let octets = pick.map_or(&[][..], |pick| &pick.octets);
-            if pick.is_some() {
-                key.hash = self.picked_hash(hash, octets);
+        if let (Some(chooser), None) = (&answer.chooser, pick) {
+            if let Some(question) = bytes.get(..question_end) {
+                let (question, heeds_subnet) = (question.into(), answer.scope.is_some());
+                self.keep_choice(key, HeldChoice { question, heeds_subnet, chooser: Arc::clone(chooser) });
             }
-            prepare(query, answer, octets, sealed, bytes, now.seconds()).map(Held::Answer)
-        };
-        if let Some(held) = held {
-            self.insert(key, held, now.seconds());
+            return;
         }
+        let Some(until) = answer.recallable_until else { return };
+        if !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+            return;
+        }
+        let mut options = Vec::new();
+        if let Some((code, data)) = answer.ede.as_ref().map(crate::dns::Ede::to_option) {
+            options.extend_from_slice(&code.to_be_bytes());
+            options.extend_from_slice(&(data.len() as u16).to_be_bytes());
+            options.extend_from_slice(&data);
+        }
+        if options.len() > bounds::UDP_RESPONSE_MAX {
+            return;
+        }
+        let octets = pick.map_or(&[][..], |pick| &pick.octets);
+        if pick.is_some() {
+            key.hash = self.picked_hash(hash, octets);
+        }
+        let source = Source {
+            sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
+            has_opt: query.edns.is_some(),
+            ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
+            options: &options,
+            rcode: answer.rcode,
+            is_authentic: answer.authentic,
+            prepared_at: now.seconds(),
+            until,
+            account: sealed.account,
+            heeds_subnet: answer.scope.is_some(),
+            pick: octets,
+        };
+        self.insert(key, &source, question_end, now.seconds());
     }
-}
-
-/// The response `bytes` made ready to be given again, if it may be.
-fn prepare(
-    query: &Query,
-    answer: &Answer,
-    pick: &[u8],
-    sealed: &Sealed,
-    bytes: &[u8],
-    now: u64,
-) -> Option<PreparedAnswer> {
-    let until = answer.recallable_until?;
-    if !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
-        return None;
-    }
-    let mut options = Vec::new();
-    if let Some((code, data)) = answer.ede.as_ref().map(crate::dns::Ede::to_option) {
-        options.extend_from_slice(&code.to_be_bytes());
-        options.extend_from_slice(&(data.len() as u16).to_be_bytes());
-        options.extend_from_slice(&data);
-    }
-    if options.len() > bounds::UDP_RESPONSE_MAX {
-        return None;
-    }
-    PreparedAnswer::new(&Source {
-        sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
-        has_opt: query.edns.is_some(),
-        ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
-        options: &options,
-        rcode: answer.rcode,
-        is_authentic: answer.authentic,
-        prepared_at: now,
-        until,
-        account: sealed.account,
-        heeds_subnet: answer.scope.is_some(),
-        pick,
-    })
 }
 
 #[cfg(test)]
@@ -175,7 +155,7 @@ mod tests {
     use crate::base::tally::Event;
     use crate::chain::{Aged, Carrier, Extras, seal, seal_as};
     use crate::dns::edns::option;
-    use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, Question, Rcode, RecordType, RrSet};
+    use crate::dns::{Ede, EdeCode, Edns, Flags, Message, Name, PreparedAnswer, Question, Rcode, RecordType, RrSet};
 
     /// Names that share endings with one another in either case of letters.
     fn name() -> impl Strategy<Value = Name> {
@@ -326,7 +306,7 @@ mod tests {
             let [first_edns, later_edns] = edns;
             let first = query(&name, cases[0], ids[0], one, first_edns, carriers[0]);
             let later = query(&name, cases[1], ids[1], other.unwrap_or(one), later_edns, carriers[1]);
-            let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 8, 1 << 20);
+            let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 1 << 20);
             let mut bytes = Vec::new();
             let sealed = seal(&first, &answer, true, &mut bytes);
             finished.keep(&first, &answer, None, &sealed, &bytes, Instant::from_seconds(kept_at));
@@ -357,7 +337,7 @@ mod tests {
         ) {
             answer.recallable_until = Some(100);
             let first = query(&name, 0, 1, [true, false, false], edns, carrier);
-            let mut finished = Finished::new(&mut Dice::from_number(1), 8, 1 << 20);
+            let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
             let extras = |cookie| Extras { cookie, ..Extras::default() };
             let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
@@ -398,13 +378,14 @@ mod tests {
         let mut other = one.clone();
         other.question.rtype = RecordType(97);
         let glanced = |query: &Query| {
-            let (bytes, finished) = (datagram(query), Finished::new(&mut Dice::from_number(1), 1, 1));
+            let (bytes, finished) = (datagram(query), Finished::new(&mut Dice::from_number(1), 1));
             let Glance::Plain(glanced) = glance(&bytes, finished.keyed()) else { panic!("not plain") };
             (glanced, bytes)
         };
         let ((one_glanced, one_bytes), (other_glanced, other_bytes)) = (glanced(&one), glanced(&other));
         assert_ne!(one_glanced.hash, other_glanced.hash);
-        let answer = PreparedAnswer::new(&Source {
+        let mut octets = Vec::new();
+        let source = Source {
             sections: &one_bytes,
             has_opt: false,
             ttls: &[],
@@ -414,8 +395,9 @@ mod tests {
             prepared_at: 0,
             until: 1,
             ..Source::default()
-        })
-        .unwrap();
+        };
+        PreparedAnswer::compose(&source, &mut octets).unwrap();
+        let answer = PreparedAnswer::read(&octets).unwrap();
         assert!(answer.is_for(&one_glanced, &one_bytes, &[]));
         assert!(!answer.is_for(&other_glanced, &other_bytes, &[]));
     }
@@ -425,7 +407,7 @@ mod tests {
         let name: Name = "example.".parse().unwrap();
         let mut query = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
         let answer = Answer { recallable_until: Some(10), ..Answer::default() };
-        let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 10, 1 << 20), Vec::new());
+        let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 1 << 20), Vec::new());
         let sealed = seal(&query, &answer, true, &mut bytes);
         finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
@@ -442,7 +424,7 @@ mod tests {
 
     #[test]
     fn what_is_never_answered_is_silence() {
-        let mut finished = Finished::new(&mut Dice::from_number(1), 10, 1 << 20);
+        let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
         let asker =
             Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
         let mut out = Vec::new();

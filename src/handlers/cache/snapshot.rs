@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::Cache;
 use super::entry::{self, Entry, Fact, Second, second, span};
-use super::key::{Key, Kind};
+use super::key::{Key, Kind, Probe, probe};
 use super::learn::is_keepable;
 use super::stale;
 use super::store::Change;
@@ -121,7 +121,7 @@ impl Cache {
             match read_record(&mut from, &mut record) {
                 Some(Frame::Record) => {
                     let Some((key, entry)) = parse(&record, base) else { break };
-                    let counter = if self.restore(key, entry, now) { &mut loaded.kept } else { &mut loaded.dropped };
+                    let counter = if self.restore(&key, entry, now) { &mut loaded.kept } else { &mut loaded.dropped };
                     *counter += 1;
                 }
                 Some(Frame::End(count)) => {
@@ -135,7 +135,7 @@ impl Cache {
         Ok(loaded)
     }
 
-    fn restore(&self, key: Key, mut entry: Entry, now: Second) -> bool {
+    fn restore(&self, key: &Probe, mut entry: Entry, now: Second) -> bool {
         // The settings may have become stricter since.
         let most = match entry.fact {
             Fact::Denial { .. } => self.settings.max_negative_ttl,
@@ -150,7 +150,7 @@ impl Cache {
         let mut is_kept = false;
         self.store.update(key, |old| {
             is_kept = old.is_none();
-            if is_kept { Change::Put(Arc::new(entry)) } else { Change::Keep }
+            if is_kept { Change::Put(entry) } else { Change::Keep }
         });
         is_kept
     }
@@ -283,7 +283,7 @@ fn compose_set(set: &RrSet, out: &mut Vec<u8>) {
 }
 
 /// Reads a fact whose ages are relative to second `base`.
-fn parse(record: &[u8], base: Second) -> Option<(Key, Entry)> {
+fn parse(record: &[u8], base: Second) -> Option<(Probe, Entry)> {
     let mut fields = Fields(record);
     let tag = fields.octet()?;
     let left = fields.array().map(Second::from_be_bytes)?;
@@ -300,7 +300,7 @@ fn parse(record: &[u8], base: Second) -> Option<(Key, Entry)> {
                 _ => return None,
             };
             let set = fields.set()?;
-            (Key::new(&set.owner, Kind::RrSet(set.rtype)), Fact::RrSet { set, rank })
+            (probe(set.owner.wire(), Kind::RrSet(set.rtype)), Fact::RrSet { set, rank })
         }
         1 | 2 => {
             let is_nxdomain = tag == 2;
@@ -315,7 +315,7 @@ fn parse(record: &[u8], base: Second) -> Option<(Key, Entry)> {
                 return None;
             }
             let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };
-            (Key::new(&name, kind), Fact::Denial { is_nxdomain, soa, proofs: proofs.into_boxed_slice() })
+            (probe(name.wire(), kind), Fact::Denial { is_nxdomain, soa, proofs: proofs.into_boxed_slice() })
         }
         3 => {
             let zone = fields.name()?;
@@ -324,7 +324,7 @@ fn parse(record: &[u8], base: Second) -> Option<(Key, Entry)> {
                 servers.push(fields.server()?);
             }
             let delegation = Delegation { zone, servers, ttl };
-            let key = Key::new(&delegation.zone, Kind::Delegation);
+            let key = probe(delegation.zone.wire(), Kind::Delegation);
             (key, Fact::Delegation(Arc::new(delegation)))
         }
         _ => return None,

@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn failure(born: Second, ttl: u32) -> Entry {
-        Entry::new(born, ttl, Fact::Failure(Box::new(Ede::new(EdeCode::NoReachableAuthority, "silent"))))
+        Entry::new(born, ttl, Fact::Failure(Arc::new(Ede::new(EdeCode::NoReachableAuthority, "silent"))))
     }
 
     #[test]

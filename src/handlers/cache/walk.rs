@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::Cache;
-use super::entry::{Entry, Fact, Second};
+use super::entry::{Fact, Second};
 use super::find::{Found, Meaning};
 use crate::base::bounds;
 use crate::chain::{Aged, Answer};
 use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RecordType, RrSet};
 
 /// Where a walk ended.
-#[expect(clippy::large_enum_variant, reason = "mostly it is an answer, and it lives for one query")]
 pub(super) enum Walked {
     /// At an answer; all of its parts are fresh unless `stale` says otherwise.
     Answer {
@@ -30,7 +27,7 @@ pub(super) enum Walked {
 }
 
 /// The facts of an answer.
-pub(super) type Parts = SmallVec<[Arc<Entry>; 4]>;
+pub(super) type Parts = Vec<Found>;
 
 /// What is stale in an answer.
 pub(super) struct StalePart {
@@ -57,7 +54,7 @@ impl Cache {
             }
             let next = add(&mut answer, &name, &found, ttl, wants_dnssec);
             let is_stale = found.remaining.is_none();
-            parts.push(found.entry);
+            parts.push(found);
             match next {
                 // A DNAME has made the CNAME that is asked for (RFC 6672 §3.1): it is the answer, not the way to one.
                 Next::Target(target) if question.rtype != RecordType::CNAME => {
