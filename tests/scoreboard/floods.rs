@@ -1,12 +1,13 @@
 //! R8, R9, R20, R31 and the floods at full speed: what others notice of them, and what they bring the attacker.
 use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::load::{self, Heard};
 use crate::support::process::Server;
 use crate::support::resolvers::{self, Resolver};
-use crate::support::{ask, wire};
+use crate::support::{ask, namespace, wire};
 use crate::world::{A, SLOW, VICTIM, World, cost, denial};
 use crate::{Figure, Row, at_least, at_most, told};
 
@@ -43,9 +44,22 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
-/// Meridian with its defaults, for everybody.
-fn open(world: &World) -> Resolver {
-    resolvers::start_meridian_in(world.path(), "open", "  allow: any", "")
+/// Meridian with its defaults, for everybody, on a processor of its own.
+pub fn open(world: &World) -> Resolver {
+    let resolver = resolvers::start_meridian_in(world.path(), "open", "  allow: any", "workers: 1");
+    part(&resolver.server);
+    resolver
+}
+
+/// Gives `server` the first processor and the load the second, so that neither takes the other's time.
+fn part(server: &Server) {
+    let Some(taskset) = namespace::find("taskset") else { return };
+    if std::thread::available_parallelism().is_ok_and(|count| count.get() < 2) {
+        return;
+    }
+    for (processor, program) in [("0", server.id()), ("1", std::process::id())] {
+        Command::new(&taskset).args(["-acp", processor, &program.to_string()]).output().ok();
+    }
 }
 
 fn stranger() -> IpAddr {
@@ -213,6 +227,7 @@ fn authority(directory: &std::path::Path) -> (Server, SocketAddr) {
     let mut server = Server::start("authority", directory, &command);
     let address: SocketAddr = ([127, 0, 0, 10], 53).into();
     server.wait_until_it_answers_at(address, ("www.shop.example.", A));
+    part(&server);
     (server, address)
 }
 

@@ -2,8 +2,8 @@
 //!
 //! What comes in: connections. What leaves: the queries of each read together by `submit`, every one with a
 //! [`TcpReply`] that brings its answer back to the connection. Everything a client can make grow is bounded: connections
-//! in all and per network ([`places`]), queries under way and octets unsent ([`reply`]), and the time for each
-//! ([`connection`]); a client that does not read is not read from.
+//! in all and per network (`places`), queries under way and octets unsent (`reply`), and the time for each
+//! (`connection`); a client that does not read is not read from.
 #![forbid(unsafe_code)]
 
 mod connection;

@@ -1,6 +1,6 @@
 //! One worker's table of finished answers: the first place that a query is looked up in.
 //!
-//! It belongs to one thread, so it has no locks. Answers lie in a [`Log`], each in one run of octets, so that a hit
+//! It belongs to one thread, so it has no locks. Answers lie in a `Log`, each in one run of octets, so that a hit
 //! reads the index once and the answer once. What was used since it was written is spared when room is made.
 //! The hash is keyed, so nobody can fill one set of the index on purpose.
 //!
