@@ -23,6 +23,7 @@ needed=(
   curl curl
   ip iproute2
   unshare util-linux
+  valgrind valgrind
   setpriv util-linux
 )
 export PATH="$PATH:/usr/sbin:/sbin"

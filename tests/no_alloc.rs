@@ -68,7 +68,7 @@ fn a_recall_that_hits_allocates_nothing() {
     let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
     let mut bytes = Vec::new();
     let sealed = seal(&query, &answer, true, &mut bytes);
-    finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+    finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
 
     query.edns = Some(Edns { udp_size: 4096, options: vec![(10, vec![1; 8])], ..Edns::default() });
     let message = Message {
@@ -81,9 +81,11 @@ fn a_recall_that_hits_allocates_nothing() {
     let (mut datagram, mut out) = (Vec::new(), Vec::with_capacity(bounds::UDP_RESPONSE_MAX));
     message.compose(&mut datagram, bounds::MESSAGE_MAX).unwrap();
 
+    let mut dice = Dice::from_number(2);
     let before = ALLOCATIONS.with(Cell::get);
     for second in 0..300 {
-        let recalled = finished.recall(black_box(&datagram), &query.asker, Instant::from_seconds(second), &mut out);
+        let now = Instant::from_seconds(second);
+        let recalled = finished.recall(black_box(&datagram), &query.asker, now, &mut dice, &mut out);
         assert_eq!(recalled, Recall::Hit(0));
     }
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
@@ -206,4 +208,21 @@ fn a_turn_under_limits_allocates_nothing_whether_it_passes_slips_or_stays_silent
     ] {
         assert!(tally.read(event) > 0, "{event:?}");
     }
+}
+
+#[path = "instructions/worlds.rs"]
+mod worlds;
+
+#[test]
+fn choosing_for_a_client_subnet_allocates_nothing() {
+    let mut world = worlds::steered(true);
+    let recalled = world.tally.read(Event::Recalled);
+    let before = ALLOCATIONS.with(Cell::get);
+    for _ in 0..2_000 {
+        assert_eq!(world.turn(), Next::Respond);
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
+    assert_eq!(world.tally.read(Event::Recalled) - recalled, 2_000);
+    let echo = Message::parse(world.response()).unwrap().edns.unwrap();
+    assert_eq!(echo.option(8).map(|echo| echo[3]), Some(8), "the scope is the network's in the database");
 }

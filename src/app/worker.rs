@@ -189,11 +189,24 @@ impl<R> Worker<R> {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
+        self.turn_foreseen(self.glance(datagram), datagram, asker, reply, now, out)
+    }
+
+    /// As [`Worker::turn`], of a query that was glanced at before.
+    pub fn turn_foreseen(
+        &mut self,
+        glance: Glance,
+        datagram: &[u8],
+        asker: Asker,
+        reply: &mut Option<R>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Next {
         self.tally.count(match asker.carrier {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
-        let (glance, standing) = self.look(datagram, &asker, now);
+        let standing = self.look(&glance, datagram, &asker, now);
         if !matches!(glance, Glance::Silence(_))
             && let Some(next) = self.admit(datagram, &asker, &standing, now, out)
         {
@@ -211,8 +224,9 @@ impl<R> Worker<R> {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
-        let seen = self.look(datagram, &asker, now);
-        self.answer(seen, datagram, asker, reply, now, out)
+        let glance = self.glance(datagram);
+        let standing = self.look(&glance, datagram, &asker, now);
+        self.answer((glance, standing), datagram, asker, reply, now, out)
     }
 
     fn answer(
@@ -225,14 +239,19 @@ impl<R> Worker<R> {
         out: &mut Vec<u8>,
     ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
+        let mut picked = None;
         match glance {
             Glance::Plain(glanced) => {
                 let cookie = standing.reply_cookie();
-                if let Recall::Hit(account) = self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, out)
-                {
-                    self.tally.count(Event::Recalled);
-                    let rcode = Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF));
-                    return self.release(&asker, &standing, (account, rcode), now, out);
+                let dice = &mut self.dice;
+                match self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, dice, out) {
+                    Recall::Hit(account) => {
+                        self.tally.count(Event::Recalled);
+                        let rcode = Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF));
+                        return self.release(&asker, &standing, (account, rcode), now, out);
+                    }
+                    Recall::Picked(chooser, pick) => picked = Some((chooser, pick)),
+                    _ => {}
                 }
             }
             Glance::Silence(event) => {
@@ -258,11 +277,14 @@ impl<R> Worker<R> {
         let choices = self.said.is_some().then(Vec::new);
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None, choices };
         let said = &mut self.said;
-        let verdict = self.house.chain.handle(&query, &mut turn, |link, verdict| {
-            if let Some(said) = said {
-                said.push((link, verdict.clone()));
-            }
-        });
+        let verdict = match &picked {
+            Some((chooser, pick)) => chooser.answer(&query, pick, &mut turn),
+            None => self.house.chain.handle(&query, &mut turn, |link, verdict| {
+                if let Some(said) = said {
+                    said.push((link, verdict.clone()));
+                }
+            }),
+        };
         let Turn { aside, choices, .. } = turn;
         self.choices = choices.unwrap_or_default();
         if let Some(goal) = aside {
@@ -271,7 +293,8 @@ impl<R> Worker<R> {
         match verdict {
             Verdict::Answer(answer) => {
                 let sealed = self.seal(&query, &standing, &answer, out);
-                self.finished.keep(&query, &answer, &sealed, out, now);
+                let pick = picked.as_ref().map(|(_, pick)| pick);
+                self.finished.keep(&query, &answer, pick, &sealed, out, now);
                 self.release(&query.asker, &standing, (sealed.account, answer.rcode), now, out)
             }
             Verdict::Silence(event) => {

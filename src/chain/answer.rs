@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::chooser::Chooser;
 use crate::dns::{Ede, Name, Question, Rcode, RrSet};
 
 /// An RRset with the TTL that it has in this answer.
@@ -37,6 +38,8 @@ pub struct Answer {
     pub recallable_until: Option<u64>,
     /// Whether the TTLs stay as they are when it is recalled: our own zones' data do not grow old.
     pub is_ageless: bool,
+    /// Who chose among the answers to the question, where several may be given and each may be recalled.
+    pub chooser: Option<Arc<dyn Chooser>>,
     /// The zone whose wildcard made up what is said of the question; none where the name itself is known.
     pub wildcard_zone: Option<Box<Name>>,
 }

@@ -1,7 +1,10 @@
 //! What a link of the chain is.
 
+use std::sync::Arc;
+
 use super::answer::{Answer, Goal};
 use super::choice::Choice;
+use super::chooser::{Chooser, Pick};
 use super::query::Query;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant};
@@ -24,10 +27,12 @@ pub struct Turn<'t> {
 
 /// What the fast tempo found.
 #[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Recall {
     /// The answer stands in the buffer; this is what it is counted as.
     Hit(u64),
+    /// This has been chosen, and its answer is not at hand: the chooser knows it.
+    Picked(Arc<dyn Chooser>, Pick),
     /// This link has nothing to say to the question; the next may.
     NotMine,
     /// Only the slow tempo can tell.

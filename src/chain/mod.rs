@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod choice;
+pub mod chooser;
 pub mod handler;
 pub mod memory;
 pub mod query;
@@ -12,6 +13,7 @@ pub mod walk;
 
 pub use answer::{Aged, Answer, Goal, Purpose};
 pub use choice::{Choice, ChoiceStep};
+pub use chooser::{Chooser, Pick};
 pub use handler::{Handler, Recall, Turn, Verdict};
 pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
 pub use query::{Asker, Carrier, Query};

@@ -6,20 +6,23 @@
 //! record follows where the query had one. Owner names that point to the question follow its letters by
 //! themselves.
 
-use super::Rcode;
 use super::cookie::{WHOLE_COOKIE, WholeCookie};
-use super::edns::OPT_SIZE;
+use super::edns::{OPT_SIZE, option};
 use super::wire::Glanced;
 use super::wire::brief::append_cookie;
 use super::wire::glance::is_same_question;
+use super::{ClientSubnet, Rcode};
 use crate::base::bounds;
 
 const HEADER: usize = 12;
 /// Octets before the message.
-const FIXED: usize = 22;
+const FIXED: usize = 23;
+/// Bits of the last of these octets.
+const AUTHENTIC: u8 = 1;
+const HEEDS_SUBNET: u8 = 2;
 
 /// What a response is prepared from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Source<'a> {
     /// The response without its OPT record; the header's ARCOUNT may count that.
     pub sections: &'a [u8],
@@ -39,13 +42,26 @@ pub struct Source<'a> {
     pub until: u64,
     /// What the response is counted as when it is given; whoever counts knows what it means.
     pub account: u64,
+    /// Whether a client subnet option is heeded, and so echoed.
+    pub heeds_subnet: bool,
+    /// Which of several answers to the question it is, up to 255 octets; empty for the only one.
+    pub pick: &'a [u8],
+}
+
+/// What goes along with a response to one asker, behind what is everybody's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// The client subnet, and the scope in which the answer holds.
+    pub subnet: Option<(ClientSubnet, u8)>,
+    /// The cookie.
+    pub cookie: Option<&'a WholeCookie>,
 }
 
 /// A finished response, to be patched for each asker; read where it lies.
 ///
 /// ```text
-/// account 8 │ prepared_at 4 │ until 4 │ message's length 2 │ TTLs 2 │ rcode's upper bits 1 │ authentic 1
-/// message │ offsets of its TTLs, 2 each │ options
+/// account 8 │ prepared_at 4 │ until 4 │ message's length 2 │ TTLs 2 │ rcode's upper bits 1 │ pick's length 1 │ bits 1
+/// message │ offsets of its TTLs, 2 each │ options │ pick
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PreparedAnswer<'a> {
@@ -63,7 +79,9 @@ impl<'a> PreparedAnswer<'a> {
         out.extend_from_slice(&u32::try_from(source.until).ok()?.to_ne_bytes());
         out.extend_from_slice(&u16::try_from(source.sections.len()).ok()?.to_ne_bytes());
         out.extend_from_slice(&u16::try_from(source.ttls.len()).ok()?.to_ne_bytes());
-        out.extend_from_slice(&[(source.rcode.0 >> 4) as u8, u8::from(source.is_authentic)]);
+        let authentic = if source.is_authentic { AUTHENTIC } else { 0 };
+        let bits = authentic | if source.heeds_subnet { HEEDS_SUBNET } else { 0 };
+        out.extend_from_slice(&[(source.rcode.0 >> 4) as u8, u8::try_from(source.pick.len()).ok()?, bits]);
         let start = out.len();
         out.extend_from_slice(source.sections);
         let header = out.get_mut(start..)?.first_chunk_mut::<HEADER>()?;
@@ -79,6 +97,7 @@ impl<'a> PreparedAnswer<'a> {
             out.extend_from_slice(&at.to_be_bytes());
         }
         out.extend_from_slice(source.options);
+        out.extend_from_slice(source.pick);
         Some(())
     }
 
@@ -96,16 +115,30 @@ impl<'a> PreparedAnswer<'a> {
         now < u64::from(u32::from_ne_bytes([u0, u1, u2, u3]))
     }
 
-    /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters.
+    /// Whether this answers the query `glanced`, which came as `datagram`, whatever the case of its letters, by `pick`.
     #[must_use]
-    pub fn is_for(&self, glanced: &Glanced, datagram: &[u8]) -> bool {
-        self.is_to(datagram, glanced.question_end())
+    pub fn is_for(&self, glanced: &Glanced, datagram: &[u8], pick: &[u8]) -> bool {
+        self.is_to(datagram, glanced.question_end(), pick)
     }
 
-    /// Whether this answers the question that ends before octet `end` of `message`.
+    /// Whether this answers the question that ends before octet `end` of `message`, by `pick`.
     #[must_use]
-    pub fn is_to(&self, message: &[u8], end: usize) -> bool {
-        is_same_question(self.block, message, end)
+    pub fn is_to(&self, message: &[u8], end: usize, pick: &[u8]) -> bool {
+        is_same_question(self.block, message, end) && self.pick() == pick
+    }
+
+    /// Which of several answers to the question it is.
+    fn pick(&self) -> &'a [u8] {
+        let [.., length, _] = *self.fixed;
+        let at = self.block.len().saturating_sub(usize::from(length));
+        self.block.get(at..).unwrap_or_default()
+    }
+
+    /// Whether a client subnet option is heeded, and so echoed.
+    #[must_use]
+    pub const fn heeds_subnet(&self) -> bool {
+        let [.., bits] = *self.fixed;
+        bits & HEEDS_SUBNET != 0
     }
 
     /// What the response is counted as, as [`Source::account`] said.
@@ -116,7 +149,7 @@ impl<'a> PreparedAnswer<'a> {
     }
 
     /// Writes the response to the query `glanced`, which came as `datagram`, into `out`, as of second `now`, with
-    /// `cookie` behind its other options. False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
+    /// `extras`. False, and nothing of use in `out`, if it would be longer than `limit`: the slow tempo then truncates.
     ///
     /// The caller has made sure with [`PreparedAnswer::is_for`] that the question is this one.
     #[must_use]
@@ -125,11 +158,11 @@ impl<'a> PreparedAnswer<'a> {
         glanced: &Glanced,
         datagram: &[u8],
         limit: usize,
-        cookie: Option<&WholeCookie>,
+        extras: Extras<'_>,
         now: u64,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.patched(glanced, datagram, limit, cookie, now, out).is_some()
+        self.patched(glanced, datagram, limit, extras, now, out).is_some()
     }
 
     fn patched(
@@ -137,15 +170,17 @@ impl<'a> PreparedAnswer<'a> {
         glanced: &Glanced,
         datagram: &[u8],
         limit: usize,
-        cookie: Option<&WholeCookie>,
+        extras: Extras<'_>,
         now: u64,
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        let [.., p0, p1, p2, p3, _, _, _, _, m0, m1, t0, t1, rcode_high, is_authentic] = *self.fixed;
+        let [.., p0, p1, p2, p3, _, _, _, _, m0, m1, t0, t1, rcode_high, pick_length, bits] = *self.fixed;
         let (message, rest) = self.block.split_at_checked(usize::from(u16::from_ne_bytes([m0, m1])))?;
-        let (ttls, options) = rest.split_at_checked(2 * usize::from(u16::from_ne_bytes([t0, t1])))?;
-        let cookie_length = cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
-        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + cookie_length);
+        let (ttls, rest) = rest.split_at_checked(2 * usize::from(u16::from_ne_bytes([t0, t1])))?;
+        let options = rest.get(..rest.len().checked_sub(usize::from(pick_length))?)?;
+        let extras_length = extras.cookie.map_or(0, |_| 4 + WHOLE_COOKIE)
+            + extras.subnet.map_or(0, |(subnet, _)| 4 + subnet.echo_length());
+        let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + extras_length);
         if message.len() + opt_length > limit {
             return None;
         }
@@ -155,7 +190,7 @@ impl<'a> PreparedAnswer<'a> {
         let [i0, i1, first, second, ..] = out.first_chunk_mut::<HEADER>()?;
         [*i0, *i1] = glanced.id.to_be_bytes();
         *first |= u8::from(glanced.recursion_desired);
-        let is_authentic = is_authentic != 0 && (glanced.dnssec_ok || glanced.authentic_data);
+        let is_authentic = bits & AUTHENTIC != 0 && (glanced.dnssec_ok || glanced.authentic_data);
         *second |= u8::from(is_authentic) << 5 | u8::from(glanced.checking_disabled) << 4;
         let question = glanced.question(datagram);
         out.get_mut(HEADER..HEADER + question.len())?.copy_from_slice(question);
@@ -168,25 +203,32 @@ impl<'a> PreparedAnswer<'a> {
             }
         }
         if glanced.udp_size.is_some() {
-            append_opt([rcode_high, u8::from(glanced.dnssec_ok) << 7], options, cookie, out)?;
+            let length = u16::try_from(options.len() + extras_length).ok()?;
+            append_opt([rcode_high, u8::from(glanced.dnssec_ok) << 7], options, extras, length, out)?;
         }
         Some(())
     }
 }
 
-/// The OPT record as the seal writes it; `bits` are the response code's upper ones and the first octet of flags.
+/// The OPT record with `length` octets of options, in the order in which the seal writes them; `bits` are the response
+/// code's upper ones and the first octet of flags.
 fn append_opt(
     [rcode_high, flags]: [u8; 2],
     options: &[u8],
-    cookie: Option<&WholeCookie>,
+    extras: Extras<'_>,
+    length: u16,
     out: &mut Vec<u8>,
 ) -> Option<()> {
     let [s0, s1] = (bounds::UDP_RESPONSE_MAX as u16).to_be_bytes();
-    let length = options.len() + cookie.map_or(0, |_| 4 + WHOLE_COOKIE);
-    let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
+    let [l0, l1] = length.to_be_bytes();
     out.extend_from_slice(&[0, 0, 41, s0, s1, rcode_high, 0, flags, 0, l0, l1]);
+    if let Some((subnet, scope)) = extras.subnet {
+        let [c0, c1] = option::CLIENT_SUBNET.to_be_bytes();
+        out.extend_from_slice(&[c0, c1, 0, subnet.echo_length() as u8]);
+        subnet.append_echo(scope, out);
+    }
     out.extend_from_slice(options);
-    append_cookie(out, cookie);
+    append_cookie(out, extras.cookie);
     let [.., a0, a1] = out.first_chunk_mut::<HEADER>()?;
     [*a0, *a1] = (u16::from_be_bytes([*a0, *a1]) + 1).to_be_bytes();
     Some(())

@@ -99,15 +99,27 @@ impl ClientSubnet {
     /// no more bits than came.
     #[must_use]
     pub fn echo(&self, scope: u8) -> (u16, Vec<u8>) {
+        let mut data = Vec::with_capacity(4 + 16);
+        self.append_echo(scope, &mut data);
+        (option::CLIENT_SUBNET, data)
+    }
+
+    /// Appends the data of [`ClientSubnet::echo`].
+    pub fn append_echo(&self, scope: u8, to: &mut Vec<u8>) {
         let source = self.network.prefix_length();
-        let mut data = self.family.to_be_bytes().to_vec();
-        data.extend([source, scope.min(source)]);
+        let [f0, f1] = self.family.to_be_bytes();
+        to.extend_from_slice(&[f0, f1, source, scope.min(source)]);
         let length = usize::from(source.div_ceil(8));
         match self.network.address() {
-            IpAddr::V4(address) => data.extend(address.octets().iter().take(length)),
-            IpAddr::V6(address) => data.extend(address.octets().iter().take(length)),
+            IpAddr::V4(address) => to.extend_from_slice(address.octets().get(..length).unwrap_or_default()),
+            IpAddr::V6(address) => to.extend_from_slice(address.octets().get(..length).unwrap_or_default()),
         }
-        (option::CLIENT_SUBNET, data)
+    }
+
+    /// Octets of the data of [`ClientSubnet::echo`].
+    #[must_use]
+    pub fn echo_length(&self) -> usize {
+        4 + usize::from(self.network.prefix_length().div_ceil(8))
     }
 }
 

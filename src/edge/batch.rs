@@ -8,6 +8,9 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::listen::{Listener, source_of};
 use crate::base::bounds::{BATCH, SEND_RETRIES, UDP_QUERY_MAX, UDP_RESPONSE_MAX};
@@ -181,6 +184,29 @@ pub fn send_to(listener: &Listener, bytes: &[u8], peer: SocketAddr, local: Optio
     #[cfg(not(target_os = "linux"))]
     let _ = source_of(listener, local);
     listener.socket.send_to(bytes, peer).map(|_| ())
+}
+
+/// Sleeps until a listener or one of the sockets of `poll` can be read, `longest` at most. Listeners that can be read
+/// are marked in `is_ready`, which has a place for each; what is returned says whether `poll` has something to tell.
+pub fn await_readable(
+    poll: &impl std::os::fd::AsRawFd,
+    listeners: &[Listener],
+    longest: Duration,
+    is_ready: &mut [bool],
+) -> bool {
+    let wanted = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut fds: SmallVec<[libc::pollfd; 8]> = SmallVec::new();
+    fds.push(wanted(poll.as_raw_fd()));
+    fds.extend(listeners.iter().map(|listener| wanted(std::os::fd::AsRawFd::as_raw_fd(&listener.socket))));
+    // Rounded up, or the last part of a millisecond would be spun away.
+    let milliseconds = i32::try_from(longest.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
+    // SAFETY: `fds` holds as many pollfds as are said, alive and exclusively borrowed for the call; the descriptors are
+    // open since `poll` and the listeners own them.
+    let found = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, milliseconds) };
+    let mut told = fds.iter().map(|fd| found > 0 && fd.revents != 0);
+    let has_events = told.next().unwrap_or(false);
+    is_ready.iter_mut().zip(told).for_each(|(ready, is_readable)| *ready |= is_readable);
+    has_events
 }
 
 /// Whether the same call may succeed a moment later.

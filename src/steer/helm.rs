@@ -130,9 +130,9 @@ impl Steered {
 
 /// A query for a steered name.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'q> {
-    /// The name asked for; another than the steered one where that is a wildcard.
-    pub name: &'q Name,
+pub struct Call {
+    /// The name asked for, hashed by [`name_hash`]; another than the steered one where that is a wildcard.
+    pub name: u64,
     /// Where the query came from.
     pub resolver: IpAddr,
     /// What it says of its client, if that is heeded.
@@ -141,6 +141,12 @@ pub struct Call<'q> {
     pub now: Instant,
     /// Nobody will use the answer: nothing is remembered of it, and everything is told.
     pub is_rehearsal: bool,
+}
+
+/// The hash of a name by which draws for it differ from those for others.
+#[must_use]
+pub fn name_hash(name: &Name) -> u64 {
+    hash_bytes(0, name.lowered().wire())
 }
 
 /// Where a query is sent.
@@ -238,7 +244,7 @@ impl Helm {
 
     /// Chooses who answers `call` for `steered`.
     #[must_use]
-    pub fn steer(&self, steered: &Steered, call: &Call<'_>, dice: &mut Dice) -> Bearing {
+    pub fn steer(&self, steered: &Steered, call: &Call, dice: &mut Dice) -> Bearing {
         let client = steered.orders.client;
         let cap = self.ecs.unwrap_or_default();
         let of_subnet = call.subnet.filter(|_| client != Client::Resolver);
@@ -262,7 +268,7 @@ impl Helm {
             resolver: call.resolver,
             whereabouts: &whereabouts,
             found: chart.map(|chart| chart.compiled.find(subject.address())),
-            name: hash_bytes(0, call.name.lowered().wire()),
+            name: call.name,
             now: call.now,
             wall: self.scene.wall(call.now),
             is_rehearsal: call.is_rehearsal,

@@ -23,7 +23,7 @@ fn scene() -> Arc<Scene> {
 fn first(helm: &Helm, owner: &str) -> u16 {
     let name = owner.parse().unwrap();
     let call = Call {
-        name: &name,
+        name: name_hash(&name),
         resolver: "192.0.2.7".parse().unwrap(),
         subnet: None,
         now: Instant::ZERO,
@@ -169,7 +169,7 @@ fn at(helm: &Helm, address: u32) -> Bearing {
     let name = "a.example.".parse().unwrap();
     let subnet = ClientSubnet::of_address(std::net::Ipv4Addr::from_bits(address).into());
     let resolver = "192.0.2.7".parse().unwrap();
-    let call = Call { name: &name, resolver, subnet: Some(subnet), now: Instant::ZERO, is_rehearsal: false };
+    let call = Call { name: name_hash(&name), resolver, subnet: Some(subnet), now: Instant::ZERO, is_rehearsal: false };
     helm.steer(helm.find(&name).unwrap(), &call, &mut Dice::from_number(1))
 }
 

@@ -54,7 +54,7 @@ pub use odds::Odds;
 pub use place::{Code, Locator, Place, Point};
 pub use policy::{PolicyFault, StageSpec};
 pub use pool::{Member, Pool, PoolFault, PoolId, Weight};
-pub use render::Rendered;
+pub use render::{Kind, Rendered, Shown};
 pub use scene::Scene;
 pub use selection::{Agree, Family, Outcome, Selection, Steering, Terms, WhenAllDown};
 pub use subject::{ScopeCap, Subject};

@@ -228,6 +228,8 @@ pub struct Plan {
     pub answers: Option<usize>,
     /// What depends on the place and can be compiled, if anything does.
     pub location: Option<LocationPolicy>,
+    /// Where nothing but health and the place decides: how many members must stand where the place puts them.
+    pub wanted_by_place: Option<usize>,
 }
 
 /// Makes `stages` ready for `pool` on the name's terms.
@@ -256,6 +258,7 @@ pub fn plan(
         faults.push(PolicyFault::FirstOfNone);
     }
     let (begin, end) = located::span(body);
+    let mut wanted_by_place = None;
     let mut located: Vec<Box<dyn Stage>> = Vec::new();
     for (at, spec) in body.iter().enumerate() {
         let into = if (begin..end).contains(&at) { &mut located } else { &mut ready };
@@ -266,6 +269,7 @@ pub fn plan(
         if at + 1 == end {
             let behind = body.get(end..).unwrap_or_default();
             let wanted = if behind.iter().any(takes_away) { usize::MAX } else { answers.unwrap_or(usual) };
+            wanted_by_place = ((begin, end) == (0, body.len())).then_some(wanted);
             let stages = std::mem::take(&mut located);
             ready.push(Box::new(Located { stages, wanted, has_nearest: matches!(spec, StageSpec::Nearest { .. }) }));
         }
@@ -274,7 +278,7 @@ pub fn plan(
         return Err(faults);
     }
     let location = located::policy(body.get(begin..end).unwrap_or_default(), pool);
-    Ok(Plan { stages: ready, answers, location })
+    Ok(Plan { stages: ready, answers, location, wanted_by_place })
 }
 
 /// Whether the stage may take away those that a stage before it put first.

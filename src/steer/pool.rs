@@ -179,6 +179,7 @@ pub struct Pool {
     /// The members' numbers in the order of their names: rules name thousands of them.
     by_name: Vec<u16>,
     identity: u64,
+    has_standbys: bool,
 }
 
 impl Pool {
@@ -227,7 +228,8 @@ impl Pool {
         let names = members.iter().map(|member| hash_bytes(2, member.name.as_bytes()));
         let names: Vec<u64> = [hash_bytes(1, name.as_bytes())].into_iter().chain(names).collect();
         let identity = hash_words(3, &names);
-        Ok(Self { id, name: name.into(), members, marks, by_name, identity })
+        let has_standbys = members.iter().any(|member| member.weight.value() <= 0.0);
+        Ok(Self { id, name: name.into(), members, marks, by_name, identity, has_standbys })
     }
 
     /// The pool's place in the tables of health and feeds.
@@ -272,6 +274,12 @@ impl Pool {
     #[must_use]
     pub fn has(&self, rtype: RecordType) -> bool {
         self.members.iter().any(|member| member.has(rtype))
+    }
+
+    /// Whether any member is a standby (weight 0).
+    #[must_use]
+    pub const fn has_standbys(&self) -> bool {
+        self.has_standbys
     }
 
     /// Whether any member has addresses of both families.

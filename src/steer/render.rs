@@ -8,6 +8,41 @@ use super::selection::{Family, Outcome, Selection, Steering};
 use crate::base::bounds;
 use crate::dns::{Name, RecordType, RrSet};
 
+/// What of a selection is seen by those who ask for one type: it decides the records, octet for octet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// What it answers.
+    pub kind: Kind,
+    /// The members whose data answer, in order.
+    pub members: SmallVec<[u16; 8]>,
+    /// Whether they are members of the fallback pool.
+    pub is_fallback: bool,
+    /// For how long, seconds.
+    pub ttl: u32,
+}
+
+/// What a selection answers, without the records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Records of the type asked for.
+    Records,
+    /// A CNAME.
+    Alias,
+    /// The name is there, the type is not.
+    NoData,
+    /// Nothing can be said.
+    ServFail,
+}
+
+impl Kind {
+    /// Whether data of members answer, so that the answer is for those alone for whom they were chosen: denials and
+    /// failures are not tailored, resolvers keep them for everybody (R2.7).
+    #[must_use]
+    pub const fn is_tailored(self) -> bool {
+        matches!(self, Self::Records | Self::Alias)
+    }
+}
+
 /// What a selection answers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Rendered {
@@ -22,38 +57,60 @@ pub enum Rendered {
 }
 
 impl Steering {
-    /// Shows a selection of this name as the records of `rtype` at `owner`, and remembers until when they are believed.
+    /// Shows a selection of this name to those who ask for `rtype`, and remembers until when its members are believed.
+    #[must_use]
+    pub fn show(&self, selection: &Selection, rtype: RecordType) -> Shown {
+        let source = self.source(selection.is_fallback);
+        let pool = source.pool();
+        let mut members = SmallVec::new();
+        let first = selection.chosen().first().copied();
+        let alias = first.filter(|&index| pool.member(index).is_some_and(|member| member.cname.is_some()));
+        let kind = match (selection.outcome, alias) {
+            (Outcome::NoData, _) => Kind::NoData,
+            (Outcome::ServFail, _) => Kind::ServFail,
+            (Outcome::Members, Some(index)) => {
+                members.push(index);
+                Kind::Alias
+            }
+            (Outcome::Members, None) => {
+                members.extend(selection.chosen().iter().copied().filter(|&index| has(pool, index, rtype)));
+                if members.is_empty() && self.terms().family == Family::NearestWith {
+                    members.extend(selection.order.iter().copied().find(|&index| has(pool, index, rtype)));
+                }
+                if members.is_empty() { Kind::NoData } else { Kind::Records }
+            }
+        };
+        members.iter().for_each(|&index| source.note_answer(index, selection));
+        Shown { kind, members, is_fallback: selection.is_fallback, ttl: selection.ttl }
+    }
+
+    /// A selection of this name as the records of `rtype` at `owner`.
     #[must_use]
     pub fn render(&self, selection: &Selection, owner: &Name, rtype: RecordType) -> Rendered {
-        match selection.outcome {
-            Outcome::Members => {}
-            Outcome::NoData => return Rendered::NoData,
-            Outcome::ServFail => return Rendered::ServFail,
-        }
-        let source = self.source(selection);
-        let pool = source.pool();
-        let mut shown: SmallVec<[u16; 8]> = SmallVec::new();
-        let first = selection.chosen().first().and_then(|&index| Some((index, pool.member(index)?)));
-        if let Some((index, target)) = first.and_then(|(index, member)| Some((index, member.cname.as_ref()?))) {
-            source.note_answer(index, selection);
-            return Rendered::Alias(RrSet::new(owner.clone(), RecordType::CNAME, selection.ttl, [target.wire()]));
-        }
-        shown.extend(selection.chosen().iter().copied().filter(|&index| has(pool, index, rtype)));
-        if shown.is_empty() && self.terms().family == Family::NearestWith {
-            shown.extend(selection.order.iter().copied().find(|&index| has(pool, index, rtype)));
-        }
-        let mut rdatas: Vec<SmallVec<[u8; 16]>> = Vec::new();
-        for &index in &shown {
-            source.note_answer(index, selection);
-            if let Some(member) = pool.member(index) {
-                compose(member, rtype, &mut rdatas);
+        self.compose(&self.show(selection, rtype), owner, rtype)
+    }
+
+    /// What is shown, as the records of `rtype` at `owner`.
+    #[must_use]
+    pub fn compose(&self, shown: &Shown, owner: &Name, rtype: RecordType) -> Rendered {
+        let pool = self.source(shown.is_fallback).pool();
+        let mut members = shown.members.iter().filter_map(|&index| pool.member(index));
+        match shown.kind {
+            Kind::NoData => Rendered::NoData,
+            Kind::ServFail => Rendered::ServFail,
+            Kind::Alias => match members.next().and_then(|member| member.cname.as_ref()) {
+                Some(target) => {
+                    Rendered::Alias(RrSet::new(owner.clone(), RecordType::CNAME, shown.ttl, [target.wire()]))
+                }
+                None => Rendered::NoData,
+            },
+            Kind::Records => {
+                let mut rdatas: Vec<SmallVec<[u8; 16]>> = Vec::new();
+                members.for_each(|member| compose(member, rtype, &mut rdatas));
+                rdatas.truncate(bounds::RECORDS_PER_RRSET);
+                Rendered::Records(RrSet::new(owner.clone(), rtype, shown.ttl, rdatas))
             }
         }
-        if rdatas.is_empty() {
-            return Rendered::NoData;
-        }
-        rdatas.truncate(bounds::RECORDS_PER_RRSET);
-        Rendered::Records(RrSet::new(owner.clone(), rtype, selection.ttl, rdatas))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
-use super::asker::{Asker, Key, Scope};
+use super::asker::{Asker, Key, Scope, looked_up};
 use super::candidates::{Candidates, Closed};
 use super::feeds::Feeds;
 use super::hashing::hash_words;
@@ -239,10 +239,10 @@ impl Steering {
         }
     }
 
-    /// The steering that a selection was made by: this one, or the fallback's.
+    /// The steering whose members were chosen: this one, or, if `is_fallback`, the fallback's.
     #[must_use]
-    pub fn source(&self, selection: &Selection) -> &Self {
-        if selection.is_fallback { self.fallback.as_deref().unwrap_or(self) } else { self }
+    pub fn source(&self, is_fallback: bool) -> &Self {
+        if is_fallback { self.fallback.as_deref().unwrap_or(self) } else { self }
     }
 
     /// Notes that an answer with `member` was given.
@@ -274,6 +274,12 @@ impl Steering {
             asker.agreed = self.agrees.then(|| self.agreed_seed(&asker));
         }
         let standings = board.standings(&self.pool);
+        if !wants_trace
+            && !asker.is_rehearsal
+            && let Some(selection) = self.select_by_place(&asker, standings)
+        {
+            return selection;
+        }
         let mut set = Candidates::new(&self.pool, standings, feeds.pool(self.pool.id()), &asker);
         set.trace = wants_trace.then(Trace::default);
         let mut scope = self.run(&asker, &mut set, dice);
@@ -316,6 +322,37 @@ impl Steering {
             ttl = self.terms.ttl_min;
         }
         self.finish(&asker, set, outcome, scope, ttl)
+    }
+
+    /// What the stages come to where nothing but health and the compiled place decides, read off the ranking alone; none
+    /// where they must be asked.
+    fn select_by_place(&self, asker: &Asker<'_>, standings: &[Standing]) -> Option<Selection> {
+        let (wanted, found) = (self.plan.wanted_by_place?, asker.found?);
+        let unusable = standings.iter().filter(|standing| !standing.is_usable()).count();
+        let left = self.pool.members().len().checked_sub(unusable).filter(|&left| left > 0)?;
+        if self.pool.has_standbys() || (unusable > 0 && self.terms.panic_below > 0.0) {
+            return None;
+        }
+        let is_usable = |member: u16| standings.get(usize::from(member)).is_none_or(Standing::is_usable);
+        let ranking = || found.ranking.iter().filter(|ranked| is_usable(ranked.member));
+        // As `Located` has it: beyond those whom each client's own place ranks, the ranking does not tell.
+        let wanted = wanted.clamp(1, left);
+        if ranking().take_while(|ranked| ranked.reach > 0).take(wanted).count() < wanted {
+            return None;
+        }
+        let order: SmallVec<[u16; 8]> = ranking().map(|ranked| ranked.member).collect();
+        Some(Selection {
+            outcome: Outcome::Members,
+            answers: self.plan.answers.unwrap_or(self.terms.answers).min(order.len()),
+            order,
+            is_fallback: false,
+            scope: looked_up(found.length).min(Scope(asker.source)),
+            ttl: self.ttl(standings),
+            trace: None,
+            odds: None,
+            is_rehearsal: false,
+            wall: asker.wall,
+        })
     }
 
     fn run(&self, asker: &Asker<'_>, set: &mut Candidates<'_>, dice: &mut Dice) -> Scope {

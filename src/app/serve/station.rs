@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use tokio::runtime::Handle;
 use tracing::error;
 
@@ -19,6 +19,7 @@ use crate::app::worker::{self, Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
+use crate::dns::wire::Glance;
 use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
@@ -33,7 +34,6 @@ use super::desk::{DeskReply, DeskSlot, Errand};
 use super::log;
 
 const WAKE: Token = Token(0);
-const FIRST_LISTENER: usize = 1;
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
@@ -98,22 +98,19 @@ pub struct Station {
 }
 
 impl Station {
-    /// A station for the worker `place.0` of `place.1`, with its listeners registered.
+    /// A station for the worker `place.0` of `place.1`, with its listeners.
     ///
     /// # Errors
     /// The machine's, where it gives no poll or refuses a socket.
     pub fn new(
         surroundings: Surroundings,
         place: (usize, usize),
-        mut listeners: Vec<Listener>,
+        listeners: Vec<Listener>,
         mut dice: Dice,
         tally: Arc<Tally>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let (mailbox, letters) = mailbox(mio::Waker::new(poll.registry(), WAKE)?);
-        for (at, listener) in listeners.iter_mut().enumerate() {
-            poll.registry().register(&mut listener.socket, Token(FIRST_LISTENER + at), Interest::READABLE)?;
-        }
         let (generation, house, forwarders) = surroundings.current.snapshot();
         let logged_per_million = u64::from(house.logged_per_million);
         let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
@@ -125,7 +122,6 @@ impl Station {
             worker,
             tally,
             poll,
-            // What came before the registration is announced by no event.
             is_ready: vec![true; listeners.len()],
             listeners,
             batch: Batch::new(),
@@ -227,8 +223,11 @@ impl Station {
         let now = self.surroundings.clock.now();
         let due = self.worker.poll_timeout().map_or(longest, |due| due.since(now).min(longest));
         let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
-        if self.poll.poll(events, Some(if may_sleep { due } else { Duration::ZERO })).is_err() {
-            events.clear(); // interrupted by a signal
+        // The listeners stand beside the poll, not in it: a socket in it is told of every datagram that it has sent.
+        let timeout = if may_sleep { due } else { Duration::ZERO };
+        let has_events = batch::await_readable(&self.poll, &self.listeners, timeout, &mut self.is_ready);
+        if !has_events || self.poll.poll(events, Some(Duration::ZERO)).is_err() {
+            events.clear();
         }
         self.follow_current();
         let now = self.surroundings.clock.now();
@@ -236,8 +235,6 @@ impl Station {
             let token = event.token();
             if self.upstream.owns(token) {
                 self.receive_upstream(token, now);
-            } else if let Some(ready) = token.0.checked_sub(FIRST_LISTENER).and_then(|at| self.is_ready.get_mut(at)) {
-                *ready = true;
             }
         }
         self.read_letters(now);
@@ -273,13 +270,21 @@ impl Station {
             self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
             self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
-            for index in 0..count {
+            let mut glances = [Glance::Unsure; bounds::BATCH];
+            for (index, glance) in glances.iter_mut().enumerate().take(count) {
+                *glance = self.worker.glance(self.batch.bytes(index));
+            }
+            // A lone query would only wait for its memory earlier.
+            if count > 1 {
+                self.worker.foresee(glances.get(..count).unwrap_or_default());
+            }
+            for (index, glance) in glances.into_iter().enumerate().take(count) {
                 let peer = self.batch.peer(index);
                 let local = self.batch.local(index);
                 let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false };
                 let mut reply = Some(Reply::Udp { listener: at, peer, local });
                 let Some((bytes, out)) = self.batch.exchange(index) else { continue };
-                let next = self.worker.turn(bytes, asker, &mut reply, now, out);
+                let next = self.worker.turn_foreseen(glance, bytes, asker, &mut reply, now, out);
                 if self.logged_per_million > 0 && self.dice.below(1_000_000) < self.logged_per_million {
                     log::query(bytes, peer, if next == Next::Respond { out } else { &[] });
                 }

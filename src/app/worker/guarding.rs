@@ -62,17 +62,27 @@ impl<R> Worker<R> {
         Extras { nsid: &self.house.nsid, cookie, idle }
     }
 
-    /// The first look at a datagram and its sender.
-    pub(super) fn look(&self, datagram: &[u8], asker: &Asker, now: Instant) -> (Glance, Standing) {
-        let glance = glance(datagram, self.finished.keyed());
-        let (opt, cookie) = match &glance {
+    /// What a datagram is at first sight.
+    #[must_use]
+    pub fn glance(&self, datagram: &[u8]) -> Glance {
+        glance(datagram, self.finished.keyed())
+    }
+
+    /// Fetches what the answers to a whole batch will be made of, before the first of it is answered.
+    pub fn foresee(&self, glances: &[Glance]) {
+        std::hint::black_box(self.finished.foresee(glances));
+    }
+
+    /// What a query says of its sender beside the question.
+    pub(super) fn look(&self, glance: &Glance, datagram: &[u8], asker: &Asker, now: Instant) -> Standing {
+        let (opt, cookie) = match glance {
             Glance::Plain(glanced) => (glanced.udp_size.map(|_| glanced.dnssec_ok), glanced.cookie(datagram)),
             Glance::Unsure => opt_of(datagram).map_or((None, None), |(dnssec_ok, cookie)| (Some(dnssec_ok), cookie)),
             Glance::Silence(_) => (None, None),
         };
         let wall = now.seconds().wrapping_add(self.wall_ahead) as u32;
         let cookie = cookie.and_then(|data| self.house.cookies.examine(data, asker.address.ip(), wall));
-        (glance, Standing { opt, cookie, length: datagram.len() })
+        Standing { opt, cookie, length: datagram.len() }
     }
 
     /// Counts a query, before it is parsed; what becomes of it, if that is settled here.

@@ -51,6 +51,8 @@ pub struct Glanced {
     pub dnssec_ok: bool,
     /// Where the data of the cookie option begins, and its octets, if there is one.
     pub cookie: Option<(u16, u8)>,
+    /// The same of the client subnet option.
+    pub subnet: Option<(u16, u8)>,
     /// The question's hash under the key of the table; see [`question_hash`].
     pub hash: u64,
 }
@@ -71,9 +73,19 @@ impl Glanced {
     /// The data of the cookie option; `datagram` is the one that was glanced at.
     #[must_use]
     pub fn cookie<'d>(&self, datagram: &'d [u8]) -> Option<&'d [u8]> {
-        let (at, length) = self.cookie?;
-        datagram.get(usize::from(at)..usize::from(at) + usize::from(length))
+        at(self.cookie, datagram)
     }
+
+    /// The data of the client subnet option; `datagram` is the one that was glanced at.
+    #[must_use]
+    pub fn subnet<'d>(&self, datagram: &'d [u8]) -> Option<&'d [u8]> {
+        at(self.subnet, datagram)
+    }
+}
+
+fn at(place: Option<(u16, u8)>, datagram: &[u8]) -> Option<&[u8]> {
+    let (at, length) = place?;
+    datagram.get(usize::from(at)..usize::from(at) + usize::from(length))
 }
 
 /// Looks at `datagram`; `keyed` hashes its question.
@@ -102,15 +114,11 @@ fn plain(datagram: &[u8], keyed: &Keyed) -> Option<Glanced> {
     if qtype.is_meta() || u16::from_be_bytes([c0, c1]) != Class::IN.0 {
         return None;
     }
-    let (udp_size, dnssec_ok, cookie) = match (additionals, rest) {
-        (0, []) => (None, false, None),
-        (1, rest) => opt(rest).map(|(size, dnssec_ok, cookie)| (Some(size), dnssec_ok, cookie))?,
+    let Opt { udp_size, dnssec_ok, cookie, subnet } = match (additionals, rest) {
+        (0, []) => Opt::default(),
+        (1, rest) => opt(datagram, rest)?,
         _ => return None,
     };
-    // The option's place is counted from the end, where the OPT record ends too.
-    let cookie = cookie.and_then(|(left, length)| {
-        Some((u16::try_from(datagram.len().checked_sub(left)?).ok()?, u8::try_from(length).ok()?))
-    });
     let (recursion_desired, checking_disabled) = (bits & RD != 0, bits & CD != 0);
     let end = HEADER + qname_length + 4;
     let hash = question_hash(keyed, datagram, end, qtype, key_bits(recursion_desired, checking_disabled, dnssec_ok));
@@ -124,6 +132,7 @@ fn plain(datagram: &[u8], keyed: &Keyed) -> Option<Glanced> {
         udp_size,
         dnssec_ok,
         cookie,
+        subnet,
         hash,
     })
 }
@@ -141,22 +150,27 @@ pub(super) fn name_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Where a cookie's data lie: the octets from there to the datagram's end, and those of the data.
-type CookieAt = (usize, usize);
+/// What an OPT record says, as [`Glanced`] has it.
+#[derive(Default)]
+struct Opt {
+    udp_size: Option<u16>,
+    dnssec_ok: bool,
+    cookie: Option<(u16, u8)>,
+    subnet: Option<(u16, u8)>,
+}
 
-/// UDP size and DO of the OPT record that fills `bytes` to the end, and its first cookie: version 0, harmless options
-/// only.
-fn opt(bytes: &[u8]) -> Option<(u16, bool, Option<CookieAt>)> {
+/// The OPT record that fills `bytes`, the rest of `datagram`, to the end: version 0, harmless options only.
+fn opt(datagram: &[u8], bytes: &[u8]) -> Option<Opt> {
     let (&[0, 0, 41, s0, s1, 0, 0, flags, _, l0, l1], mut options) = bytes.split_first_chunk::<OPT_SIZE>()? else {
         return None;
     };
     if options.len() != usize::from(u16::from_be_bytes([l0, l1])) {
         return None;
     }
-    let mut cookie = None;
+    let mut opt = Opt { udp_size: Some(u16::from_be_bytes([s0, s1])), dnssec_ok: flags & 0x80 != 0, ..Opt::default() };
     for _ in 0..bounds::EDNS_OPTIONS_MAX {
         if options.is_empty() {
-            return Some((u16::from_be_bytes([s0, s1]), flags & 0x80 != 0, cookie));
+            return Some(opt);
         }
         let (&[c0, c1, l0, l1], rest) = options.split_first_chunk::<4>()?;
         let left = rest.len();
@@ -165,8 +179,12 @@ fn opt(bytes: &[u8]) -> Option<(u16, bool, Option<CookieAt>)> {
         if !is_harmless(code, data.len()) {
             return None;
         }
-        if code == option::COOKIE && cookie.is_none() {
-            cookie = Some((left, data.len()));
+        let place = || Some((u16::try_from(datagram.len().checked_sub(left)?).ok()?, u8::try_from(data.len()).ok()?));
+        // Of several the first counts.
+        match code {
+            option::COOKIE if opt.cookie.is_none() => opt.cookie = Some(place()?),
+            option::CLIENT_SUBNET if opt.subnet.is_none() => opt.subnet = Some(place()?),
+            _ => {}
         }
         options = rest;
     }
@@ -195,10 +213,15 @@ pub fn opt_of(datagram: &[u8]) -> Option<(bool, Option<&[u8]>)> {
     Some((flags & 0x80 != 0, None))
 }
 
-/// Whether an option of a query leaves its answer as it is without it: padding, and a cookie of lawful length.
+/// Whether an option of a query leaves what is remembered of its answer as it is without it: padding, a cookie of
+/// lawful length, and a client subnet, for which the answer's own word counts.
 #[must_use]
 pub fn is_harmless(code: u16, length: usize) -> bool {
-    code == option::PADDING || code == option::COOKIE && matches!(length, 8 | 16..=40)
+    match code {
+        option::PADDING | option::CLIENT_SUBNET => true,
+        option::COOKIE => matches!(length, 8 | 16..=40),
+        _ => false,
+    }
 }
 
 /// What of a question beside QNAME and QTYPE makes another answer of it.

@@ -19,6 +19,7 @@ pub mod patch;
 mod steered;
 #[cfg(test)]
 mod steered_tests;
+mod steersman;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
@@ -41,10 +42,11 @@ pub use zone::Zone;
 pub use zones::{Hosted, Zones};
 
 use self::steered::Steer;
+use self::steersman::Steersman;
 use crate::base::collections::Keyed;
 use crate::base::{Dice, Instant};
-use crate::chain::{Answer, Choice, Goal, Handler, Purpose, Query, Turn, Verdict};
-use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Question, Rcode, RecordType};
+use crate::chain::{Answer, Choice, Handler, Query, Turn, Verdict};
+use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Rcode, RecordType};
 use crate::steer::Helm;
 
 /// Reads the master file `text`, called `file` in findings, as the zone `origin`. The zone is there unless there
@@ -123,6 +125,7 @@ impl Authority {
         }
         let zones = self.zones.load();
         let helm = self.helm.load();
+        let is_rehearsal = choices.is_some();
         let subnet = match &query.edns {
             Some(edns) if helm.ecs().is_some() => edns.client_subnet(),
             _ => Ok(None),
@@ -145,14 +148,19 @@ impl Authority {
             _ => {
                 let mut steer = Steer::new(&helm, query, heeded, now, dice, choices.take());
                 let decision = answer::decide(&zones, query, &mut steer);
-                let scope = steer.scope;
+                let (scope, choices_made, first) = (steer.scope, steer.choices_made, steer.first.take());
                 *choices = steer.into_choices();
                 let mut decision = decision?;
                 decision.answer.scope = Some(scope);
+                // Where more is chosen than once, an answer is told by more than one choice.
+                if let (1, false, Some((steered, name))) = (choices_made, is_rehearsal, first) {
+                    let (zones, helm, rtype) = (Arc::clone(&zones), Arc::clone(&helm), query.question.rtype);
+                    decision.answer.chooser = Some(Arc::new(Steersman { zones, helm, steered, name, rtype }));
+                }
                 decision
             }
         };
-        decision.answer.scope = heeded.map(|_| decision.answer.scope.unwrap_or(0));
+        decision.answer.scope = helm.ecs().map(|_| decision.answer.scope.unwrap_or(0));
         Some(decision)
     }
 }
@@ -163,30 +171,7 @@ impl Handler for Authority {
     }
 
     fn handle(&self, query: &Query, turn: &mut Turn<'_>) -> Verdict {
-        let Some(Decision { mut answer, leads_outside, is_chosen }) =
-            self.decide(query, turn.now, turn.dice, &mut turn.choices)
-        else {
-            return Verdict::Pass;
-        };
-        match leads_outside {
-            // What lies outside our zones is followed for those who may have recursion, and for nobody else.
-            Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
-                question: Question::new(target, query.question.rtype),
-                checking_disabled: query.flags.checking_disabled,
-                purpose: Purpose::Client,
-                prefix: answer.answer,
-                scope: answer.scope,
-                stale: None,
-            }),
-            _ => {
-                // The same to everybody until the zones change, which makes the workers forget; save what was chosen,
-                // and that letters of the question reach the target of an alias made from a DNAME.
-                if !is_chosen && answer.answer.iter().all(|aged| aged.set.rtype != RecordType::DNAME) {
-                    answer.recallable_until = Some(u64::from(u32::MAX));
-                    answer.is_ageless = true;
-                }
-                Verdict::Answer(answer)
-            }
-        }
+        self.decide(query, turn.now, turn.dice, &mut turn.choices)
+            .map_or(Verdict::Pass, |decision| decision.verdict(query))
     }
 }

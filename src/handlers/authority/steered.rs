@@ -10,7 +10,15 @@ use super::zone::Zone;
 use crate::base::{Dice, Instant, bounds};
 use crate::chain::{Aged, Answer, Choice, ChoiceStep, Query};
 use crate::dns::{ClientSubnet, Ede, EdeCode, Name, Rcode, RecordType};
-use crate::steer::{Bearing, Call, Helm, Outcome, Pool, Rendered, Steered};
+use crate::steer::helm::name_hash;
+use crate::steer::{Bearing, Call, Helm, Outcome, Pool, Rendered, Shown, Steered};
+
+/// A choice, as far as the answer depends on it.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) shown: Shown,
+    pub(super) scope: u8,
+}
 
 /// What choosing takes beside the zone, and what it came to on the way to one answer.
 #[derive(Debug)]
@@ -22,8 +30,12 @@ pub(super) struct Steer<'t> {
     dice: &'t mut Dice,
     /// The longest scope on the way.
     pub(super) scope: u8,
-    /// Whether anything was chosen, so that the next who asks may be told otherwise.
-    pub(super) has_chosen: bool,
+    /// How often was chosen, so that the next who asks may be told otherwise.
+    pub(super) choices_made: usize,
+    /// Where first, the name asked for there hashed.
+    pub(super) first: Option<(Arc<Steered>, u64)>,
+    /// What the first choice is to come to, where it has been made already.
+    foretold: Option<Chosen>,
     /// How it was chosen, where somebody wants to know.
     choices: Option<Vec<Choice>>,
 }
@@ -38,7 +50,12 @@ impl<'t> Steer<'t> {
         dice: &'t mut Dice,
         choices: Option<Vec<Choice>>,
     ) -> Self {
-        Self { helm, subnet, query, now, dice, scope: 0, has_chosen: false, choices }
+        Self { helm, subnet, query, now, dice, scope: 0, choices_made: 0, first: None, foretold: None, choices }
+    }
+
+    /// The same where the first choice has been made.
+    pub(super) fn with(self, foretold: Option<Chosen>) -> Self {
+        Self { foretold, ..self }
     }
 
     /// How answers were chosen.
@@ -59,12 +76,25 @@ impl<'t> Steer<'t> {
         self.helm.find(&absolute(node.name, zone.apex())).cloned()
     }
 
-    fn choose(&mut self, steered: &Steered, name: &Name) -> Bearing {
+    /// What those who ask for `rtype` at `name` are shown.
+    fn pick(&mut self, steered: &Arc<Steered>, name: &Name, rtype: RecordType) -> Chosen {
+        if let Some(chosen) = self.foretold.take() {
+            self.choices_made += 1;
+            return chosen;
+        }
+        let bearing = self.choose(steered, name);
+        let shown = steered.steering().show(&bearing.selection, rtype);
+        Chosen { shown, scope: bearing.scope }
+    }
+
+    fn choose(&mut self, steered: &Arc<Steered>, name: &Name) -> Bearing {
+        let name = name_hash(name);
         let is_rehearsal = self.choices.is_some();
         let resolver = self.query.asker.address.ip();
         let call = Call { name, resolver, subnet: self.subnet, now: self.now, is_rehearsal };
         let bearing = self.helm.steer(steered, &call, self.dice);
-        self.has_chosen = true;
+        self.choices_made += 1;
+        self.first.get_or_insert_with(|| (Arc::clone(steered), name));
         if let Some(choices) = &mut self.choices {
             choices.push(tell(steered, &bearing, self.helm));
         }
@@ -84,13 +114,11 @@ impl Step<'_, '_> {
     ) -> Option<Next> {
         let rtype = self.rtype;
         let steered = self.steer.find(zone, node).filter(|steered| steered.answers(rtype))?;
-        let bearing = self.steer.choose(&steered, name);
-        let rendered = steered.steering().render(&bearing.selection, name, rtype);
-        if let Rendered::Records(_) | Rendered::Alias(_) = rendered {
-            // Denials and failures are not tailored: resolvers keep them for everybody (R2.7).
-            self.steer.scope = self.steer.scope.max(bearing.scope);
+        let Chosen { shown, scope } = self.steer.pick(&steered, name, rtype);
+        if shown.kind.is_tailored() {
+            self.steer.scope = self.steer.scope.max(scope);
         }
-        Some(match rendered {
+        Some(match steered.steering().compose(&shown, name, rtype) {
             Rendered::Records(set) => {
                 self.additional(zone, name, rtype, set.rdatas.iter());
                 self.push_chosen(set);
@@ -151,7 +179,7 @@ fn tell(steered: &Steered, bearing: &Bearing, helm: &Helm) -> Choice {
     let Bearing { selection, .. } = bearing;
     let steering = steered.steering();
     let pool = steering.pool();
-    let source = steering.source(selection).pool();
+    let source = steering.source(selection.is_fallback).pool();
     let name = |pool: &Pool, index: u16| pool.member(index).map_or_else(String::new, |member| member.name.to_string());
     let board = helm.scene().board();
     let standings = board.standings(pool);

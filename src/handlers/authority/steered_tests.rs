@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::*;
 use crate::chain::{Aged, Asker, Carrier, Choice};
 use crate::dns::edns::option;
-use crate::dns::{ClientSubnet, Edns, Flags};
+use crate::dns::{ClientSubnet, Edns, Flags, Question};
 use crate::steer::health::{Board, Standing, State};
 use crate::steer::stages::nearest::Within;
 use crate::steer::{
@@ -149,7 +149,7 @@ const SYD: &str = "www.example. 30 A 203.0.113.2";
 #[test]
 fn the_clients_network_decides_and_the_scope_says_how_much_of_it() {
     let mut world = World::new(vec![orders("www.example.", sites())]);
-    assert_eq!(world.ask("www.example.", RecordType::A), (vec![FRA.into()], None));
+    assert_eq!(world.ask("www.example.", RecordType::A), (vec![FRA.into()], Some(0)));
     assert_eq!(world.from("198.51.100.0/24").ask("www.example.", RecordType::A), (vec![FRA.into()], Some(24)));
     // The database says /25; the answer is for no more than came.
     assert_eq!(world.from("192.0.2.0/24").ask("www.example.", RecordType::A), (vec![FRA.into()], Some(24)));
@@ -174,7 +174,7 @@ fn without_use_of_the_option_the_resolver_decides_for_everybody() {
 fn whose_place_counts_is_the_policys_to_say() {
     let by_client = Orders { client: Client::Ecs, ..orders("www.example.", sites()) };
     let mut world = World::new(vec![by_client]);
-    assert_eq!(world.ask("www.example.", RecordType::A), (vec![SYD.into()], None), "nobody's place: the fallback");
+    assert_eq!(world.ask("www.example.", RecordType::A), (vec![SYD.into()], Some(0)), "nobody's place: the fallback");
     let mut world = World::new(vec![Orders { unknown: Unknown::Resolver, ..orders("www.example.", sites()) }]);
     let (records, scope) = world.from("203.0.113.0/24").ask("www.example.", RecordType::A);
     assert_eq!(records, [FRA], "the resolver's");

@@ -439,7 +439,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
         };
         let (mut datagram, mut recalled, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         message.compose(&mut datagram, 512).unwrap();
-        let recall = finished.recall(&datagram, &query.asker, now, &mut recalled);
+        let recall = finished.recall(&datagram, &query.asker, now, &mut Dice::from_number(1), &mut recalled);
         let tally = Tally::default();
         let mut turn = Turn { now, dice: &mut dice, tally: &tally, aside: None, choices: None };
         let Verdict::Answer(answer) = link.handle(&query, &mut turn) else {
@@ -451,7 +451,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
                 hits += 1;
                 assert_eq!(recalled, fresh, "{:?} at {round}", query.question);
             }
-            _ => finished.keep(&query, &answer, &sealed, &fresh, now),
+            _ => finished.keep(&query, &answer, None, &sealed, &fresh, now),
         }
     }
     assert!(hits > 2_500, "only {hits} recalled");

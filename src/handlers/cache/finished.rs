@@ -3,13 +3,21 @@
 //! It belongs to one thread, so it has no locks. Answers lie in a `Log`, each in one run of octets, so that a hit
 //! reads the index once and the answer once. What was used since it was written is spared when room is made.
 //! The hash is keyed, so nobody can fill one set of the index on purpose.
+//!
+//! Where several answers to a question may be chosen, a map beside the log knows who chooses, and the hash of question
+//! and pick leads to the answer.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use super::log::{Log, Old};
-use crate::base::Dice;
-use crate::base::collections::{self, Keyed};
+use crate::base::collections::{self, Keyed, Map};
+use crate::base::{Dice, bounds};
+use crate::chain::{Asker, Chooser};
 use crate::dns::PreparedAnswer;
 use crate::dns::prepared::Source;
-use crate::dns::wire::Glanced;
+use crate::dns::wire::glance::{is_same_question, key_bits};
+use crate::dns::wire::{Glance, Glanced};
 
 /// Octets before the answer: the epoch and whose it is.
 const FIXED: usize = 5;
@@ -26,9 +34,30 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of the query `glanced` of `asker`.
+    #[must_use]
+    pub fn of(glanced: &Glanced, asker: &Asker) -> Self {
+        Self {
+            hash: glanced.hash,
+            bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
+            may_recurse: asker.may_recurse,
+        }
+    }
+
     fn whose(self) -> u8 {
         self.bits << 1 | u8::from(self.may_recurse)
     }
+}
+
+/// Who chooses among the answers to a question.
+#[derive(Clone, Debug)]
+pub struct HeldChoice {
+    /// The header of some message, then the question.
+    pub question: Box<[u8]>,
+    /// Whether a client subnet option is heeded.
+    pub heeds_subnet: bool,
+    /// Who chooses.
+    pub chooser: Arc<dyn Chooser>,
 }
 
 /// One worker's finished answers.
@@ -37,6 +66,9 @@ pub struct Finished {
     keyed: Keyed,
     log: Log,
     epoch: u32,
+    /// By hash and whose answers.
+    choices: Map<(u64, u8), HeldChoice>,
+    keeps_choices: bool,
     /// What is being kept.
     octets: Vec<u8>,
 }
@@ -52,7 +84,15 @@ impl Finished {
     /// An empty table of at most `size_bytes_max` octets.
     #[must_use]
     pub fn new(dice: &mut Dice, size_bytes_max: usize) -> Self {
-        Self { keyed: collections::keyed(dice), log: Log::new(size_bytes_max), epoch: 0, octets: Vec::new() }
+        let keyed = collections::keyed(dice);
+        Self {
+            choices: Map::with_hasher(keyed.clone()),
+            keeps_choices: size_bytes_max > 0,
+            keyed,
+            log: Log::new(size_bytes_max),
+            epoch: 0,
+            octets: Vec::new(),
+        }
     }
 
     /// The hasher that a query must be glanced at with.
@@ -82,26 +122,74 @@ impl Finished {
     /// Forgets every answer at once: the house has changed, or something was flushed.
     pub fn forget_all(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
+        self.choices.clear();
     }
 
-    /// The answer to the query `glanced`, which came as `datagram`, if it may be given in second `now`.
-    pub fn find(&mut self, glanced: &Glanced, datagram: &[u8], key: Key, now: u64) -> Option<PreparedAnswer<'_>> {
+    /// The answer to the query `glanced`, which came as `datagram`, if it may be given in second `now`; of several the one
+    /// of `pick`, which `key` is made for.
+    pub fn find(
+        &mut self,
+        glanced: &Glanced,
+        datagram: &[u8],
+        key: Key,
+        pick: &[u8],
+        now: u64,
+    ) -> Option<PreparedAnswer<'_>> {
         let epoch = self.epoch;
         let place = self.log.find(key.hash, |octets| {
             read(octets, epoch).is_some_and(|(whose, answer)| {
-                whose == key.whose() && answer.is_fresh(now) && answer.is_for(glanced, datagram)
+                whose == key.whose() && answer.is_fresh(now) && answer.is_for(glanced, datagram, pick)
             })
         })?;
         self.log.mark_used(place);
         self.log.octets(place).and_then(|octets| octets.get(FIXED..)).and_then(PreparedAnswer::read)
     }
 
-    /// Reads where the answer of the query `glanced` would lie, so that it is at hand when it is looked up: for all
-    /// queries of a batch in turn, before the first is looked up. The processor then waits for the memory of
-    /// several at a time. What is returned says nothing; it is to be kept from the optimiser.
+    /// Who chooses among the answers to the query `glanced`, which came as `datagram`, if there are several.
     #[must_use]
-    pub fn foresee(&self, glanced: &Glanced) -> u8 {
-        self.log.touch(glanced.hash)
+    pub fn choice(&self, glanced: &Glanced, datagram: &[u8], key: Key) -> Option<&HeldChoice> {
+        if self.choices.is_empty() {
+            return None;
+        }
+        let held = self.choices.get(&(key.hash, key.whose()))?;
+        is_same_question(&held.question, datagram, glanced.question_end()).then_some(held)
+    }
+
+    /// Keeps who chooses among the answers to a question. Where there is no room for one more, all are forgotten: those
+    /// who are asked for come back at once.
+    pub fn keep_choice(&mut self, key: Key, held: HeldChoice) {
+        if !self.keeps_choices {
+            return;
+        }
+        if self.choices.len() >= bounds::CHOOSERS {
+            self.choices.clear();
+        }
+        self.choices.insert((key.hash, key.whose()), held);
+    }
+
+    /// The hash of a question's answer by `pick`, `hash` being the question's own.
+    #[must_use]
+    pub fn picked_hash(&self, hash: u64, pick: &[u8]) -> u64 {
+        let mut hasher = self.keyed.build_hasher();
+        hasher.write_u64(hash);
+        hasher.write(pick);
+        hasher.finish()
+    }
+
+    /// Reads where the answers to the queries `glances` would lie, so that they are at hand when they are looked up: for
+    /// a whole batch before the first of it is answered. The processor then waits for the memory of many at a time, and
+    /// the second pass reads what the first has found, so that none waits for one alone. What is returned says nothing;
+    /// it is to be kept from the optimiser.
+    #[must_use]
+    pub fn foresee(&self, glances: &[Glance]) -> u64 {
+        let hashes = || {
+            glances.iter().filter_map(|glance| match glance {
+                Glance::Plain(glanced) => Some(glanced.hash),
+                _ => None,
+            })
+        };
+        let seen = hashes().fold(0, |seen, hash| seen ^ self.log.touch_index(hash));
+        hashes().fold(seen, |seen, hash| seen ^ u64::from(self.log.touch(hash)))
     }
 
     /// Keeps the answer prepared from `source` under `key`, in place of an older one to its question, which ends
@@ -119,7 +207,8 @@ impl Finished {
             let old = octets.split_first_chunk::<FIXED>().map(|([.., whose], rest)| (*whose, rest));
             old.is_some_and(|(whose, rest)| {
                 let answer = PreparedAnswer::read(rest);
-                whose == key.whose() && answer.is_some_and(|answer| answer.is_to(source.sections, question_end))
+                whose == key.whose()
+                    && answer.is_some_and(|answer| answer.is_to(source.sections, question_end, source.pick))
             })
         };
         let is_spared =
@@ -131,10 +220,9 @@ impl Finished {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Instant, bounds};
-    use crate::chain::{Aged, Answer, Asker, Carrier, Query, Recall, seal};
+    use crate::base::Instant;
+    use crate::chain::{Aged, Answer, Carrier, Query, Recall, seal};
     use crate::dns::{Flags, Message, Name, Question, RecordType, RrSet};
-    use std::sync::Arc;
 
     fn query(number: usize) -> Query {
         let name: Name = format!("n{number}.example.").parse().unwrap();
@@ -162,7 +250,7 @@ mod tests {
         };
         let mut bytes = Vec::new();
         let sealed = seal(&query, &answer, true, &mut bytes);
-        finished.keep(&query, &answer, &sealed, &bytes, Instant::from_seconds(now));
+        finished.keep(&query, &answer, None, &sealed, &bytes, Instant::from_seconds(now));
     }
 
     fn recall(finished: &mut Finished, number: usize, now: u64) -> Recall {
@@ -175,7 +263,7 @@ mod tests {
         };
         let (mut datagram, mut out) = (Vec::new(), Vec::new());
         message.compose(&mut datagram, bounds::MESSAGE_MAX).unwrap();
-        finished.recall(&datagram, &query.asker, Instant::from_seconds(now), &mut out)
+        finished.recall(&datagram, &query.asker, Instant::from_seconds(now), &mut Dice::from_number(1), &mut out)
     }
 
     #[test]

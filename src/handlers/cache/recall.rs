@@ -3,21 +3,33 @@
 //! The law of the memo: what [`Finished::recall`] writes is, octet for octet, what [`crate::chain::seal`] would
 //! write for the same query and the same answer, aged if it ages; or it is unsure. It allocates nothing.
 
-use super::finished::{Finished, Key};
-use crate::base::{Instant, bounds};
+use std::sync::Arc;
+
+use super::finished::{Finished, HeldChoice, Key};
+use crate::base::{Dice, Instant, bounds};
 use crate::chain::seal::response_limit;
-use crate::chain::{Answer, Asker, Query, Recall, Sealed};
+use crate::chain::{Answer, Asker, Pick, Query, Recall, Sealed};
 use crate::dns::cookie::WholeCookie;
-use crate::dns::prepared::Source;
+use crate::dns::prepared::{Extras, Source};
 use crate::dns::wire::glance::{is_harmless, key_bits, question_hash};
 use crate::dns::wire::{Glance, Glanced, glance};
-use crate::dns::{Class, Opcode};
+use crate::dns::{Class, ClientSubnet, Opcode};
+
+/// Octets of a header.
+const HEADER: usize = 12;
 
 impl Finished {
     /// Answers `datagram` into `out` if a finished answer is at hand.
-    pub fn recall(&mut self, datagram: &[u8], asker: &Asker, now: Instant, out: &mut Vec<u8>) -> Recall {
+    pub fn recall(
+        &mut self,
+        datagram: &[u8],
+        asker: &Asker,
+        now: Instant,
+        dice: &mut Dice,
+        out: &mut Vec<u8>,
+    ) -> Recall {
         match glance(datagram, self.keyed()) {
-            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, None, now, out),
+            Glance::Plain(glanced) => self.recall_glanced(&glanced, datagram, asker, None, now, dice, out),
             Glance::Unsure => Recall::Unsure,
             Glance::Silence(why) => Recall::Silence(why),
         }
@@ -25,6 +37,7 @@ impl Finished {
 
     /// As [`Finished::recall`], of a datagram that was glanced at already: a batch is glanced at and foreseen
     /// before the first of it is answered. `cookie` goes along for a client that sent one.
+    #[expect(clippy::too_many_arguments, reason = "all that an answer depends on")]
     pub fn recall_glanced(
         &mut self,
         glanced: &Glanced,
@@ -32,31 +45,72 @@ impl Finished {
         asker: &Asker,
         cookie: Option<&WholeCookie>,
         now: Instant,
+        dice: &mut Dice,
         out: &mut Vec<u8>,
     ) -> Recall {
-        let key = Key {
-            hash: glanced.hash,
-            bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
-            may_recurse: asker.may_recurse,
+        let mut key = Key::of(glanced, asker);
+        let (limit, seconds) = (response_limit(asker.carrier, glanced.udp_size), now.seconds());
+        let subnet_if = |is_heeded: bool| match glanced.subnet(datagram).filter(|_| is_heeded) {
+            Some(data) => ClientSubnet::parse(data).map(Some),
+            None => Ok(None),
         };
-        let limit = response_limit(asker.carrier, glanced.udp_size);
-        match self.find(glanced, datagram, key, now.seconds()) {
-            Some(prepared) if prepared.patch(glanced, datagram, limit, cookie, now.seconds(), out) => {
-                Recall::Hit(prepared.account())
-            }
-            _ => Recall::Unsure,
+        if let Some(prepared) = self.find(glanced, datagram, key, &[], seconds) {
+            let Ok(subnet) = subnet_if(prepared.heeds_subnet()) else { return Recall::Unsure };
+            let extras = Extras { subnet: subnet.map(|subnet| (subnet, 0)), cookie };
+            let is_written = prepared.patch(glanced, datagram, limit, extras, seconds, out);
+            return if is_written { Recall::Hit(prepared.account()) } else { Recall::Unsure };
         }
+        let Some(choice) = self.choice(glanced, datagram, key) else { return Recall::Unsure };
+        let Ok(subnet) = subnet_if(choice.heeds_subnet) else { return Recall::Unsure };
+        let pick = choice.chooser.choose(asker, subnet, now, dice);
+        let extras = Extras { subnet: subnet.map(|subnet| (subnet, pick.scope)), cookie };
+        let question_hash = key.hash;
+        key.hash = self.picked_hash(question_hash, &pick.octets);
+        if let Some(prepared) = self.find(glanced, datagram, key, &pick.octets, seconds)
+            && prepared.patch(glanced, datagram, limit, extras, seconds, out)
+        {
+            return Recall::Hit(prepared.account());
+        }
+        key.hash = question_hash;
+        // The choice has been made, and must not be made again: it would be another.
+        let chooser = self.choice(glanced, datagram, key).map(|choice| Arc::clone(&choice.chooser));
+        chooser.map_or(Recall::Unsure, |chooser| Recall::Picked(chooser, pick))
     }
 
     /// Keeps the response `bytes`, as `answer` to `query` was `sealed` at `now`, for the next who asks; unless
-    /// the answer says that it must not be, something was left out of it, or it is too long for a datagram.
-    pub fn keep(&mut self, query: &Query, answer: &Answer, sealed: &Sealed, bytes: &[u8], now: Instant) {
-        let Some(until) = answer.recallable_until else { return };
+    /// the answer says that it must not be, something was left out of it, or it is too long for a datagram. Of an answer
+    /// that was chosen, who chooses is kept, and the answer itself if it is known for which `pick` it stands.
+    pub fn keep(
+        &mut self,
+        query: &Query,
+        answer: &Answer,
+        pick: Option<&Pick>,
+        sealed: &Sealed,
+        bytes: &[u8],
+        now: Instant,
+    ) {
         let is_plain = query.question.class == Class::IN
             && !query.question.rtype.is_meta()
             && query.flags.opcode == Opcode::QUERY
-            && query.edns.iter().flat_map(|edns| &edns.options).all(|(code, data)| is_harmless(*code, data.len()));
-        if !is_plain || !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+            && query.edns.iter().flat_map(|edns| &edns.options).all(|(code, data)| is_harmless(*code, data.len()))
+            // What is said to an unlawful option is no answer to the question.
+            && query.edns.as_ref().is_none_or(|edns| edns.client_subnet().is_ok());
+        if !is_plain {
+            return;
+        }
+        let question_end = HEADER + query.question.name.wire().len() + 4;
+        let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
+        let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
+        let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse };
+        if let (Some(chooser), None) = (&answer.chooser, pick) {
+            if let Some(question) = bytes.get(..question_end) {
+                let (question, heeds_subnet) = (question.into(), answer.scope.is_some());
+                self.keep_choice(key, HeldChoice { question, heeds_subnet, chooser: Arc::clone(chooser) });
+            }
+            return;
+        }
+        let Some(until) = answer.recallable_until else { return };
+        if !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
             return;
         }
         let mut options = Vec::new();
@@ -68,6 +122,10 @@ impl Finished {
         if options.len() > bounds::UDP_RESPONSE_MAX {
             return;
         }
+        let octets = pick.map_or(&[][..], |pick| &pick.octets);
+        if pick.is_some() {
+            key.hash = self.picked_hash(hash, octets);
+        }
         let source = Source {
             sections: bytes.get(..sealed.sections_end).unwrap_or_default(),
             has_opt: query.edns.is_some(),
@@ -78,11 +136,9 @@ impl Finished {
             prepared_at: now.seconds(),
             until,
             account: sealed.account,
+            heeds_subnet: answer.scope.is_some(),
+            pick: octets,
         };
-        let question_end = 12 + query.question.name.wire().len() + 4;
-        let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
-        let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
-        let key = Key { hash, bits, may_recurse: query.asker.may_recurse };
         self.insert(key, &source, question_end, now.seconds());
     }
 }
@@ -150,8 +206,9 @@ mod tests {
     fn answer() -> impl Strategy<Value = Answer> {
         let rcode = prop::sample::select(vec![Rcode::NOERROR, Rcode::NXDOMAIN, Rcode::SERVFAIL, Rcode(23)]);
         let ede = prop::option::of("[ -~]{0,40}".prop_map(|text| Ede::new(EdeCode::StaleAnswer, text)));
-        (rcode, any::<bool>(), any::<bool>(), [section(), section(), section()], ede).prop_map(
-            |(rcode, authoritative, authentic, [answer, authority, additional], ede)| Answer {
+        let scope = prop::option::of(Just(0));
+        (rcode, any::<bool>(), any::<bool>(), [section(), section(), section()], ede, scope).prop_map(
+            |(rcode, authoritative, authentic, [answer, authority, additional], ede, scope)| Answer {
                 rcode,
                 authoritative,
                 authentic,
@@ -159,17 +216,25 @@ mod tests {
                 authority,
                 additional,
                 ede,
-                scope: None,
+                scope,
                 recallable_until: None,
                 is_ageless: false,
+                chooser: None,
                 wildcard_zone: None,
             },
         )
     }
 
     fn edns() -> impl Strategy<Value = Option<Edns>> {
-        let harmless = prop::sample::select(vec![(option::PADDING, 0), (option::PADDING, 9), (option::COOKIE, 8)]);
-        let options = vec(harmless.prop_map(|(code, length)| (code, vec![7; length])), 0..3);
+        let harmless = prop::sample::select(vec![
+            (option::PADDING, vec![]),
+            (option::PADDING, vec![7; 9]),
+            (option::COOKIE, vec![7; 8]),
+            (option::CLIENT_SUBNET, vec![0, 1, 20, 0, 192, 0, 0x20]),
+            (option::CLIENT_SUBNET, vec![0, 2, 32, 0, 0x20, 1, 0xD, 0xB8]),
+            (option::CLIENT_SUBNET, vec![0, 1, 0, 0]),
+        ]);
+        let options = vec(harmless, 0..3);
         prop::option::of((any::<u16>(), any::<bool>(), options).prop_map(|(udp_size, dnssec_ok, options)| Edns {
             udp_size,
             version: 0,
@@ -244,10 +309,10 @@ mod tests {
             let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 1 << 20);
             let mut bytes = Vec::new();
             let sealed = seal(&first, &answer, true, &mut bytes);
-            finished.keep(&first, &answer, &sealed, &bytes, Instant::from_seconds(kept_at));
+            finished.keep(&first, &answer, None, &sealed, &bytes, Instant::from_seconds(kept_at));
             let now = Instant::from_seconds(kept_at + u64::from(age));
             let (mut out, mut expected) = (Vec::new(), Vec::new());
-            let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut out);
+            let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut Dice::from_number(1), &mut out);
             let again = seal(&later, &aged(&answer, age), true, &mut expected);
             let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
             match recalled {
@@ -276,11 +341,11 @@ mod tests {
             let extras = |cookie| Extras { cookie, ..Extras::default() };
             let (mut bytes, mut out, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let sealed = seal_as(&first, &answer, true, extras(cookies[0].as_ref()), &mut bytes);
-            finished.keep(&first, &answer, &sealed, &bytes, Instant::ZERO);
+            finished.keep(&first, &answer, None, &sealed, &bytes, Instant::ZERO);
             let datagram = datagram(&first);
             let Glance::Plain(glanced) = glance(&datagram, finished.keyed()) else { panic!("not plain") };
             let cookie = cookies[1].as_ref().filter(|_| first.edns.is_some());
-            let recalled = finished.recall_glanced(&glanced, &datagram, &first.asker, cookie, Instant::ZERO, &mut out);
+            let recalled = finished.recall_glanced(&glanced, &datagram, &first.asker, cookie, Instant::ZERO, &mut Dice::from_number(1), &mut out);
             let again = seal_as(&first, &answer, true, extras(cookie), &mut expected);
             match recalled {
                 Recall::Hit(_) => prop_assert_eq!(out, expected),
@@ -329,12 +394,12 @@ mod tests {
             is_authentic: false,
             prepared_at: 0,
             until: 1,
-            account: 0,
+            ..Source::default()
         };
         PreparedAnswer::compose(&source, &mut octets).unwrap();
         let answer = PreparedAnswer::read(&octets).unwrap();
-        assert!(answer.is_for(&one_glanced, &one_bytes));
-        assert!(!answer.is_for(&other_glanced, &other_bytes));
+        assert!(answer.is_for(&one_glanced, &one_bytes, &[]));
+        assert!(!answer.is_for(&other_glanced, &other_bytes, &[]));
     }
 
     #[test]
@@ -344,11 +409,17 @@ mod tests {
         let answer = Answer { recallable_until: Some(10), ..Answer::default() };
         let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 1 << 20), Vec::new());
         let sealed = seal(&query, &answer, true, &mut bytes);
-        finished.keep(&query, &answer, &sealed, &bytes, Instant::ZERO);
+        finished.keep(&query, &answer, None, &sealed, &bytes, Instant::ZERO);
         let mut out = Vec::new();
-        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Hit(0));
+        assert_eq!(
+            finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
+            Recall::Hit(0)
+        );
         query.asker.may_recurse = false;
-        assert_eq!(finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut out), Recall::Unsure);
+        assert_eq!(
+            finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
+            Recall::Unsure
+        );
     }
 
     #[test]
@@ -357,7 +428,8 @@ mod tests {
         let asker =
             Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
         let mut out = Vec::new();
-        let mut recall = |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut out);
+        let mut recall =
+            |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut Dice::from_number(1), &mut out);
         assert_eq!(recall(&[0; 11]), Recall::Silence(Event::SilenceShort));
         assert_eq!(recall(&[0xFF; 12]), Recall::Silence(Event::SilenceResponse));
         assert_eq!(recall(&[0; 12]), Recall::Unsure);

@@ -80,6 +80,12 @@ impl Index {
         self.size_bytes
     }
 
+    /// Reads a little of the set of `tag`, so that the rest comes nearer.
+    pub(super) fn touch(&self, tag: u32) -> u64 {
+        let set = self.piece(tag).and_then(|piece| piece.set(tag));
+        set.map_or(0, |Set([first, .., last])| first ^ last)
+    }
+
     /// The places under `tag`.
     pub(super) fn places(&self, wanted: u32) -> impl Iterator<Item = u32> {
         let slots = self.piece(wanted).and_then(|piece| piece.set(wanted)).map_or(&[][..], |set| &set.0);

@@ -151,6 +151,11 @@ impl Log {
         }
     }
 
+    /// Reads where the index would tell of what lies under `hash`, so that this comes nearer.
+    pub(super) fn touch_index(&self, hash: u64) -> u64 {
+        self.index.touch(tag(hash))
+    }
+
     /// Reads a little of what lies under `hash`, so that the rest comes nearer.
     pub(super) fn touch(&self, hash: u64) -> u8 {
         let records = self.index.places(tag(hash)).filter_map(|place| {
