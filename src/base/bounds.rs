@@ -209,6 +209,8 @@ bounds! {
     SEND_RETRIES: u32 = 4;
     /// Octets of a listening socket's receive and of its send buffer, as far as the system allows.
     SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+    /// How long a query may wait in a listening socket while queries come in faster than they are answered.
+    QUEUED_UNDER_OVERLOAD: Duration = Duration::from_millis(3);
     /// Lines of a hosts file.
     HOSTS_LINES_MAX: usize = 1_000_000;
     /// Warnings kept of one hosts file.
