@@ -160,6 +160,8 @@ bounds! {
     TCP_FIRST_OCTET: Duration = Duration::from_secs(3);
     /// A query over TCP must be whole within this time after its first octet.
     TCP_MESSAGE: Duration = Duration::from_secs(7);
+    /// Octets of answers that the system holds for a TCP client beside those on their way.
+    TCP_NOT_SENT_MAX: u32 = 32 * 1024;
     /// Octets of answers that a TCP client must read, or all, within `TCP_READING`.
     TCP_PROGRESS: usize = 4 * 1024;
     /// For so long a TCP client may leave its answers unread.

@@ -89,7 +89,10 @@ mod tests {
             let datagrams = octets as f64 / DATAGRAM as f64;
             let waits = each.as_secs_f64() / bounds::BATCH as f64 * datagrams;
             let is_bound = octets == bounds::SOCKET_BUFFER || octets == QUEUE_FLOOR;
-            assert!(is_bound || (waits / bounds::QUEUED_UNDER_OVERLOAD.as_secs_f64() - 1.0).abs() < 0.01, "{micros} µs");
+            assert!(
+                is_bound || (waits / bounds::QUEUED_UNDER_OVERLOAD.as_secs_f64() - 1.0).abs() < 0.01,
+                "{micros} µs"
+            );
             assert!((QUEUE_FLOOR..=bounds::SOCKET_BUFFER).contains(&octets), "{micros} µs: {octets}");
         }
     }
