@@ -73,9 +73,6 @@ impl Resolver {
     /// Asks the servers of the cut for as much of the name as they must see.
     pub(super) fn ask_next(&mut self, at: u32, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        if let Some(glue) = own_glue(walk) {
-            return self.end(at, Ended::Answer(glue), around);
-        }
         let Some(stand) = &mut walk.stand else { return };
         let mut labels = walk.name.label_count();
         if self.settings.minimisation != Minimisation::Off {
@@ -293,27 +290,6 @@ impl Resolver {
             }
         }
     }
-}
-
-/// The address that is looked for, where it is glue of the cut at which the walk stands: the cut's servers would be
-/// asked for it at that very address. Clients get no glue for an answer (RFC 2181 §5.4.1).
-fn own_glue(walk: &Walk) -> Option<Aged> {
-    let Some(Stand { cut: Cut::Delegated(cut), .. }) = &walk.stand else { return None };
-    if walk.is_goal || !walk.chain.is_empty() {
-        return None;
-    }
-    let server = cut.servers.iter().find(|server| server.name == walk.name)?;
-    let rdatas: SmallVec<[SmallVec<[u8; 16]>; 4]> = server
-        .glue
-        .iter()
-        .filter_map(|address| match (walk.question.rtype, address) {
-            (RecordType::A, IpAddr::V4(v4)) => Some(SmallVec::from_slice(&v4.octets())),
-            (RecordType::AAAA, IpAddr::V6(v6)) => Some(SmallVec::from_slice(&v6.octets())),
-            _ => None,
-        })
-        .collect();
-    let set = RrSet::new(walk.name.clone(), walk.question.rtype, cut.ttl, rdatas);
-    (!set.rdatas.is_empty()).then(|| Aged { set: Arc::new(set), ttl: cut.ttl })
 }
 
 /// TTL 0 stays 0 whatever the least TTL: its sender wants to be asked each time.
