@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn an_address_gives_way_to_a_narrower_or_wider_one_of_ours_while_it_is_still_served() {
-        for (first, second) in [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("[::]", "[::1]"), ("[::1]", "[::1]")]
+        for (first, second) in
+            [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("[::]", "[::1]"), ("[::1]", "[::1]")]
         {
             let old = bind(format!("{first}:0").parse().unwrap(), 2).unwrap();
             let address: SocketAddr = format!("{second}:{}", old.address.port()).parse().unwrap();
