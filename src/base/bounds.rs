@@ -221,6 +221,8 @@ bounds! {
     RELOADS_WAITING: usize = 64;
     /// Differences of a reload that are told one by one; more are counted.
     DIFFERENCES_TOLD: usize = 1_000;
+    /// A reload that is in force waits so long at most until every worker answers by it, before it is said to be done.
+    MOVING: Duration = Duration::from_millis(250);
     /// Old houses and zones that wait until every worker has left them.
     ATTIC_MAX: usize = 8;
     /// Exchanges with forwarders under way for one forward zone.

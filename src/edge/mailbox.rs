@@ -54,6 +54,8 @@ pub enum Letter {
         /// When they are closed; none keeps them.
         at: Option<Instant>,
     },
+    /// Something has changed that is looked at between events.
+    Look,
     /// Finish what was admitted, then end.
     Stop,
 }
@@ -61,7 +63,7 @@ pub enum Letter {
 impl Letter {
     /// Whether it is from us and not about a query: taken even where the mailbox is full.
     const fn is_order(&self) -> bool {
-        matches!(self, Self::Open(_) | Self::Leave { .. } | Self::Stop)
+        matches!(self, Self::Open(_) | Self::Leave { .. } | Self::Look | Self::Stop)
     }
 }
 

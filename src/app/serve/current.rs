@@ -90,11 +90,23 @@ impl Current {
         drop(oldest);
     }
 
+    /// The oldest generation that a worker still answers by.
+    fn oldest(&self) -> u64 {
+        let moved =
+            held(&self.tenants).iter().filter_map(Weak::upgrade).map(|moved| moved.load(Ordering::Acquire)).min();
+        moved.unwrap_or(u64::MAX)
+    }
+
+    /// Whether every worker answers by the generation of now.
+    #[must_use]
+    pub fn have_all_moved(&self) -> bool {
+        self.generation() <= self.oldest()
+    }
+
     /// Clears away what every worker has moved out of. To be called now and then, from where it may take its time;
     /// says how much is left.
     pub fn clear_out(&self) -> usize {
-        let all = held(&self.tenants).iter().filter_map(Weak::upgrade).map(|moved| moved.load(Ordering::Acquire)).min();
-        let moved = all.unwrap_or(u64::MAX);
+        let moved = self.oldest();
         let mut attic = held(&self.attic);
         let old: Vec<_> = attic.extract_if(.., |(generation, _)| *generation <= moved).collect();
         let left = attic.len();
@@ -132,8 +144,10 @@ mod tests {
         current.touch();
         current.retire(Arc::clone(&old));
         early.move_to(current.generation());
+        assert!(!current.have_all_moved());
         assert_eq!((current.clear_out(), Arc::strong_count(&old)), (1, 2));
         late.move_to(current.generation());
+        assert!(current.have_all_moved());
         assert_eq!((current.clear_out(), Arc::strong_count(&old)), (0, 1));
         current.touch();
         current.retire(Arc::clone(&old));

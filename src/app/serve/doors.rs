@@ -319,6 +319,13 @@ impl Doors {
         }
     }
 
+    /// Wakes every worker, so that those who sleep look at what has changed.
+    pub fn wake(&self) {
+        for worker in &self.workers {
+            worker.post(Letter::Look).ok(); // an order is never refused
+        }
+    }
+
     /// Tells every worker when a door is closed.
     fn tell(&self, door: usize, at: Option<Instant>) {
         for worker in &self.workers {

@@ -383,6 +383,7 @@ impl Station {
                     self.leaving.retain(|(leaving, _)| *leaving != door);
                     self.leaving.extend(at.map(|at| (door, at)));
                 }
+                Letter::Look => {} // which every step does
                 Letter::Stop => self.is_stopping = true,
             }
         }

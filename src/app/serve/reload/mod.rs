@@ -13,6 +13,7 @@ pub mod watching;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -156,6 +157,9 @@ impl Control {
         let summary = prepared.differences.summary();
         self.put_in_force(&mut bench, prepared, &states, &mut dice);
         drop(bench);
+        if has_changes {
+            self.await_workers();
+        }
         let took = self.now().since(begun);
         let generation = self.chronicle().succeed(by, wall_seconds(), took, has_changes);
         if has_changes {
@@ -250,6 +254,17 @@ impl Control {
         self.current.retire(old);
         if let Some(doors) = self.doors() {
             doors.carry_out(moves, &(Arc::clone(self) as Arc<dyn AdminHouse>));
+        }
+    }
+
+    /// Waits until every worker answers by what is in force now: who is told that a reload is done may rely on it.
+    fn await_workers(&self) {
+        const PAUSE: Duration = Duration::from_millis(1);
+        let Some(doors) = self.doors() else { return };
+        doors.wake();
+        let until = self.now() + bounds::MOVING;
+        while !self.current.have_all_moved() && self.now() < until {
+            std::thread::sleep(PAUSE);
         }
     }
 
