@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use support::mmdb::{self, Datum};
 use support::process::Server;
 use support::{ask, wire};
 
@@ -384,6 +385,36 @@ fn files_are_followed_and_a_half_written_one_is_never_believed() {
         assert_eq!(world.answer("www.one.example."), set(&["192.0.2.3"]));
     }
     assert_eq!(world.metric("meridian_reloads_refused_total"), refused);
+}
+
+#[test]
+fn a_database_of_places_is_followed_and_a_broken_one_is_told() {
+    let database = |country: &str| {
+        let code = |key, code| Datum::Map(vec![(key, Datum::text(code))]);
+        let record = Datum::Map(vec![("continent", code("code", "EU")), ("country", code("iso_code", country))]);
+        mmdb::write([([127, 0, 0, 0].into(), 8, &record)], 4, 24)
+    };
+    let text = format!(
+        "{TOP}recursion: off\ngeo: {{country: country.mmdb}}\npools: {{web: {{members: {{de: 192.0.2.49, fr: 192.0.2.33}}}}}}\n\
+         policies: {{by: {{stages: [{{rules: {{geo: {{EU-DE: de, EU-FR: fr}}}}}}], client: resolver}}}}\nzones:\n  one.example: \
+         {{file: one.zone, steer: {{web: {{pool: web, policy: by}}}}}}\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let text = text.replace("country.mmdb", folder.path().join("country.mmdb").to_str().unwrap());
+    let put = |octets: &[u8]| {
+        std::fs::write(folder.path().join("aside"), octets).unwrap();
+        std::fs::rename(folder.path().join("aside"), folder.path().join("country.mmdb")).unwrap();
+    };
+    put(&database("DE"));
+    let world = World::start(&[("one.zone", &zone(1, "192.0.2.1"))], &text);
+    assert_eq!(world.answer("web.one.example."), set(&["192.0.2.49"]));
+    put(&database("DE")[..60]);
+    until("the refusal", || (world.status()["failed"]["faults"][0]["key"] == "geo").then_some(()));
+    assert_eq!(world.status()["failed"]["faults"][0]["line"], 7, "{:#}", world.status());
+    assert_eq!(world.answer("web.one.example."), set(&["192.0.2.49"]));
+    put(&database("FR"));
+    until("the new places", || (world.answer("web.one.example.") == set(&["192.0.2.33"])).then_some(()));
+    until("the end of the faults", || world.status()["failed"].is_null().then_some(()));
 }
 
 const ORDERS: u64 = 48;
