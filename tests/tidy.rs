@@ -33,7 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["edge/"]),
     ("tokio_rustls", &["edge/"]),
     ("webpki_roots", &["edge/probe/"]),
-    ("rustix", &["edge/probe/"]),
+    ("rustix", &["edge/probe/", "edge/priority.rs"]),
     ("clap", &["app/cli.rs", "main.rs"]),
     ("serde_yaml", &["app/config/"]),
     ("tracing_subscriber", &["app/serve/"]),

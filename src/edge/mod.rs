@@ -14,6 +14,7 @@ pub mod journal;
 pub mod listen;
 pub mod mailbox;
 pub mod pressure;
+pub mod priority;
 pub mod probe;
 pub mod seed;
 pub mod tcp;

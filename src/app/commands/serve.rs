@@ -18,7 +18,7 @@ pub fn serve(file: Option<&Path>, machine: &Machine, err: &mut dyn Write) -> io:
         Some(file) => config::read(file, machine),
         None => config::builtin(machine),
     };
-    let Checked { config, lints } = match checked {
+    let checked = match checked {
         Ok(checked) => checked,
         Err(faults) => {
             for fault in faults {
@@ -27,11 +27,12 @@ pub fn serve(file: Option<&Path>, machine: &Machine, err: &mut dyn Write) -> io:
             return Ok(2);
         }
     };
+    let Checked { config, lints, .. } = &checked;
     for lint in lints {
         writeln!(err, "{lint}")?;
     }
     let zones = match seed::dice() {
-        Ok(mut dice) => Library::new(keyed(&mut dice)).read(&config),
+        Ok(mut dice) => Library::new(keyed(&mut dice)).read(config),
         Err(fault) => {
             writeln!(err, "meridian: the system gives no randomness: {fault}")?;
             return Ok(1);
@@ -43,7 +44,7 @@ pub fn serve(file: Option<&Path>, machine: &Machine, err: &mut dyn Write) -> io:
     if zones.has_faults() {
         return Ok(2);
     }
-    match serve::serve(&config, zones, file) {
+    match serve::serve(&checked, zones, file) {
         Ok(()) => Ok(0),
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;

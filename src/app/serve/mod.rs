@@ -5,11 +5,13 @@ pub mod control;
 pub mod current;
 pub mod desk;
 mod digest;
+pub mod doors;
 pub mod explain;
 pub mod files;
 pub mod log;
 pub mod lookout;
 pub mod places;
+pub mod reload;
 pub mod station;
 pub mod transfer;
 pub mod updates;
@@ -19,26 +21,27 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::Receiver;
 
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use self::control::{Control, Held};
+use self::control::{Bench, Control, Held};
 use self::current::Current;
 use self::desk::Clerks;
+use self::doors::{Doors, Opened};
 use self::lookout::Lookout;
 use self::places::Places;
+use self::reload::{By, Order};
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
-use super::config::{Config, TcpLimits};
+use super::config::{self, Checked, Config, Source, TcpLimits};
 use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::bounds;
@@ -47,14 +50,13 @@ use crate::base::patience::Patience;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{self, Gauge, Metrics, Token};
+use crate::edge::admin::{self, Gauge, Metrics};
 use crate::edge::clock::{MachineClock, wall_seconds};
-use crate::edge::files::read_octets;
-use crate::edge::listen::{self, Bound};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::seed;
 use crate::edge::tcp::{self, TcpPlaces, TcpSettings};
 use crate::edge::upstream_tcp::UpstreamTcp;
+use crate::handlers::authority::Zone;
 
 /// Entries of the cache that one step of a sweep looks at. Steps are small and frequent, so that none of them keeps
 /// a query waiting where there is one core only.
@@ -66,12 +68,14 @@ const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
 /// What POSIX systems commonly allow; below it the start is warned of.
 const FILES_AT_LEAST: u64 = 1_024;
 
-/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
+/// Serves the configuration `checked`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
+pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(), String> {
+    let Checked { config, source, .. } = checked;
     log::begin(&config.log);
+    let states = reload::states_of(config, source);
     let descriptors = raise_descriptors();
     if descriptors < FILES_AT_LEAST {
         warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
@@ -79,50 +83,42 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let files = files::read(config)?;
-    let watched = files.fingerprints;
+    let files::Read { files, digests } = files::read(config, source).map_err(|faults| config::lines(&faults))?;
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
     let scene = Arc::clone(kept.authority.helm().scene());
     scene.set_calendar(wall_seconds(), now);
-    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let helm = steered::helm(&config.steering, &kept.authority.helm()).map_err(|it| config::lines(&it))?;
     let mut places = Places::default();
-    let found = places.read(&config.steering, &helm)?;
-    {
-        let _within = runtime.enter();
-        let authority = Arc::clone(&kept.authority);
-        places.settle(found, &scene, move || steered::compile(&authority.helm()));
-    }
+    let found = places.read(&config.steering, &helm).map_err(|fault| format!("geo: {fault}"))?;
+    places.settle(found, &scene);
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
-    let bound = bind(config)?;
+    let mut opened = doors::bind(config)?;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
-    let built =
-        runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
+    let built = runtime.block_on(async { build::build(config, files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
     let updates = start_updates(config, &keeper, &mut dice)?;
-    control::tell(&zones.fresh);
+    tell(&zones.fresh);
     keeper.configure(&config.zones, &config.keys, zones.fresh);
     let (slot, errands) = desk::desk();
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let patience = Arc::clone(&kept.patience);
-    let crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
+    let crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
-    let control = Arc::new(Control::new(
-        path,
-        Held { config: config.clone(), built, kept, watched, places },
-        (keeper, zones.library),
-        (surroundings, lookout),
-        crew.tallies.clone(),
-    ));
+    let mut bench = Bench { kept, places, library: zones.library, watched: Vec::new(), hosts: None };
+    bench.watch(config, source, &states);
+    let held = Held { config: config.clone(), source: source.clone(), built, digests };
+    let (control, orders) = Control::new(path, (held, bench), keeper, (surroundings, lookout), crew.tallies.clone());
+    let control = Arc::new(control);
     // Who answers transfers and updates; both change zones through the keeper.
     let transfers = {
         let _within = runtime.enter();
@@ -130,7 +126,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     };
     let clerks = Clerks { transfers, updates };
     runtime.spawn(desk::attend(errands, clerks));
-    runtime.block_on(live(config, &control, crew))?;
+    runtime.block_on(live(config, &control, (crew, opened), orders))?;
     rest(&control, runtime);
     Ok(())
 }
@@ -160,7 +156,6 @@ struct Crew {
     threads: Vec<std::thread::JoinHandle<()>>,
     mailboxes: Vec<Mailbox>,
     tallies: Vec<Arc<Tally>>,
-    tcp: Vec<std::net::TcpListener>,
     tcp_places: Arc<TcpPlaces>,
 }
 
@@ -175,41 +170,19 @@ fn raise_descriptors() -> u64 {
     }
 }
 
-fn bind(config: &Config) -> Result<Vec<Bound>, String> {
-    let mut bound = Vec::new();
-    for listen in &config.listen {
-        let one = match listen::bind(listen.address, config.workers) {
-            Ok(one) => one,
-            // A machine without IPv6 still serves the built-in configuration.
-            Err(fault)
-                if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() =>
-            {
-                warn!("{fault}; not listening there");
-                continue;
-            }
-            Err(fault) => return Err(fault.to_string()),
-        };
-        info!("listening on {} (UDP, TCP)", one.address);
-        bound.push(one);
-    }
-    if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
-}
-
 fn man_stations(
     config: &Config,
-    bound: Vec<Bound>,
+    opened: &mut [Opened],
     descriptors: u64,
     surroundings: &Surroundings,
     patience: Arc<Patience>,
     dice: &mut Dice,
 ) -> io::Result<Crew> {
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
-    let mut tcp = Vec::new();
-    for one in bound {
-        for (own, listener) in listeners.iter_mut().zip(one.udp) {
+    for one in opened {
+        for (own, listener) in listeners.iter_mut().zip(one.take_udp()) {
             own.push(listener);
         }
-        tcp.push(one.tcp);
     }
     let mut stations = Vec::new();
     let mut tallies = Vec::new();
@@ -233,50 +206,38 @@ fn man_stations(
     let tally = Arc::new(Tally::default());
     let tcp_places = TcpPlaces::new(settings, patience, Arc::clone(&tally), dice);
     tallies.push(tally);
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
+    // And one that reloads count in.
+    tallies.push(Arc::default());
+    Ok(Crew { threads, mailboxes, tallies, tcp_places })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
-async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(), String> {
-    let (stop, stopped) = watch::channel(false);
-    let mut streams = tokio::task::JoinSet::new();
-    let (next, mailboxes) = (Arc::new(AtomicUsize::new(0)), Arc::<[Mailbox]>::from(crew.mailboxes.clone()));
-    for listener in crew.tcp {
-        let listener =
-            TcpListener::from_std(listener).map_err(|fault| format!("cannot accept connections: {fault}"))?;
-        let (mailboxes, next) = (Arc::clone(&mailboxes), Arc::clone(&next));
-        // What comes together stays together: one worker is woken, and answers together.
-        let submit = move |letters: Vec<Letter>| {
-            let turn = next.fetch_add(1, Ordering::Relaxed) % mailboxes.len().max(1);
-            mailboxes.get(turn).map_or(letters.len(), |mailbox| mailbox.post_all(letters))
-        };
-        streams.spawn(tcp::serve(listener, Arc::clone(&crew.tcp_places), submit, stopped.clone()));
-    }
-    if let Some(admin) = &config.admin {
-        let listener = TcpListener::bind(admin.address)
-            .await
-            .map_err(|fault| format!("cannot listen on {} (admin): {fault}", admin.address))?;
-        info!("admin on http://{}", listener.local_addr().map_or(admin.address, |address| address));
-        let metrics = Metrics::new(crew.tallies.clone(), gauges(control, &crew.tcp_places));
-        let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
-        let token = admin.token_file.as_deref().map(token).transpose()?;
-        tokio::spawn(admin::serve(listener, house, metrics, token, stopped.clone()));
-    }
-    let watch = tokio::spawn(Arc::clone(control).watch_hosts());
+async fn live(
+    config: &Config,
+    control: &Arc<Control>,
+    (crew, opened): (Crew, Vec<Opened>),
+    orders: Receiver<Order>,
+) -> Result<(), String> {
+    let (tallies, gauges) = (crew.tallies.clone(), (Arc::clone(control), Arc::clone(&crew.tcp_places)));
+    let metrics = move || Metrics::new(tallies.clone(), self::gauges(&gauges.0, &gauges.1));
+    let machine = (control.clock(), Handle::current());
+    let doors = Doors::new(machine, crew.mailboxes.clone(), Arc::clone(&crew.tcp_places), Box::new(metrics));
+    let doors = control.keep_doors(doors);
+    doors.begin(opened, config.admin.as_ref(), &(Arc::clone(control) as Arc<dyn admin::AdminHouse>))?;
+    let attending = Arc::clone(control);
+    std::thread::Builder::new()
+        .name("meridian-reload".to_owned())
+        .spawn(move || attending.attend(&orders))
+        .map_err(|fault| format!("cannot start threads: {fault}"))?;
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
-    let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
     let saver = tokio::spawn(save_now_and_then(Arc::clone(control)));
     control.set_ready();
     await_signals(control).await?;
     info!("stopping: answering what was asked");
-    watch.abort();
     sweeper.abort();
-    looker.abort();
     saver.abort();
-    stop.send(true).ok();
     // Connections first: their last queries need the stations.
-    let streams_end = async { while streams.join_next().await.is_some() {} };
-    tokio::time::timeout(crate::base::bounds::DRAIN, streams_end).await.ok();
+    doors.close().await;
     for mailbox in &crew.mailboxes {
         mailbox.post(Letter::Stop).ok();
     }
@@ -302,10 +263,7 @@ async fn await_signals(control: &Arc<Control>) -> Result<(), String> {
         tokio::select! {
             _ = term.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hup.recv() => {
-                let control = Arc::clone(control);
-                tokio::task::spawn_blocking(move || control.reload()).await.ok();
-            }
+            _ = hup.recv() => control.order(By::Signal),
         }
     }
 }
@@ -337,19 +295,11 @@ async fn save_now_and_then(control: Arc<Control>) {
     }
 }
 
-/// Notices changed zone files, for ever.
-async fn look_at_zones(control: Arc<Control>) {
-    loop {
-        tokio::time::sleep(bounds::FILE_POLL).await;
-        let control = Arc::clone(&control);
-        tokio::task::spawn_blocking(move || control.look_at_zones()).await.ok();
-    }
-}
-
 fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
     let (entries, bytes, places, clock) =
         (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
+    let (generation, reloaded, refused) = (Arc::clone(control), Arc::clone(control), Arc::clone(control));
     vec![
         gauge(
             "cache_entries",
@@ -362,6 +312,21 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
             Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
         ),
         gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
+        gauge(
+            "config_generation",
+            "The generation of the configuration in force; 1 is the start's.",
+            Box::new(move || generation.chronicle().generation() as f64),
+        ),
+        gauge(
+            "config_since_seconds",
+            "When the configuration in force came into force, seconds since 1970.",
+            Box::new(move || reloaded.chronicle().since() as f64),
+        ),
+        gauge(
+            "config_refused",
+            "Whether the last reload was refused: 1 until a good one.",
+            Box::new(move || f64::from(u8::from(refused.chronicle().has_failed()))),
+        ),
         gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
     ]
 }
@@ -386,15 +351,12 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
     let runtime = start_runtime(1)?;
-    let files = files::read(config)?.files;
+    let files = files::read(config, &Source::default()).map_err(|faults| config::lines(&faults))?.files;
     let mut kept = Kept::nothing(&mut dice);
-    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let helm = steered::helm(&config.steering, &kept.authority.helm()).map_err(|it| config::lines(&it))?;
     let mut places = Places::default();
-    let found = places.read(&config.steering, &helm)?;
-    {
-        let _within = runtime.enter();
-        places.settle(found, helm.scene(), || {});
-    }
+    let found = places.read(&config.steering, &helm).map_err(|fault| format!("geo: {fault}"))?;
+    places.settle(found, helm.scene());
     steered::compile(&helm);
     helm.scene().set_calendar(wall_seconds(), clock.now());
     kept.authority.take_helm(helm);
@@ -421,10 +383,14 @@ fn surround(clock: MachineClock, runtime: &Runtime, current: Arc<Current>, dice:
     Surroundings { clock, runtime: runtime.handle().clone(), tcp, current, desk: None }
 }
 
-/// The token of the admin address.
-fn token(path: &Path) -> Result<Token, String> {
-    let (octets, _) =
-        read_octets(path, bounds::TEXT_FILE_MAX).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    let wanted = format!("a token of {} to {} visible ASCII letters", Token::OCTETS_MIN, Token::OCTETS_MAX);
-    Token::parse(&octets).ok_or_else(|| format!("{}: found something else, allowed: {wanted}", path.display()))
+/// Says which zones have come.
+pub fn tell(zones: &[Arc<Zone>]) {
+    /// Zones that are named; more are counted.
+    const NAMED_MAX: usize = 20;
+    for zone in zones.iter().take(NAMED_MAX) {
+        info!("zone {}: serial {}, {} names", zone.apex(), zone.serial(), zone.name_count());
+    }
+    if zones.len() > NAMED_MAX {
+        info!("and {} zones more", zones.len() - NAMED_MAX);
+    }
 }

@@ -15,7 +15,7 @@ use tracing::error;
 
 use crate::app::build::Forwarders;
 use crate::app::house::House;
-use crate::app::worker::{self, Late, Next, Worker};
+use crate::app::worker::{Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
@@ -30,8 +30,8 @@ use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
-use super::current::Current;
-use super::desk::{DeskReply, DeskSlot, Errand};
+use super::current::{Current, Tenant};
+use super::desk::{DeskSlot, hand_on};
 use super::log;
 
 const WAKE: Token = Token(0);
@@ -66,6 +66,7 @@ pub struct Station {
     surroundings: Surroundings,
     place: (usize, usize),
     generation: u64,
+    tenant: Tenant,
     forwarders: Arc<Forwarders>,
     logged_per_million: u64,
     worker: Worker<Reply>,
@@ -75,6 +76,8 @@ pub struct Station {
     is_ready: Vec<bool>,
     /// How hard each of the listeners is pressed.
     pressures: Vec<Pressure>,
+    /// Doors that are closed at a moment to come.
+    leaving: Vec<(usize, Instant)>,
     batch: Batch,
     upstream: UpstreamSockets,
     letters: Letters,
@@ -110,12 +113,15 @@ impl Station {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let (mailbox, letters) = mailbox(mio::Waker::new(poll.registry(), WAKE)?);
+        let tenant = surroundings.current.settle();
         let (generation, house, forwarders) = surroundings.current.snapshot();
+        tenant.move_to(generation);
         let logged_per_million = u64::from(house.logged_per_million);
         let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
         Ok(Self {
             place,
             generation,
+            tenant,
             forwarders,
             logged_per_million,
             worker,
@@ -124,6 +130,7 @@ impl Station {
             is_ready: vec![true; listeners.len()],
             pressures: vec![Pressure::default(); listeners.len()],
             listeners,
+            leaving: Vec::new(),
             batch: Batch::new(),
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
             letters,
@@ -211,6 +218,7 @@ impl Station {
         self.logged_per_million = u64::from(house.logged_per_million);
         self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
         (self.generation, self.forwarders) = (generation, forwarders);
+        self.tenant.move_to(generation);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
         self.batch = Batch::new();
         self.is_ready.fill(true);
@@ -249,6 +257,19 @@ impl Station {
             self.next_tidy = now + TIDY_EVERY;
             self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
+            self.close_doors(now);
+        }
+    }
+
+    /// Closes the listeners whose time is over; what waits in their sockets is answered first.
+    fn close_doors(&mut self, now: Instant) {
+        for (door, _) in self.leaving.extract_if(.., |(_, at)| *at <= now).collect::<Vec<_>>() {
+            while let Some(at) = self.listeners.iter().position(|listener| listener.door == door) {
+                self.receive(at);
+                self.listeners.remove(at);
+                self.is_ready.remove(at);
+                self.pressures.remove(at);
+            }
         }
     }
 
@@ -259,12 +280,14 @@ impl Station {
             self.logged_per_million = u64::from(house.logged_per_million);
             self.worker.move_into(house);
             (self.generation, self.forwarders) = (generation, forwarders);
+            self.tenant.move_to(generation);
         }
     }
 
     fn receive(&mut self, at: usize) {
         for _ in 0..BATCHES_IN_A_ROW {
             let (Some(listener), Some(pressure)) = (self.listeners.get(at), self.pressures.get_mut(at)) else { return };
+            let door = listener.door;
             let count = self.batch.receive(listener).unwrap_or(0);
             let now = self.surroundings.clock.now();
             if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
@@ -283,7 +306,7 @@ impl Station {
                 let peer = self.batch.peer(index);
                 let local = self.batch.local(index);
                 let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false };
-                let mut reply = Some(Reply::Udp { listener: at, peer, local });
+                let mut reply = Some(Reply::Udp { door, peer, local });
                 let Some((bytes, out)) = self.batch.exchange(index) else { continue };
                 let next = self.worker.turn_foreseen(glance, bytes, asker, &mut reply, now, out);
                 if self.logged_per_million > 0 && self.dice.below(1_000_000) < self.logged_per_million {
@@ -354,6 +377,16 @@ impl Station {
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
+                Letter::Open(listener) => {
+                    self.listeners.push(*listener);
+                    self.is_ready.push(true);
+                    self.pressures.push(Pressure::default());
+                }
+                Letter::Leave { door, at } => {
+                    self.leaving.retain(|(leaving, _)| *leaving != door);
+                    self.leaving.extend(at.map(|at| (door, at)));
+                }
+                Letter::Look => {} // which every step does
                 Letter::Stop => self.is_stopping = true,
             }
         }
@@ -432,8 +465,9 @@ impl Station {
 
     fn send(&mut self, reply: Reply, bytes: &[u8]) {
         match reply {
-            Reply::Udp { listener, peer, local } => {
-                let sent = self.listeners.get(listener).map(|listener| batch::send_to(listener, bytes, peer, local));
+            Reply::Udp { door, peer, local } => {
+                let listener = self.listeners.iter().find(|listener| listener.door == door);
+                let sent = listener.map(|listener| batch::send_to(listener, bytes, peer, local));
                 if !matches!(sent, Some(Ok(()))) {
                     self.tally.count(Event::SilenceUnsent);
                 }
@@ -453,29 +487,6 @@ fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, re
     };
     if !posted {
         tally.count(Event::SilenceOverload);
-    }
-}
-
-/// Hands a message to the desk; a full one is a counted silence.
-fn hand_on(
-    desk: Option<&DeskSlot>,
-    station: &Mailbox,
-    kind: worker::Errand,
-    bytes: &[u8],
-    asker: Asker,
-    reply: Option<Reply>,
-    tally: &Tally,
-) {
-    let errand = reply.map(|reply| {
-        let reply = DeskReply::new(reply, station.clone());
-        Errand { kind, bytes: bytes.to_vec(), asker, reply }
-    });
-    let is_taken = match (desk, errand) {
-        (Some(desk), Some(errand)) => desk.try_send(errand).is_ok(),
-        _ => false,
-    };
-    if !is_taken {
-        tally.count(Event::SilenceDesk);
     }
 }
 
