@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Command::Drain(drain) => commands::drain(&drain, as_json, &mut out, &mut err),
         Command::Force(force) => commands::force(&force, as_json, &mut out, &mut err),
         Command::Unforce(unforce) => commands::unforce(&unforce, as_json, &mut out, &mut err),
+        Command::Completions { shell } => commands::completions(shell, &mut out),
+        Command::Man { command, to } => commands::man(command.as_deref(), to.as_deref(), &mut out, &mut err),
         Command::DefaultConfig => commands::default_config(as_json, &mut out),
     };
     match done.and_then(|status| out.flush().map(|()| status)) {

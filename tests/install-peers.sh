@@ -17,6 +17,11 @@ needed=(
   '/usr/lib/*/pdns/libgeoipbackend.so' pdns-backend-geoip
   '/usr/lib/*/knot/modules-*/geoip.so' knot-module-geoip
   dig bind9-dnsutils
+  dnstap-read bind9-dnsutils
+  fstrm_capture fstrm-bin
+  zsh zsh
+  fish fish
+  groff groff
   nsupdate bind9-dnsutils
   kdig knot-dnsutils
   knsupdate knot-dnsutils

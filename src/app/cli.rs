@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::base::scalars;
 use crate::dns::name::Name;
@@ -62,6 +63,19 @@ pub enum Command {
     Unforce(Unforce),
     /// Print the built-in configuration, commented.
     DefaultConfig,
+    /// Print a shell's completions of this command line.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print a manual page.
+    Man {
+        /// The command that it is about; all in brief without it.
+        command: Option<String>,
+        /// Write the pages of all commands to this folder instead.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+        to: Option<PathBuf>,
+    },
 }
 
 /// `serve`
@@ -269,6 +283,10 @@ mod tests {
             "status --server http://192.0.2.1:9153 --json",
             "check x.yaml",
             "default-config",
+            "completions bash",
+            "man",
+            "man serve",
+            "man --to x",
         ] {
             assert!(parse(&format!("meridian {line}")).is_ok(), "{line}");
         }
@@ -283,6 +301,9 @@ mod tests {
             "explain a XYZ",
             "explain a --config x --server y",
             "stop",
+            "completions",
+            "completions csh",
+            "man serve --to x",
             "force www/* down",
             "force www/* sideways --why x",
             "simulate --config x --clients db --max-moved 5%",

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod mailbox;
 pub mod probe;
 pub mod seed;
+pub mod tap;
 pub mod tcp;
 pub mod transfer;
 pub mod upstream;

@@ -18,6 +18,7 @@ mod limits;
 mod raw;
 mod recursion;
 mod steering;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -31,8 +32,8 @@ use std::path::Path;
 pub use fault::{At, Fault, Severity};
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
-    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Limits, Listen, Log, LogFormat, Prefetch,
-    QnameMinimisation, Recursion, Roots, Stale, StubZone, TcpLimits, Upstream,
+    Admin, Cache, Config, Dnstap, Families, ForwardZone, Hosts, Identity, Levels, Limits, Listen, Log, LogFormat,
+    Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale, StubZone, TapPeer, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

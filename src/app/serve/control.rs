@@ -15,7 +15,7 @@ use super::lookout::Lookout;
 use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
-use super::{explain, files, total};
+use super::{explain, files, log, total};
 use crate::app::build::{self, Built, Kept};
 use crate::app::config::{self, Config, Severity};
 use crate::app::machine;
@@ -27,6 +27,7 @@ use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, PoolHouse, Task};
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
+use crate::edge::tap::Tap;
 use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::Hosts;
@@ -115,6 +116,12 @@ impl Control {
     #[must_use]
     pub fn cache(&self) -> Option<Arc<Cache>> {
         self.held().built.cache.clone()
+    }
+
+    /// The running tap.
+    #[must_use]
+    pub fn tap(&self) -> Option<Tap> {
+        self.held().built.house.telling.tap.clone()
     }
 
     /// Where the running configuration keeps what outlives the process.
@@ -238,7 +245,7 @@ impl Control {
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
             let text =
-                "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
+                "listen, admin, workers, state, limits.tcp and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let authority = Arc::clone(&held.kept.authority);
@@ -257,6 +264,7 @@ impl Control {
         self.lookout.follow(names);
         let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
         self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
+        log::change(&checked.config.log.levels);
         tell(&reading.fresh);
         self.keeper.configure(&checked.config.zones, &checked.config.keys, reading.fresh);
         shelf.library = reading.library;
@@ -268,8 +276,7 @@ impl Control {
 
 /// What was settled when the process began.
 fn fixed(config: &Config) -> impl PartialEq + use<'_> {
-    let log = (config.log.level, config.log.format);
-    (&config.listen, &config.admin, config.workers, &config.state, config.limits.tcp, log)
+    (&config.listen, &config.admin, config.workers, &config.state, config.limits.tcp, config.log.format)
 }
 
 /// Says which zones have come.

@@ -13,6 +13,7 @@ pub mod places;
 pub mod station;
 pub mod transfer;
 pub mod updates;
+mod witness;
 pub mod zones;
 
 use std::io;
@@ -71,7 +72,7 @@ const FILES_AT_LEAST: u64 = 1_024;
 /// # Errors
 /// In words, where serving cannot begin.
 pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
-    log::begin(&config.log);
+    let _log = log::begin(&config.log);
     let descriptors = raise_descriptors();
     if descriptors < FILES_AT_LEAST {
         warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
@@ -114,8 +115,10 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let patience = Arc::clone(&kept.patience);
-    let crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
+    let tap_tally = Arc::clone(&kept.tap_tally);
+    let mut crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
+    crew.tallies.push(tap_tally);
     let control = Arc::new(Control::new(
         path,
         Held { config: config.clone(), built, kept, watched, places },
@@ -362,12 +365,20 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
             Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
         ),
         gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
+        gauge(
+            "log_lines_dropped",
+            "Log lines dropped because they were not read fast enough.",
+            Box::new(|| log::dropped() as f64),
+        ),
         gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
     ]
 }
 
 fn rest(control: &Control, runtime: Runtime) {
     control.save();
+    if let Some(tap) = control.tap() {
+        runtime.block_on(tap.close());
+    }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
 }
@@ -384,6 +395,8 @@ pub fn total(tallies: &[Arc<Tally>], event: Event) -> u64 {
 /// In words, where the machine refuses something or a file is bad.
 pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Option<IpAddr>) -> Result<Value, String> {
     let clock = MachineClock::new();
+    // Nobody else is told of it.
+    let config = &Config { dnstap: None, ..config.clone() };
     let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
     let runtime = start_runtime(1)?;
     let files = files::read(config)?.files;
