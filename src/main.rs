@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Check { file, scopes } => commands::check(&file, scopes, &machine, as_json, &mut out),
         Command::Explain(explain) => commands::explain(&explain, &machine, as_json, &mut out, &mut err),
         Command::Status(server) => commands::status(&server, as_json, &mut out, &mut err),
+        Command::Ready(server) => commands::ready(&server, as_json, &mut out, &mut err),
         Command::Reload(server) => commands::reload(&server, as_json, &mut out, &mut err),
         Command::Flush(flush) => commands::flush(&flush, as_json, &mut out, &mut err),
         Command::Simulate(simulate) => commands::simulate(&simulate, &machine, as_json, &mut out, &mut err),

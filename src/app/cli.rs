@@ -49,6 +49,8 @@ pub enum Command {
     Explain(Explain),
     /// Tell how a running server fares.
     Status(Server),
+    /// Tell whether a running server answers queries; exit status 0 if it does, 1 if not.
+    Ready(Server),
     /// Make a running server read its configuration and files again.
     Reload(Server),
     /// Make a running server forget a name.
@@ -274,6 +276,7 @@ mod tests {
         assert_eq!(flush.server.server, "http://127.0.0.1:9153");
         for line in [
             "status",
+            "ready",
             "simulate --config new.yaml --against old.yaml --clients db --max-moved 5% --load 1e6",
             "drain www/fra",
             "force www/* down --for 1h --why power",

@@ -15,6 +15,6 @@ pub use check::check;
 pub use default_config::default_config;
 pub use manual::{completions, man};
 pub use pools::{drain, force, unforce};
-pub use remote::{explain, flush, reload, status};
+pub use remote::{explain, flush, ready, reload, status};
 pub use serve::serve;
 pub use simulate::simulate;

@@ -1,4 +1,5 @@
-//! The commands that talk to a running server's admin address: `status`, `reload`, `flush`, `explain --server`.
+//! The commands that talk to a running server's admin address: `status`, `ready`,
+//! `reload`, `flush`, `explain --server`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -45,6 +46,14 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
         }
         text + &pools::text(status, wall_seconds())
     })
+}
+
+/// Tells whether a running server answers queries; 1 if not, or if it cannot be reached.
+///
+/// # Errors
+/// If `out` or `err` cannot be written to.
+pub fn ready(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    show(get(server, "/ready", &[]).map(|_| json!({ "ready": true })), as_json, out, err, |_| "ready\n".into())
 }
 
 /// Makes a running server read its configuration again; 1 if it cannot be reached or refuses.
