@@ -26,6 +26,7 @@ needed=(
   kdig knot-dnsutils
   knsupdate knot-dnsutils
   curl curl
+  python3 python3
   ip iproute2
   unshare util-linux
   valgrind valgrind

@@ -75,7 +75,8 @@ pub fn flush(flush: &Flush, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
         "type": flush.rtype.map(|rtype| rtype.to_string()),
     });
     show(change(&flush.server, Method::Post, "/v1/cache/flush", &[], &wanted), as_json, out, err, |flushed| {
-        format!("{} entries forgotten\n", flushed["flushed"])
+        let count = &flushed["flushed"];
+        format!("{count} {} forgotten\n", if count == 1 { "entry" } else { "entries" })
     })
 }
 
