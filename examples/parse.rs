@@ -36,7 +36,8 @@ fn print(message: &Message) {
     for question in &message.questions {
         println!("  question {} {}", question.name, question.rtype);
     }
-    let sections = [("answer", &message.answer), ("authority", &message.authority), ("additional", &message.additional)];
+    let sections =
+        [("answer", &message.answer), ("authority", &message.authority), ("additional", &message.additional)];
     for (section, records) in sections {
         for Record { owner, rtype, ttl, rdata, .. } in records {
             println!("  {section} {owner} {rtype}, for {ttl} s, {} octets", rdata.len());

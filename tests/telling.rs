@@ -66,7 +66,8 @@ fn log_of(tree: &Tree) -> String {
 /// What dig prints for a query without RD.
 fn dig_without_recursion(server: SocketAddr, name: &str) {
     let port = server.port().to_string();
-    let output = Command::new("dig").args(["@127.0.0.1", "-p", &port, name, "+norecurse", "+tries=3"]).output().unwrap();
+    let output =
+        Command::new("dig").args(["@127.0.0.1", "-p", &port, name, "+norecurse", "+tries=3"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -74,7 +75,8 @@ fn dig_without_recursion(server: SocketAddr, name: &str) {
 fn the_query_log_says_who_asked_what_and_where_the_answer_came_from() {
     let name = "the_query_log_says_who_asked_what_and_where_the_answer_came_from";
     on_the_tree(name, &["dig"], |tree| {
-        let (server, address) = start(tree, "log: {level: 'error,meridian::app::serve=info', format: json, queries: all}\n");
+        let (server, address) =
+            start(tree, "log: {level: 'error,meridian::app::serve=info', format: json, queries: all}\n");
         let wait = Duration::from_secs(5);
         for _ in 0..2 {
             ask::once(address, "www.alpha.example.", A, wait).unwrap();
@@ -148,7 +150,8 @@ fn told_in(tree: &Tree) -> Vec<String> {
 }
 
 fn holds(told: &[String], kind: &str, rest: &[&str]) -> bool {
-    told.iter().any(|line| line.split_whitespace().any(|word| word == kind) && rest.iter().all(|part| line.contains(part)))
+    told.iter()
+        .any(|line| line.split_whitespace().any(|word| word == kind) && rest.iter().all(|part| line.contains(part)))
 }
 
 #[test]
@@ -233,7 +236,8 @@ fn shells_and_manual_readers_understand_what_the_program_says_of_itself() {
         let output = Command::new(shell).args(check).arg(&path).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
     }
-    let completed = "source ./bash; COMP_WORDS=(meridian fl); COMP_CWORD=1; _meridian meridian fl meridian; echo ${COMPREPLY[@]}";
+    let completed =
+        "source ./bash; COMP_WORDS=(meridian fl); COMP_CWORD=1; _meridian meridian fl meridian; echo ${COMPREPLY[@]}";
     let output = Command::new("bash").args(["-c", completed]).current_dir(folder.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "flush", "{output:?}");
 

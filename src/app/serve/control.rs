@@ -244,8 +244,7 @@ impl Control {
         let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
-            let text =
-                "listen, admin, workers, state, limits.tcp and log.format cannot change while running";
+            let text = "listen, admin, workers, state, limits.tcp and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let authority = Arc::clone(&held.kept.authority);

@@ -108,7 +108,14 @@ impl Witness {
     }
 
     /// A query goes upstream.
-    pub(super) fn saw_transmit(&mut self, exchange: u64, server: SocketAddr, is_tcp: bool, bytes: &[u8], tally: &Tally) {
+    pub(super) fn saw_transmit(
+        &mut self,
+        exchange: u64,
+        server: SocketAddr,
+        is_tcp: bool,
+        bytes: &[u8],
+        tally: &Tally,
+    ) {
         let Some(tap) = &self.telling.tap else { return };
         if is_tcp {
             // Letters that were lost leave theirs behind.

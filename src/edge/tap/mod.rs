@@ -109,7 +109,13 @@ impl Tap {
         let signature = message::Signature { identity, version };
         let inbox = writer::Inbox { queue: inbox, waiting: Arc::clone(&waiting), is_closing };
         tokio::spawn(writer::Writer::new(peer, signature, inbox, tally).run());
-        Self { queue, closing: Arc::new(closing), waiting, settings: Arc::new(settings), sampler: collections::keyed(dice) }
+        Self {
+            queue,
+            closing: Arc::new(closing),
+            waiting,
+            settings: Arc::new(settings),
+            sampler: collections::keyed(dice),
+        }
     }
 
     /// Whether a message of the kind, between `other` and us and with the id `id`, is to be told. Both messages of an
