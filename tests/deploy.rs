@@ -110,7 +110,18 @@ fn what_grafana_is_given_is_its_form() {
     let provider = yaml("deploy/grafana/provisioning/dashboards/meridian.yml");
     let folder = provider["providers"][0]["options"]["path"].as_str().unwrap();
     let compose = fs::read_to_string(at("docker-compose.yml")).unwrap();
-    assert!(compose.contains(&format!("{folder}/meridian.json:ro")), "{folder}");
+    assert!(compose.contains(&format!("./deploy/grafana:{folder}:ro")), "{folder}");
+}
+
+#[test]
+fn prometheus_scrapes_meridian_where_it_listens() {
+    let prometheus = yaml("deploy/prometheus/prometheus.yml");
+    let job = &prometheus["scrape_configs"][0];
+    let demo = loaded("deploy/demo/meridian.yaml").admin.unwrap();
+    assert_eq!(words(&job["static_configs"][0]["targets"]), [format!("meridian:{}", demo.address.port())]);
+    let credentials = job["authorization"]["credentials_file"].as_str().unwrap();
+    let compose = fs::read_to_string(at("docker-compose.yml")).unwrap();
+    assert!(demo.token_file.is_some() && compose.contains(&format!("./deploy/demo/token:{credentials}:ro")));
 }
 
 #[test]

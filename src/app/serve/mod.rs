@@ -7,6 +7,7 @@ pub mod desk;
 mod digest;
 pub mod explain;
 pub mod files;
+mod handing;
 pub mod log;
 pub mod lookout;
 pub mod places;

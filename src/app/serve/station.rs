@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::app::build::Forwarders;
 use crate::app::house::House;
-use crate::app::worker::{self, Next, Worker};
+use crate::app::worker::{Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
@@ -31,7 +31,8 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
 use super::current::Current;
-use super::desk::{DeskReply, DeskSlot, Errand};
+use super::desk::DeskSlot;
+use super::handing::{hand_on, hand_over};
 use super::witness::{Turned, Witness, asked_at};
 
 const WAKE: Token = Token(0);
@@ -477,41 +478,6 @@ impl Station {
             Reply::Tcp(reply) => self.nudges.extend(Some(reply.send_later(bytes)).filter(|nudge| !nudge.is_idle())),
             Reply::Inside(reply) => drop(reply.send(bytes.to_vec())), // whoever asked may have given up
         }
-    }
-}
-
-/// Hands a query to the worker whose name it is; a full mailbox is a counted silence.
-fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, reply: Option<Reply>, tally: &Tally) {
-    let letter = reply.map(|reply| Letter::Query { bytes: bytes.to_vec(), asker, reply, handed_over: true });
-    let posted = match (letter, neighbours.get(home)) {
-        (Some(letter), Some(home)) => home.post(letter).is_ok(),
-        _ => false,
-    };
-    if !posted {
-        tally.count(Event::SilenceOverload);
-    }
-}
-
-/// Hands a message to the desk; a full one is a counted silence.
-fn hand_on(
-    desk: Option<&DeskSlot>,
-    station: &Mailbox,
-    kind: worker::Errand,
-    bytes: &[u8],
-    asker: Asker,
-    reply: Option<Reply>,
-    tally: &Tally,
-) {
-    let errand = reply.map(|reply| {
-        let reply = DeskReply::new(reply, station.clone());
-        Errand { kind, bytes: bytes.to_vec(), asker, reply }
-    });
-    let is_taken = match (desk, errand) {
-        (Some(desk), Some(errand)) => desk.try_send(errand).is_ok(),
-        _ => false,
-    };
-    if !is_taken {
-        tally.count(Event::SilenceDesk);
     }
 }
 
