@@ -7,7 +7,14 @@ use crate::chain::Asker;
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
 
 /// Hands a query to the worker whose name it is; a full mailbox is a counted silence.
-pub(super) fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, reply: Option<Reply>, tally: &Tally) {
+pub(super) fn hand_over(
+    neighbours: &[Mailbox],
+    home: usize,
+    bytes: &[u8],
+    asker: Asker,
+    reply: Option<Reply>,
+    tally: &Tally,
+) {
     let letter = reply.map(|reply| Letter::Query { bytes: bytes.to_vec(), asker, reply, handed_over: true });
     let posted = match (letter, neighbours.get(home)) {
         (Some(letter), Some(home)) => home.post(letter).is_ok(),

@@ -1,6 +1,6 @@
 //! Frame Streams, as dnstap readers speak it: a length before each frame, and control frames by which the two sides
-//! agree on what is sent. The writer is READY, the reader ACCEPTs, the writer STARTs; in the end it STOPs and the reader
-//! has FINISHed.
+//! agree on what is sent: the writer says READY, the reader ACCEPT, the writer START; in the end STOP, and the reader
+//! FINISH once it has read everything.
 
 use std::io;
 

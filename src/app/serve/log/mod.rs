@@ -36,7 +36,7 @@ struct Running {
 pub type Lines = WorkerGuard;
 
 /// Begins to log to standard error, as `log` says.
-#[must_use]
+#[must_use = "what waits is lost with it"]
 pub fn begin(log: &Log) -> Lines {
     let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(bounds::LOG_LINES);
     let (writer, lines) = writer.thread_name("meridian-log").finish(io::stderr());
