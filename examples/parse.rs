@@ -1,6 +1,7 @@
 //! Reads a DNS message, written in hexadecimal digits, and says what is in it, or where it is broken.
 //!
 //!     cargo run --example parse -- 123401000001000000000000 0377777707657861 6d706c6500 0001 0001
+#![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::process::ExitCode;
 

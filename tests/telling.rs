@@ -9,7 +9,8 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use support::process::Server;
 use support::tree::{self, Tree};
-use support::{ask, namespace};
+use support::{ask, namespace, wire};
 
 const A: u16 = 1;
 
@@ -41,8 +42,8 @@ fn start(tree: &Tree, more: &str) -> (Server, SocketAddr) {
 fn configure(tree: &Tree, more: &str) {
     let text = format!(
         "listen: [\"127.0.0.1:0\"]\nadmin: off\nworkers: 2\nzones:\n  ours.test:\n    records:\n      www: {{a: 192.0.2.7}}\n\
-         recursion:\n  roots: {:?}\n  deny_upstreams: []\n  hosts: off\n{more}",
-        tree.hints()
+         recursion:\n  roots: {}\n  deny_upstreams: []\n  hosts: off\n{more}",
+        tree.hints().display()
     );
     std::fs::write(tree.path().join("telling.yaml"), text).unwrap();
 }
@@ -134,6 +135,49 @@ fn levels_change_with_a_reload() {
         wait_until("the resolver's steps", || log_of(tree).contains("www.beta.example.").then_some(()));
         assert!(log_of(tree).contains("DEBUG") && !log_of(tree).contains("begin www.alpha.example."));
     });
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_query() {
+    namespace::inside("a_log_that_nobody_reads_holds_up_no_query", &["mkfifo"], || {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "listen: [\"127.0.0.1:5300\"]\nadmin: 127.0.0.1:9153\nworkers: 1\nlog: {queries: all}\n";
+        std::fs::write(folder.path().join("telling.yaml"), text).unwrap();
+        // A pipe that stays full.
+        let script = "mkfifo unread && exec 3<>unread && exec \"$0\" serve --config telling.yaml 2>&3";
+        let command = ["sh", "-c", script, env!("CARGO_BIN_EXE_meridian")];
+        let mut server = Server::start("unread", folder.path(), &command);
+        let address: SocketAddr = "127.0.0.1:5300".parse().unwrap();
+        server.wait_until_it_answers_at(address, ("localhost.", A));
+        let socket = ask::socket(address);
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let query = wire::compose(7, "localhost.", A, None);
+        let (mut answer, together) = ([0; 512], 50);
+        for _ in 0..500 {
+            for _ in 0..together {
+                socket.send(&query).unwrap();
+            }
+            for _ in 0..together {
+                socket.recv(&mut answer).expect("an answer although nobody reads the log");
+            }
+        }
+        let status = Command::new(env!("CARGO_BIN_EXE_meridian")).arg("ready").status().unwrap();
+        assert!(status.success());
+        let metrics = ask_admin("/metrics");
+        let dropped = metrics.lines().find_map(|line| line.strip_prefix("meridian_log_lines_dropped "));
+        assert!(dropped.is_some_and(|count| count.parse::<f64>().unwrap() > 1_000.0), "{dropped:?}");
+        server.signal("TERM");
+        assert!(server.wait_for_end(Duration::from_secs(20)).success());
+    });
+}
+
+/// What the admin address says.
+fn ask_admin(path: &str) -> String {
+    let mut stream = TcpStream::connect("127.0.0.1:9153").unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// A reader as operators run it, which writes what it reads to `frames` in the tree's folder.
