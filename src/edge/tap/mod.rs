@@ -2,7 +2,7 @@
 //!
 //! What comes in: messages, from the threads that exchanged them. They are put into a bounded queue and never waited
 //! for; what finds no room is dropped and counted. What leaves: frames on a Unix socket or a TCP connection, written by
-//! one task that connects again whenever the reader has gone ([`writer`]).
+//! one task that connects again whenever the reader has gone (`writer`).
 #![forbid(unsafe_code)]
 
 pub mod frames;

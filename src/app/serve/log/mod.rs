@@ -1,7 +1,7 @@
 //! The log: which lines are written, how they look, and that nobody waits for them.
 //!
 //! Lines go through a bounded queue to a thread that writes them to standard error. Where that is read too slowly,
-//! lines are dropped and counted. Warnings that repeat themselves are left out after a few ([`repeats`]).
+//! lines are dropped and counted. Warnings that repeat themselves are left out after a few (`repeats`).
 
 mod repeats;
 
