@@ -25,6 +25,7 @@ use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::pressure::Pressure;
 use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
@@ -39,8 +40,6 @@ const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
-/// As many full batches in a row say that queries come in faster than they are answered.
-const PRESSED: u32 = 4;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
@@ -76,9 +75,9 @@ pub struct Station {
     poll: Poll,
     listeners: Vec<Listener>,
     is_ready: Vec<bool>,
+    /// How hard each of the listeners is pressed.
+    pressures: Vec<Pressure>,
     batch: Batch,
-    /// Batches in a row that had no room for more.
-    full_in_a_row: u32,
     upstream: UpstreamSockets,
     letters: Letters,
     /// This station's own mailbox, for what comes back from the runtime.
@@ -125,9 +124,9 @@ impl Station {
             tally,
             poll,
             is_ready: vec![true; listeners.len()],
+            pressures: vec![Pressure::default(); listeners.len()],
             listeners,
             batch: Batch::new(),
-            full_in_a_row: 0,
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
             letters,
             mailbox,
@@ -215,7 +214,7 @@ impl Station {
         self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
         (self.generation, self.forwarders) = (generation, forwarders);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
-        (self.batch, self.full_in_a_row) = (Batch::new(), 0);
+        self.batch = Batch::new();
         self.is_ready.fill(true);
     }
 
@@ -267,11 +266,13 @@ impl Station {
 
     fn receive(&mut self, at: usize) {
         for _ in 0..BATCHES_IN_A_ROW {
-            let Some(listener) = self.listeners.get(at) else { return };
+            let (Some(listener), Some(pressure)) = (self.listeners.get(at), self.pressures.get_mut(at)) else { return };
             let count = self.batch.receive(listener).unwrap_or(0);
-            self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
-            self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
+            if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
+                listener.queue(octets);
+            }
+            self.worker.press(pressure.is_pressed());
             let mut glances = [Glance::Unsure; bounds::BATCH];
             for (index, glance) in glances.iter_mut().enumerate().take(count) {
                 *glance = self.worker.glance(self.batch.bytes(index));
