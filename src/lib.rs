@@ -20,3 +20,8 @@ pub mod dns;
 pub mod edge;
 pub mod handlers;
 pub mod steer;
+
+/// The examples of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/use-parser.md")]
+pub struct Examples;

@@ -20,12 +20,15 @@ fn main() -> ExitCode {
         Command::Check { file, scopes } => commands::check(&file, scopes, &machine, as_json, &mut out),
         Command::Explain(explain) => commands::explain(&explain, &machine, as_json, &mut out, &mut err),
         Command::Status(server) => commands::status(&server, as_json, &mut out, &mut err),
+        Command::Ready(server) => commands::ready(&server, as_json, &mut out, &mut err),
         Command::Reload(server) => commands::reload(&server, as_json, &mut out, &mut err),
         Command::Flush(flush) => commands::flush(&flush, as_json, &mut out, &mut err),
         Command::Simulate(simulate) => commands::simulate(&simulate, &machine, as_json, &mut out, &mut err),
         Command::Drain(drain) => commands::drain(&drain, as_json, &mut out, &mut err),
         Command::Force(force) => commands::force(&force, as_json, &mut out, &mut err),
         Command::Unforce(unforce) => commands::unforce(&unforce, as_json, &mut out, &mut err),
+        Command::Completions { shell } => commands::completions(shell, &mut out),
+        Command::Man { command, to } => commands::man(command.as_deref(), to.as_deref(), &mut out, &mut err),
         Command::DefaultConfig => commands::default_config(as_json, &mut out),
     };
     match done.and_then(|status| out.flush().map(|()| status)) {

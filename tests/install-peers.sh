@@ -17,10 +17,16 @@ needed=(
   '/usr/lib/*/pdns/libgeoipbackend.so' pdns-backend-geoip
   '/usr/lib/*/knot/modules-*/geoip.so' knot-module-geoip
   dig bind9-dnsutils
+  dnstap-read bind9-dnsutils
+  fstrm_capture fstrm-bin
+  zsh zsh
+  fish fish
+  groff groff
   nsupdate bind9-dnsutils
   kdig knot-dnsutils
   knsupdate knot-dnsutils
   curl curl
+  python3 python3
   ip iproute2
   unshare util-linux
   valgrind valgrind

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::{Capacity, House};
+use meridian::app::house::{Capacity, House, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::patience::Patience;
@@ -154,7 +154,7 @@ fn house(limits: &str) -> House {
         offers_recursion: false,
         stale_wait: None,
         finished_bytes: 1 << 20,
-        logged_per_million: 0,
+        telling: Telling::default(),
         nsid: Box::default(),
         has_desk: false,
         homes: keyed(&mut dice),

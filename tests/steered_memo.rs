@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use meridian::app::house::{Capacity, House};
+use meridian::app::house::{Capacity, House, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -195,7 +195,7 @@ impl Server {
             offers_recursion: false,
             stale_wait: None,
             finished_bytes: if remembers { 1 << 20 } else { 0 },
-            logged_per_million: 0,
+            telling: Telling::default(),
             nsid: b"ns1".to_vec().into(),
             has_desk: false,
             homes: keyed(&mut dice),

@@ -34,9 +34,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["edge/"]),
     ("webpki_roots", &["edge/probe/"]),
     ("rustix", &["edge/probe/", "edge/priority.rs"]),
-    ("clap", &["app/cli.rs", "main.rs"]),
+    ("prost", &["edge/tap/"]),
+    ("clap", &["app/cli.rs", "app/commands/manual.rs", "main.rs"]),
+    ("clap_complete", &["app/cli.rs", "app/commands/manual.rs"]),
+    ("clap_mangen", &["app/commands/manual.rs"]),
     ("serde_yaml", &["app/config/"]),
     ("tracing_subscriber", &["app/serve/"]),
+    ("tracing_appender", &["app/serve/"]),
 ];
 
 struct Source {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::config::{self, Config};
-use super::house::{Capacity, House};
+use super::config::{self, Config, Dnstap};
+use super::house::{Capacity, House, Telling};
 use crate::base::collections::{Keyed, keyed};
 use crate::base::patience::Patience;
+use crate::base::tally::Tally;
 use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
 use crate::dns::{Name, RecordType};
 use crate::edge::forward::{Forwarder, Target};
+use crate::edge::tap::{self, Tap};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::gate::{Cookies, Gate, Limits};
@@ -49,6 +51,10 @@ pub struct Kept {
     pub patience: Arc<Patience>,
     /// Our own secret, if it was ever needed.
     pub cookie_secret: Option<CookieSecret>,
+    /// The tap, if the configuration before had the same.
+    pub tap: Option<(Dnstap, Tap)>,
+    /// Where it is counted what taps write.
+    pub tap_tally: Arc<Tally>,
 }
 
 impl Kept {
@@ -59,7 +65,16 @@ impl Kept {
         let helm = Helm::idle(Arc::new(Scene::new(Arc::default())), None);
         let authority = Arc::new(Authority::new(Zones::new(keyed(dice)), helm));
         let patience = Arc::new(Patience::new(bounds::TCP_IDLE));
-        Self { cache: None, homes: keyed(dice), authority, limits: None, patience, cookie_secret: None }
+        Self {
+            cache: None,
+            homes: keyed(dice),
+            authority,
+            limits: None,
+            patience,
+            cookie_secret: None,
+            tap: None,
+            tap_tally: Arc::default(),
+        }
     }
 }
 
@@ -149,7 +164,7 @@ pub fn build(
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
         finished_bytes: finished_bytes(config),
-        logged_per_million: config.log.queries_per_million,
+        telling: Telling { queries: config.log.queries, tap: tap(config, kept, dice) },
         nsid: identity.nsid.clone().unwrap_or_default(),
         has_desk: has_zones(config),
         homes: kept.homes.clone(),
@@ -167,6 +182,21 @@ fn limits(config: &Config, kept: &mut Kept, dice: &mut Dice) -> Arc<Limits> {
     let limits = same.unwrap_or_else(|| Arc::new(Limits::new(config.limits.rates.clone(), dice)));
     kept.limits = Some(Arc::clone(&limits));
     limits
+}
+
+/// The tap of the house before, where the configuration has the same; else another, and the one before ends.
+fn tap(config: &Config, kept: &mut Kept, dice: &mut Dice) -> Option<Tap> {
+    let wanted = config.dnstap.clone();
+    let same = kept.tap.take().filter(|(before, _)| Some(before) == wanted.as_ref());
+    kept.tap = same.or_else(|| {
+        let wanted = wanted?;
+        let identity = wanted.identity.clone().map_or_else(tap::machine_name, String::into_bytes);
+        let signature = (identity, wanted.version.clone().into_bytes());
+        let tally = Arc::clone(&kept.tap_tally);
+        let tap = Tap::open(wanted.to.clone(), wanted.settings.clone(), signature, tally, dice);
+        Some((wanted, tap))
+    });
+    kept.tap.as_ref().map(|(_, tap)| tap.clone())
 }
 
 /// The cookies by the secrets that were read, or by one of our own that lives as long as we.

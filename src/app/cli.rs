@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::base::scalars;
 use crate::dns::name::Name;
@@ -48,6 +49,8 @@ pub enum Command {
     Explain(Explain),
     /// Tell how a running server fares.
     Status(Server),
+    /// Tell whether a running server answers queries; exit status 0 if it does, 1 if not.
+    Ready(Server),
     /// Make a running server read its configuration and files again; exit status 2 with faults, which change nothing.
     Reload(Reload),
     /// Make a running server forget a name.
@@ -62,6 +65,19 @@ pub enum Command {
     Unforce(Unforce),
     /// Print the built-in configuration, commented.
     DefaultConfig,
+    /// Print a shell's completions of this command line.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print a manual page.
+    Man {
+        /// The command that it is about; all in brief without it.
+        command: Option<String>,
+        /// Write the pages of all commands to this folder instead.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+        to: Option<PathBuf>,
+    },
 }
 
 /// `serve`
@@ -271,6 +287,7 @@ mod tests {
         assert_eq!(flush.server.server, "http://127.0.0.1:9153");
         for line in [
             "status",
+            "ready",
             "simulate --config new.yaml --against old.yaml --clients db --max-moved 5% --load 1e6",
             "drain www/fra",
             "force www/* down --for 1h --why power",
@@ -281,6 +298,10 @@ mod tests {
             "status --server http://192.0.2.1:9153 --json",
             "check x.yaml",
             "default-config",
+            "completions bash",
+            "man",
+            "man serve",
+            "man --to x",
         ] {
             assert!(parse(&format!("meridian {line}")).is_ok(), "{line}");
         }
@@ -295,6 +316,9 @@ mod tests {
             "explain a XYZ",
             "explain a --config x --server y",
             "stop",
+            "completions",
+            "completions csh",
+            "man serve --to x",
             "force www/* down",
             "force www/* sideways --why x",
             "simulate --config x --clients db --max-moved 5%",

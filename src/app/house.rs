@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::QueryLog;
 use crate::base::collections::Keyed;
 use crate::base::patience::Patience;
 use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory};
 use crate::dns::Question;
+use crate::edge::tap::Tap;
 use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 
@@ -28,8 +30,8 @@ pub struct House {
     pub stale_wait: Option<Duration>,
     /// Octets of finished answers that each worker may keep at hand.
     pub finished_bytes: usize,
-    /// How many queries of a million are logged.
-    pub logged_per_million: u32,
+    /// What is told of queries to those who watch.
+    pub telling: Telling,
     /// What the NSID option is answered with (RFC 5001); empty for nothing.
     pub nsid: Box<[u8]>,
     /// Whether somebody sits at the desk: we have zones, which can be transferred and changed.
@@ -44,6 +46,15 @@ pub struct House {
     pub cookies: Cookies,
     /// How many may wait, and for how much.
     pub capacity: Capacity,
+}
+
+/// What is told of queries to those who watch.
+#[derive(Clone, Default, Debug)]
+pub struct Telling {
+    /// Which are logged.
+    pub queries: QueryLog,
+    /// Who is told the messages.
+    pub tap: Option<Tap>,
 }
 
 /// How much a worker takes on at a time; it keeps what its first house said.

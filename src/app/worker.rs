@@ -12,11 +12,13 @@ mod crowd;
 mod guarding;
 mod reading;
 mod resuming;
+mod source;
 mod waiting;
 
 use self::crowd::Crowd;
 use self::guarding::Standing;
 use self::reading::{Unreadable, read, word};
+pub use self::source::Source;
 use self::waiting::{Held, Waiting};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
@@ -64,6 +66,12 @@ pub struct Late<R> {
     pub reply: R,
     /// The whole message.
     pub bytes: Vec<u8>,
+    /// Who asked.
+    pub asker: Asker,
+    /// When.
+    pub arrived: Instant,
+    /// Where the answer came from.
+    pub source: Source,
 }
 
 /// What a worker has under way, for whoever watches its bounds.
@@ -102,6 +110,8 @@ pub struct Worker<R> {
     wall_ahead: u64,
     /// Whether queries come in faster than they are answered.
     is_pressed: bool,
+    /// Where the answer to the last query came from.
+    source: Source,
     /// What the links said, where somebody wants to know.
     said: Option<Vec<(&'static str, Verdict)>>,
     choices: Vec<Choice>,
@@ -125,6 +135,7 @@ impl<R> Worker<R> {
             late: VecDeque::new(),
             wall_ahead: 0,
             is_pressed: false,
+            source: Source::Nobody,
             said: None,
             choices: Vec::new(),
             house,
@@ -144,6 +155,12 @@ impl<R> Worker<R> {
     #[must_use]
     pub const fn resolver(&self) -> &Resolver {
         &self.resolver
+    }
+
+    /// Where the answer to the last query came from, if it was answered.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
     }
 
     /// What the links said, if the worker explains.
@@ -210,6 +227,7 @@ impl<R> Worker<R> {
         if !matches!(glance, Glance::Silence(_))
             && let Some(next) = self.admit(datagram, &asker, &standing, now, out)
         {
+            self.source = Source::Limits;
             return next;
         }
         self.answer((glance, standing), datagram, asker, reply, now, out)
@@ -247,6 +265,7 @@ impl<R> Worker<R> {
                 match self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, dice, out) {
                     Recall::Hit(account) => {
                         self.tally.count(Event::Recalled);
+                        self.source = Source::Recalled;
                         let rcode = Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF));
                         return self.release(&asker, &standing, (account, rcode), now, out);
                     }
@@ -260,6 +279,7 @@ impl<R> Worker<R> {
             }
             Glance::Unsure => {}
         }
+        self.source = Source::Nobody;
         let query = match read(datagram, asker) {
             Ok((_, Some(errand))) if self.house.has_desk => return self.elsewhere(errand),
             Ok((query, _)) => query,
@@ -281,10 +301,16 @@ impl<R> Worker<R> {
         };
         let choices = self.said.is_some().then(Vec::new);
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None, choices };
-        let said = &mut self.said;
+        let (said, source) = (&mut self.said, &mut self.source);
         let verdict = match &picked {
-            Some((chooser, pick)) => chooser.answer(&query, pick, &mut turn),
+            Some((chooser, pick)) => {
+                *source = Source::Chosen;
+                chooser.answer(&query, pick, &mut turn)
+            }
             None => self.house.chain.handle(&query, &mut turn, |link, verdict| {
+                if !matches!(verdict, Verdict::Pass) {
+                    *source = Source::Link(link);
+                }
                 if let Some(said) = said {
                     said.push((link, verdict.clone()));
                 }

@@ -342,6 +342,22 @@ bounds! {
     ADMIN_BODY_MAX: usize = 1024 * 1024;
     /// An admin request must be done within this time.
     ADMIN_DEADLINE: Duration = Duration::from_secs(5);
+    /// dnstap messages that wait to be written.
+    TAP_MESSAGES: usize = 16_384;
+    /// Octets of them.
+    TAP_BYTES: usize = 16 * 1024 * 1024;
+    /// A dnstap reader must connect, read what is written at once, and finish within this time each.
+    TAP_PATIENCE: Duration = Duration::from_secs(3);
+    /// The longest pause between two tries to reach a dnstap reader.
+    TAP_RECONNECT: Duration = Duration::from_secs(8);
+    /// Log lines that wait to be written.
+    LOG_LINES: usize = 16_384;
+    /// Different warnings whose repetitions are counted.
+    REPEATS_KEPT: usize = 1_024;
+    /// Times that the same warning is written within `REPEATS_WITHIN`.
+    REPEATS_MAX: u32 = 5;
+    /// The time in which repeated warnings are left out.
+    REPEATS_WITHIN: Duration = Duration::from_secs(60);
     /// Members of a pool.
     POOL_MEMBERS_MAX: usize = 10_000;
     /// Points on a hash ring, all members of a pool together.

@@ -186,6 +186,10 @@ events! {
     BoundRecords = "bound_records",
     /// Resolutions that would have waited for themselves.
     LoopsFound = "loops_found",
+    /// Messages written to the dnstap reader.
+    TapWritten = "dnstap_written",
+    /// Messages that the dnstap reader was too slow for, or not there.
+    TapDropped = "dnstap_dropped",
 }
 
 /// One worker's counters.

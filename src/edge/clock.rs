@@ -1,7 +1,7 @@
 //! The machine's clocks: the one place that reads them.
 #![forbid(unsafe_code)]
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::base::{Clock, Instant};
 
@@ -29,11 +29,17 @@ impl Clock for MachineClock {
     }
 }
 
-/// Seconds since 1970-01-01 by the machine's wall clock, as signatures and snapshots need them; 0 before 1970.
+/// The time since 1970-01-01 by the machine's wall clock, as signatures and snapshots need it; 0 before 1970.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the edge's clock")]
+pub fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The whole seconds of [`wall`].
+#[must_use]
 pub fn wall_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+    wall().as_secs()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod pressure;
 pub mod priority;
 pub mod probe;
 pub mod seed;
+pub mod tap;
 pub mod tcp;
 pub mod transfer;
 pub mod upstream;

@@ -155,6 +155,13 @@ impl UpstreamSockets {
         }
     }
 
+    /// The server whose socket `token` stands for.
+    #[must_use]
+    pub fn server_at(&self, token: Token) -> Option<SocketAddr> {
+        let place = self.places.get(token.0.checked_sub(self.first_token)?)?.as_ref()?;
+        Some(place.server)
+    }
+
     /// Throws away what came to an idle socket; one that gets more than a few strays is closed.
     fn drain(&mut self, index: usize, buf: &mut [u8]) {
         let Some(Some(place)) = self.places.get(index) else { return };

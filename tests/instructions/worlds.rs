@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::{Capacity, House};
+use meridian::app::house::{Capacity, House, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -91,7 +91,7 @@ impl World {
             offers_recursion: false,
             stale_wait: None,
             finished_bytes,
-            logged_per_million: 0,
+            telling: Telling::default(),
             nsid: Box::default(),
             has_desk: false,
             homes: keyed(&mut dice),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::{Capacity, House};
+use meridian::app::house::{Capacity, House, Telling};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
 use meridian::base::{Dice, NetworkSet, bounds};
@@ -160,7 +160,7 @@ impl Estate {
         ]);
         Arc::new(House {
             finished_bytes: if self.cache_settings.size_bytes < 100_000 { 20_000 } else { 1 << 20 },
-            logged_per_million: 0,
+            telling: Telling::default(),
             nsid: Box::default(),
             has_desk: false,
             chain,

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::{Capacity, House};
+use meridian::app::house::{Capacity, House, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::patience::Patience;
@@ -153,7 +153,7 @@ impl World {
         ]);
         let house = House {
             finished_bytes: 1 << 20,
-            logged_per_million: 0,
+            telling: Telling::default(),
             nsid: Box::default(),
             has_desk: false,
             chain,

@@ -2,6 +2,7 @@
 
 mod check;
 mod default_config;
+mod manual;
 mod pools;
 mod reloading;
 mod remote;
@@ -13,7 +14,8 @@ mod table;
 
 pub use check::check;
 pub use default_config::default_config;
+pub use manual::{completions, man};
 pub use pools::{drain, force, unforce};
-pub use remote::{explain, flush, reload, status};
+pub use remote::{explain, flush, ready, reload, status};
 pub use serve::serve;
 pub use simulate::simulate;

@@ -1,4 +1,5 @@
-//! The commands that talk to a running server's admin address: `status`, `reload`, `flush`, `explain --server`.
+//! The commands that talk to a running server's admin address: `status`, `ready`,
+//! `reload`, `flush`, `explain --server`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -48,6 +49,14 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
     })
 }
 
+/// Tells whether a running server answers queries; 1 if not, or if it cannot be reached.
+///
+/// # Errors
+/// If `out` or `err` cannot be written to.
+pub fn ready(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    show(get(server, "/ready", &[]).map(|_| json!({ "ready": true })), as_json, out, err, |_| "ready\n".into())
+}
+
 /// Makes a running server read its configuration again, or say what that would change; 1 if it cannot be asked, 2 with
 /// faults.
 ///
@@ -84,7 +93,8 @@ pub fn flush(flush: &Flush, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
         "type": flush.rtype.map(|rtype| rtype.to_string()),
     });
     show(change(&flush.server, Method::Post, "/v1/cache/flush", &[], &wanted), as_json, out, err, |flushed| {
-        format!("{} entries forgotten\n", flushed["flushed"])
+        let count = &flushed["flushed"];
+        format!("{count} {} forgotten\n", if count == 1 { "entry" } else { "entries" })
     })
 }
 

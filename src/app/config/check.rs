@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
-use super::types::{Admin, Config, Identity, Listen, Log, LogFormat};
-use super::{Machine, addresses, cache, later, limits, recursion, scalars, steering, zones};
+use super::types::{Admin, Config, Identity, Listen};
+use super::{Machine, addresses, cache, later, limits, recursion, steering, telling, zones};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
@@ -27,7 +27,8 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         admin: admin(&mut top, folder),
         workers: workers(&mut top, machine),
         state: top.take("state").filter(|field| !field.node.is_off()).and_then(|field| field.path(folder)),
-        log: top.block("log", log).unwrap_or_else(quiet_log),
+        log: top.block("log", telling::log).unwrap_or_else(telling::quiet_log),
+        dnstap: telling::dnstap(&mut top, folder),
         recursion: top.block("recursion", |section| recursion::read(section, folder, &listen)),
         cache: top.block("cache", cache::read),
         identity: top.block("identity", identity).unwrap_or_default(),
@@ -120,34 +121,4 @@ fn identity(section: &mut Section<'_>) -> Identity {
         field.scalar("off, or a text of 1 to 255 octets", read)
     };
     Identity { version: text("version"), id: text("id"), hostname: text("hostname"), nsid: text("nsid") }
-}
-
-fn log(section: &mut Section<'_>) -> Log {
-    use tracing::Level;
-    let levels = [
-        ("error", Level::ERROR),
-        ("warn", Level::WARN),
-        ("info", Level::INFO),
-        ("debug", Level::DEBUG),
-        ("trace", Level::TRACE),
-    ];
-    Log {
-        level: section.choice("level", Level::INFO, &levels),
-        format: section.choice("format", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
-        queries_per_million: section.take("queries").map_or(0, |field| logged_queries(&field)),
-    }
-}
-
-/// `log: off` still lets errors through: a server that dies in silence helps nobody.
-fn quiet_log() -> Log {
-    Log { level: tracing::Level::ERROR, format: LogFormat::Text, queries_per_million: 0 }
-}
-
-fn logged_queries(field: &Field<'_>) -> u32 {
-    let read = |text: &str| match text {
-        "off" | "false" => Some(0),
-        "all" | "true" => Some(1_000_000),
-        sampled => scalars::share(sampled),
-    };
-    field.scalar("off, all or the percentage to sample, such as 1%", read).unwrap_or(0)
 }

@@ -19,6 +19,7 @@ mod raw;
 mod recursion;
 mod source;
 mod steering;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -33,8 +34,8 @@ pub use fault::{At, Fault, Severity, lines};
 pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
-    Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Limits, Listen, Log, LogFormat, Prefetch,
-    QnameMinimisation, Recursion, Roots, Stale, StubZone, TcpLimits, Upstream,
+    Admin, Cache, Config, Dnstap, Families, ForwardZone, Hosts, Identity, Levels, Limits, Listen, Log, LogFormat,
+    Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale, StubZone, TapPeer, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 use crate::base::NetworkSet;
@@ -49,6 +50,7 @@ fn the_built_in_configuration_is_the_defaults() {
         workers,
         state,
         log,
+        dnstap,
         recursion,
         cache,
         zones,
@@ -62,8 +64,8 @@ fn the_built_in_configuration_is_the_defaults() {
     assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
     assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
-    assert_eq!((workers, state), (4, None));
-    assert_eq!(log, Log { level: tracing::Level::INFO, format: LogFormat::Text, queries_per_million: 0 });
+    assert_eq!((workers, state, dnstap), (4, None, None));
+    assert_eq!(log, Log { levels: Levels::default(), format: LogFormat::Text, queries: QueryLog::default() });
     let recursion = recursion.unwrap();
     assert_eq!(recursion.allow, NetworkSet::private());
     assert_eq!(recursion.deny_upstreams, NetworkSet::never_upstream());
@@ -145,7 +147,9 @@ cache: {size: 16MiB, min_ttl: 10s, max_ttl: 1h, max_negative_ttl: 0, prefetch: o
     assert_eq!(config.admin.unwrap().address, "192.0.2.53:9153".parse().unwrap());
     assert_eq!(config.workers, 3);
     assert_eq!(config.state, Some(PathBuf::from("/var/lib/meridian")));
-    assert_eq!(config.log, Log { level: tracing::Level::DEBUG, format: LogFormat::Json, queries_per_million: 5_000 });
+    let levels = Levels { all: LevelFilter::DEBUG, modules: Vec::new() };
+    let queries = QueryLog { per_million: 5_000, slow: None };
+    assert_eq!(config.log, Log { levels, format: LogFormat::Json, queries });
     let recursion = config.recursion.unwrap();
     assert!(recursion.allow.contains("203.0.113.7".parse().unwrap()));
     assert!(recursion.allow.contains("10.0.0.1".parse().unwrap()));
@@ -202,8 +206,8 @@ kubernetes: {apex: cluster.example}
         [
             r#"2:5: listen[0]: found "0.0.0.0", allowed: an address with its port, such as 127.0.0.1:5300 or "[::1]:5300""#,
             r#"3:39: listen[1].transport: found "tls", allowed: no transport, which serves UDP and TCP (tls is not built yet)"#,
-            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, recursion, cache, identity, limits, user or kubernetes (did you mean workers?)"#,
-            r#"5:14: log.level: found "loud", allowed: error, warn, info, debug or trace"#,
+            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, dnstap, recursion, cache, identity, limits, user or kubernetes (did you mean workers?)"#,
+            r#"5:14: log.level: found "loud", allowed: off, error, warn, info, debug or trace, perhaps with others for modules, such as info,meridian::handlers::resolve=debug"#,
             r#"7:11: recursion.allow[0]: found "10.0.0.1/8", allowed: a network such as 10.0.0.0/8 (bits behind the prefix are set)"#,
             r#"7:23: recursion.allow[1]: found "192.0.2.0/33", allowed: a network such as 10.0.0.0/8 (the length is at most 32 for IPv4, 128 for IPv6)"#,
             r#"7:37: recursion.allow[2]: found "lan", allowed: a network such as 10.0.0.0/8 or fd00::/8"#,
@@ -246,7 +250,7 @@ fn each_fault_is_said_in_these_words() {
         ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
         (
             "log: {queries: 200%}",
-            "1:16: log.queries: found \"200%\", allowed: off, all or the percentage to sample, such as 1%",
+            "1:16: log.queries: found \"200%\", allowed: off, all, a percentage such as 1% or a part such as 1/100; or a mapping such as {sample: 1/100, slow: 200ms}",
         ),
         ("log: text", "1:6: log: found \"text\", allowed: a mapping or off"),
         ("recursion: on", "1:12: recursion: found \"on\", allowed: a mapping or off"),
@@ -356,7 +360,7 @@ fn each_fault_is_said_in_these_words() {
         ("[a]: b", "1:1: found a list, allowed: a word as key"),
         (
             "<<: {workers: 2}",
-            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, recursion, cache, identity, limits, user or kubernetes",
+            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, dnstap, recursion, cache, identity, limits, user or kubernetes",
         ),
         ("listen: [127.0.0.1:53", "1:9: found broken YAML (unclosed bracket '['), allowed: YAML 1.2"),
         ("a: b: c", "1:5: found broken YAML (mapping values are not allowed in this context), allowed: YAML 1.2"),

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+
 use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};
 use crate::dns::name::Name;
+pub use crate::edge::tap::TapPeer;
+use crate::edge::tap::TapSettings;
 use crate::handlers::gate::LimitSettings;
 
 /// A configuration without faults.
@@ -24,6 +28,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// What is logged.
     pub log: Log,
+    /// To whom messages are told by dnstap.
+    pub dnstap: Option<Dnstap>,
     /// How names are resolved; none answers from our own zones alone.
     pub recursion: Option<Recursion>,
     /// What is remembered; none remembers nothing.
@@ -102,12 +108,49 @@ pub struct Admin {
 /// What is logged.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Log {
-    /// The least level that is written.
-    pub level: tracing::Level,
+    /// The least levels that are written.
+    pub levels: Levels,
     /// How a line looks.
     pub format: LogFormat,
-    /// How many queries of a million are logged; 0 is none, 1,000,000 all.
-    pub queries_per_million: u32,
+    /// Which queries are logged.
+    pub queries: QueryLog,
+}
+
+/// The least levels that are written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Levels {
+    /// Of all modules that are not named.
+    pub all: LevelFilter,
+    /// Of modules and those inside them, sorted.
+    pub modules: Vec<(String, LevelFilter)>,
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self { all: LevelFilter::INFO, modules: Vec::new() }
+    }
+}
+
+/// Which queries are logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct QueryLog {
+    /// How many queries of a million; 0 is none, 1,000,000 all.
+    pub per_million: u32,
+    /// Beside them those that were answered later than this, if any.
+    pub slow: Option<Duration>,
+}
+
+/// To whom messages are told by dnstap, and which.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dnstap {
+    /// To whom.
+    pub to: TapPeer,
+    /// Which.
+    pub settings: TapSettings,
+    /// Who we are; none for the machine's name, empty for nothing.
+    pub identity: Option<String>,
+    /// What we are; empty for nothing.
+    pub version: String,
 }
 
 /// How a log line looks.

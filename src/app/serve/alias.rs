@@ -15,7 +15,7 @@ use tracing::{debug, error};
 use super::current::Current;
 use super::station::{Station, Surroundings};
 use super::zones::Keeper;
-use crate::app::house::House;
+use crate::app::house::{House, Telling};
 use crate::base::tally::Tally;
 use crate::base::{Clock, Dice, Network, bounds};
 use crate::chain::{Asker, Carrier, Chain};
@@ -47,7 +47,7 @@ pub fn start(surroundings: &Surroundings, keeper: &Arc<Keeper>, authority: &Arc<
 /// The running house as the aliases' station has it: our zones, then upstreams, for itself alone.
 fn private(house: &House, authority: &Arc<Authority>) -> House {
     House {
-        logged_per_million: 0,
+        telling: Telling::default(),
         chain: Chain::new(vec![Box::new(Arc::clone(authority)), Box::new(Resolve)]),
         memory: Arc::clone(&house.memory),
         resolution: Arc::clone(&house.resolution),

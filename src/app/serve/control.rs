@@ -26,6 +26,7 @@ use crate::base::{Clock, Instant, bounds};
 use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, PoolHouse, Task};
 use crate::edge::clock::{MachineClock, wall_seconds};
+use crate::edge::tap::Tap;
 use crate::handlers::cache::Cache;
 
 /// The configuration in force and what was built from it.
@@ -149,6 +150,12 @@ impl Control {
     #[must_use]
     pub fn cache(&self) -> Option<Arc<Cache>> {
         self.held().built.cache.clone()
+    }
+
+    /// The running tap.
+    #[must_use]
+    pub fn tap(&self) -> Option<Tap> {
+        self.held().built.house.telling.tap.clone()
     }
 
     /// Where the running configuration keeps what outlives the process.

@@ -12,7 +12,6 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::app::worker::Errand as Kind;
 use crate::base::bounds;
-use crate::base::tally::{Event, Tally};
 use crate::chain::Asker;
 use crate::dns::{Flags, Rcode, wire::Composer};
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
@@ -135,29 +134,6 @@ pub async fn attend(mut errands: mpsc::Receiver<Errand>, clerks: Clerks) {
             }
             drop(place);
         });
-    }
-}
-
-/// Hands a message to the desk; a full one is a counted silence.
-pub fn hand_on(
-    desk: Option<&DeskSlot>,
-    station: &Mailbox,
-    kind: Kind,
-    bytes: &[u8],
-    asker: Asker,
-    reply: Option<Reply>,
-    tally: &Tally,
-) {
-    let errand = reply.map(|reply| {
-        let reply = DeskReply::new(reply, station.clone());
-        Errand { kind, bytes: bytes.to_vec(), asker, reply }
-    });
-    let is_taken = match (desk, errand) {
-        (Some(desk), Some(errand)) => desk.try_send(errand).is_ok(),
-        _ => false,
-    };
-    if !is_taken {
-        tally.count(Event::SilenceDesk);
     }
 }
 

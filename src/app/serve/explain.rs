@@ -20,7 +20,7 @@ use crate::dns::{ClientSubnet, Flags, Message, Name, Question, RecordType};
 use crate::edge::mailbox::Reply;
 use crate::edge::seed;
 use crate::handlers::authority::master_file::write_rdata;
-use crate::handlers::resolve::trace::{Step, What};
+use crate::handlers::resolve::trace::Step;
 use crate::steer::subject::is_global_unicast;
 
 /// Answers `name` and `rtype` for `client` (loopback if none is named) and says how.
@@ -195,17 +195,7 @@ fn describe(verdict: &crate::chain::Verdict) -> String {
 }
 
 fn step_json(step: &Step, begun: Instant) -> Value {
-    let what = match &step.what {
-        What::Begin { name, rtype, zone } => format!("begin {name} {rtype} at the servers of {zone}"),
-        What::Send { server, is_tcp, zone, name, rtype } => {
-            let how = if *is_tcp { " over TCP" } else { "" };
-            format!("ask {server}{how} (zone {zone}) for {name} {rtype}")
-        }
-        What::Forward { zone, name, rtype } => format!("forward {name} {rtype} by zone {zone}"),
-        What::Judge { server: Some(server), verdict } => format!("{server}: {verdict}"),
-        What::Judge { server: None, verdict } => format!("forwarder: {verdict}"),
-    };
-    json!({ "milliseconds": step.at.since(begun).as_secs_f64() * 1000.0, "what": what })
+    json!({ "milliseconds": step.at.since(begun).as_secs_f64() * 1000.0, "what": step.what.to_string() })
 }
 
 fn response_json(message: &Message) -> Value {

@@ -8,6 +8,7 @@ mod digest;
 pub mod doors;
 pub mod explain;
 pub mod files;
+mod handing;
 pub mod log;
 pub mod lookout;
 pub mod places;
@@ -15,6 +16,7 @@ pub mod reload;
 pub mod station;
 pub mod transfer;
 pub mod updates;
+mod witness;
 pub mod zones;
 
 use std::io;
@@ -74,7 +76,7 @@ const FILES_AT_LEAST: u64 = 1_024;
 /// In words, where serving cannot begin.
 pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(), String> {
     let Checked { config, source, .. } = checked;
-    log::begin(&config.log);
+    let _log = log::begin(&config.log);
     let states = reload::states_of(config, source);
     let descriptors = raise_descriptors();
     if descriptors < FILES_AT_LEAST {
@@ -112,8 +114,10 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let patience = Arc::clone(&kept.patience);
-    let crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
+    let tap_tally = Arc::clone(&kept.tap_tally);
+    let mut crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
+    crew.tallies.push(tap_tally);
     let mut bench = Bench { kept, places, library: zones.library, watched: Vec::new(), hosts: None };
     bench.watch(config, source, &states);
     let held = Held { config: config.clone(), source: source.clone(), built, digests };
@@ -327,12 +331,20 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
             "Whether the last reload was refused: 1 until a good one.",
             Box::new(move || f64::from(u8::from(refused.chronicle().has_failed()))),
         ),
+        gauge(
+            "log_lines_dropped",
+            "Log lines dropped because they were not read fast enough.",
+            Box::new(|| log::dropped() as f64),
+        ),
         gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
     ]
 }
 
 fn rest(control: &Control, runtime: Runtime) {
     control.save();
+    if let Some(tap) = control.tap() {
+        runtime.block_on(tap.close());
+    }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
 }
@@ -349,6 +361,8 @@ pub fn total(tallies: &[Arc<Tally>], event: Event) -> u64 {
 /// In words, where the machine refuses something or a file is bad.
 pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Option<IpAddr>) -> Result<Value, String> {
     let clock = MachineClock::new();
+    // Nobody else is told of it.
+    let config = &Config { dnstap: None, ..config.clone() };
     let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
     let runtime = start_runtime(1)?;
     let files = files::read(config, &Source::default()).map_err(|faults| config::lines(&faults))?.files;

@@ -4,6 +4,7 @@
 //! when there is nothing to do. All decisions are the worker's.
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use tracing::error;
 
 use crate::app::build::Forwarders;
 use crate::app::house::House;
-use crate::app::worker::{Late, Next, Worker};
+use crate::app::worker::{Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
@@ -31,8 +32,9 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
 use super::current::{Current, Tenant};
-use super::desk::{DeskSlot, hand_on};
-use super::log;
+use super::desk::DeskSlot;
+use super::handing::{hand_on, hand_over};
+use super::witness::{Turned, Witness, asked_at};
 
 const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
@@ -68,7 +70,7 @@ pub struct Station {
     generation: u64,
     tenant: Tenant,
     forwarders: Arc<Forwarders>,
-    logged_per_million: u64,
+    witness: Witness,
     worker: Worker<Reply>,
     tally: Arc<Tally>,
     poll: Poll,
@@ -116,14 +118,14 @@ impl Station {
         let tenant = surroundings.current.settle();
         let (generation, house, forwarders) = surroundings.current.snapshot();
         tenant.move_to(generation);
-        let logged_per_million = u64::from(house.logged_per_million);
+        let witness = Witness::new(house.telling.clone(), surroundings.clock, &mut dice);
         let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
         Ok(Self {
             place,
             generation,
             tenant,
             forwarders,
-            logged_per_million,
+            witness,
             worker,
             tally,
             poll,
@@ -215,7 +217,7 @@ impl Station {
         error!("a worker panicked; another one takes its place, and what it had under way is lost");
         self.tally.count(Event::WorkerPanics);
         let (generation, house, forwarders) = self.surroundings.current.snapshot();
-        self.logged_per_million = u64::from(house.logged_per_million);
+        self.witness.follow(house.telling.clone());
         self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
         (self.generation, self.forwarders) = (generation, forwarders);
         self.tenant.move_to(generation);
@@ -277,7 +279,7 @@ impl Station {
     fn follow_current(&mut self) {
         if self.surroundings.current.generation() != self.generation {
             let (generation, house, forwarders) = self.surroundings.current.snapshot();
-            self.logged_per_million = u64::from(house.logged_per_million);
+            self.witness.follow(house.telling.clone());
             self.worker.move_into(house);
             (self.generation, self.forwarders) = (generation, forwarders);
             self.tenant.move_to(generation);
@@ -309,8 +311,18 @@ impl Station {
                 let mut reply = Some(Reply::Udp { door, peer, local });
                 let Some((bytes, out)) = self.batch.exchange(index) else { continue };
                 let next = self.worker.turn_foreseen(glance, bytes, asker, &mut reply, now, out);
-                if self.logged_per_million > 0 && self.dice.below(1_000_000) < self.logged_per_million {
-                    log::query(bytes, peer, if next == Next::Respond { out } else { &[] });
+                if !self.witness.is_idle() {
+                    let turned = Turned {
+                        query: bytes,
+                        asker: &asker,
+                        asked: asked_at(&asker, self.listeners.get(at).map(|listener| listener.address)),
+                        arrived: now,
+                        next,
+                        source: self.worker.source(),
+                        is_handed_over: false,
+                        response: out,
+                    };
+                    self.witness.saw_turn(&turned, &mut self.dice, &self.tally);
                 }
                 match next {
                     Next::Respond => {}
@@ -345,6 +357,7 @@ impl Station {
             match outcome {
                 Ok(length) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
+                    self.witness.saw_datagram(self.upstream.server_at(token), bytes, &self.tally);
                     self.worker.handle_response(ExchangeId(exchange), bytes, now);
                 }
                 Err(_) => self.worker.handle_fault(ExchangeId(exchange), now),
@@ -373,9 +386,13 @@ impl Station {
                     self.take_query(&bytes, asker, reply, handed_over, now);
                 }
                 Letter::Response { exchange, outcome: Ok(bytes) } => {
+                    self.witness.saw_stream(exchange, Some(&bytes), &self.tally);
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
                 }
-                Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
+                Letter::Response { exchange, outcome: Err(_) } => {
+                    self.witness.saw_stream(exchange, None, &self.tally);
+                    self.worker.handle_fault(ExchangeId(exchange), now);
+                }
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
                 Letter::Open(listener) => {
                     self.listeners.push(*listener);
@@ -397,14 +414,23 @@ impl Station {
         let mut out = std::mem::take(&mut self.response);
         out.clear();
         let mut reply = Some(reply);
-        let is_logged = !handed_over && self.logged_per_million > 0;
         let next = if handed_over {
             self.worker.turn_handed_over(bytes, asker, &mut reply, now, &mut out)
         } else {
             self.worker.turn(bytes, asker, &mut reply, now, &mut out)
         };
-        if is_logged && self.dice.below(1_000_000) < self.logged_per_million {
-            log::query(bytes, asker.address, if next == Next::Respond { &out } else { &[] });
+        if !self.witness.is_idle() {
+            let turned = Turned {
+                query: bytes,
+                asker: &asker,
+                asked: asked_at(&asker, None),
+                arrived: now,
+                next,
+                source: self.worker.source(),
+                is_handed_over: handed_over,
+                response: &out,
+            };
+            self.witness.saw_turn(&turned, &mut self.dice, &self.tally);
         }
         match (next, reply) {
             (Next::Respond, Some(reply)) => self.send(reply, &out),
@@ -418,10 +444,20 @@ impl Station {
         self.response = out;
     }
 
+    /// Where the query of a datagram was received.
+    fn listener_of(&self, reply: &Reply) -> Option<SocketAddr> {
+        let Reply::Udp { door, .. } = reply else { return None };
+        self.listeners.iter().find(|listener| listener.door == *door).map(|listener| listener.address)
+    }
+
     /// Sends the responses that had to wait.
     fn deliver(&mut self) {
-        while let Some(Late { reply, bytes }) = self.worker.poll_late() {
-            self.send(reply, &bytes);
+        while let Some(late) = self.worker.poll_late() {
+            if !self.witness.is_idle() {
+                let asked = asked_at(&late.asker, self.listener_of(&late.reply));
+                self.witness.saw_late(&late, asked, &mut self.dice, &self.tally);
+            }
+            self.send(late.reply, &late.bytes);
         }
         self.nudges.clear();
     }
@@ -432,6 +468,8 @@ impl Station {
         }
         while let Some(transmit) = self.worker.poll_transmit() {
             let Transmit { exchange, server, transport, bytes } = transmit;
+            let is_tcp = transport == Transport::Tcp;
+            self.witness.saw_transmit(exchange.0, server, is_tcp, &bytes, &self.tally);
             match transport {
                 Transport::Udp => {
                     let sent = self.upstream.send(self.poll.registry(), exchange.0, server, &bytes, &mut self.dice);
@@ -475,18 +513,6 @@ impl Station {
             Reply::Tcp(reply) => self.nudges.extend(Some(reply.send_later(bytes)).filter(|nudge| !nudge.is_idle())),
             Reply::Inside(reply) => drop(reply.send(bytes.to_vec())), // whoever asked may have given up
         }
-    }
-}
-
-/// Hands a query to the worker whose name it is; a full mailbox is a counted silence.
-fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, reply: Option<Reply>, tally: &Tally) {
-    let letter = reply.map(|reply| Letter::Query { bytes: bytes.to_vec(), asker, reply, handed_over: true });
-    let posted = match (letter, neighbours.get(home)) {
-        (Some(letter), Some(home)) => home.post(letter).is_ok(),
-        _ => false,
-    };
-    if !posted {
-        tally.count(Event::SilenceOverload);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::crowd::Client;
 use super::guarding::Standing;
-use super::{Late, Next, Worker};
+use super::{Late, Next, Source, Worker};
 use crate::base::tally::Event;
 use crate::base::{Instant, Room, bounds};
 use crate::chain::{Aged, Answer, Goal, Query};
@@ -271,7 +271,8 @@ impl<R> Worker<R> {
         if self.respond(&waiter.query, &waiter.standing, answer, now, &mut bytes) != Next::Respond {
             return self.crowd.leave(client);
         }
-        let late = Late { reply: waiter.reply, bytes };
+        let Waiter { query, reply, arrived, .. } = waiter;
+        let late = Late { reply, bytes, asker: query.asker, arrived, source: Source::of_late(answer) };
         if is_held {
             self.tally.count(Event::ResponsesPaced);
             self.holdings += 1;

@@ -25,6 +25,14 @@ pub enum Section {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
+impl std::fmt::Display for Full {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the message does not fit")
+    }
+}
+
+impl std::error::Error for Full {}
+
 /// Writes one message into a buffer. Records go in section order; each is written whole or not at all.
 #[derive(Debug)]
 pub struct Composer<'a> {

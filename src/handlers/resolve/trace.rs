@@ -58,7 +58,22 @@ pub enum What {
     },
 }
 
-/// Collects steps where somebody wants them; costs a test of a flag where nobody does.
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Begin { name, rtype, zone } => write!(f, "begin {name} {rtype} at the servers of {zone}"),
+            Self::Send { server, is_tcp, zone, name, rtype } => {
+                let how = if *is_tcp { " over TCP" } else { "" };
+                write!(f, "ask {server}{how} (zone {zone}) for {name} {rtype}")
+            }
+            Self::Forward { zone, name, rtype } => write!(f, "forward {name} {rtype} by zone {zone}"),
+            Self::Judge { server: Some(server), verdict } => write!(f, "{server}: {verdict}"),
+            Self::Judge { server: None, verdict } => write!(f, "forwarder: {verdict}"),
+        }
+    }
+}
+
+/// Collects steps where somebody wants them, and logs them at `debug`; costs a test of a flag where nobody does.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     steps: Option<Vec<Step>>,
@@ -76,6 +91,16 @@ impl Trace {
 
     /// Adds the step that `what` makes, if anybody listens.
     pub fn note(&mut self, at: Instant, what: impl FnOnce() -> What) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let what = what();
+            tracing::debug!("{what}");
+            self.keep(at, || what);
+        } else {
+            self.keep(at, what);
+        }
+    }
+
+    fn keep(&mut self, at: Instant, what: impl FnOnce() -> What) {
         if let Some(steps) = &mut self.steps
             && steps.len() < STEPS_MAX
         {

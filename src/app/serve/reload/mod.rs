@@ -24,6 +24,7 @@ use self::prepare::{Prepared, Steerage};
 pub use self::watching::{States, Watch, states_of};
 use super::control::{Bench, Control, Held};
 use super::files;
+use super::log;
 use super::tell;
 use super::zones::Cause;
 use crate::app::build;
@@ -233,6 +234,7 @@ impl Control {
         }
         if let Some(built) = &built {
             self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
+            log::change(&config.log.levels);
         }
         if changes_zones {
             tell(&reading.fresh);

@@ -239,12 +239,11 @@ fn keep_fixed(wanted: &mut Config, held: &Config) -> Vec<String> {
     keep("workers", wanted.workers == held.workers, held.workers.to_string(), wanted.workers.to_string());
     keep("state", wanted.state == held.state, folder(&held.state), folder(&wanted.state));
     keep("limits.tcp", same(&wanted.limits.tcp, &held.limits.tcp), tcp(held), tcp(wanted));
-    keep("log.level", wanted.log.level == held.log.level, text(&held.log.level), text(&wanted.log.level));
     keep("log.format", wanted.log.format == held.log.format, text(&held.log.format), text(&wanted.log.format));
     wanted.workers = held.workers;
     wanted.state.clone_from(&held.state);
     wanted.limits.tcp = held.limits.tcp;
-    (wanted.log.level, wanted.log.format) = (held.log.level, held.log.format);
+    wanted.log.format = held.log.format;
     told
 }
 
