@@ -18,6 +18,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("socket2", &["edge/"]),
     ("libc", &["edge/"]),
     ("axum", &["edge/admin/"]),
+    ("base64", &["edge/admin/"]),
     ("prometheus_client", &["edge/admin/"]),
     ("hickory_resolver", &["edge/forward/"]),
     ("hickory_proto", &["dns/"]),

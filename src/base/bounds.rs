@@ -325,6 +325,14 @@ bounds! {
     ADMIN_BODY_MAX: usize = 1024 * 1024;
     /// An admin request must be done within this time.
     ADMIN_DEADLINE: Duration = Duration::from_secs(5);
+    /// The admin address looks at its figures so often.
+    FIGURES_STEP: Duration = Duration::from_secs(2);
+    /// Samples of figures that are kept: ten minutes of them.
+    FIGURES_KEPT: usize = 300;
+    /// Warnings and errors of the log that the admin address can still tell.
+    NOTES_KEPT: usize = 100;
+    /// Octets of such a line; what is longer is cut.
+    NOTE_MAX: usize = 1024;
     /// Members of a pool.
     POOL_MEMBERS_MAX: usize = 10_000;
     /// Points on a hash ring, all members of a pool together.

@@ -15,7 +15,7 @@ use super::lookout::Lookout;
 use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
-use super::{explain, files, total};
+use super::{explain, files, notes, total};
 use crate::app::build::{self, Built, Kept};
 use crate::app::config::{self, Config, Severity};
 use crate::app::machine;
@@ -24,7 +24,7 @@ use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{AdminHouse, PoolHouse, Task};
+use crate::edge::admin::{AdminHouse, LogView, PoolHouse, Task};
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
@@ -330,16 +330,17 @@ impl AdminHouse for Control {
         Box::pin(async move { tokio::task::block_in_place(|| Self::reload(self)) })
     }
 
-    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Result<Value, String>> {
         Box::pin(async move {
-            let Ok(_turn) = self.explaining.acquire().await else { return Value::Null };
+            let _turn = self.explaining.acquire().await.map_err(|fault| fault.to_string())?;
             let surroundings = self.surroundings.clone();
             let explain = move || explain::explain(&surroundings, &name, rtype, client);
-            match tokio::task::spawn_blocking(explain).await {
-                Ok(Ok(explained)) => explained,
-                Ok(Err(fault)) => json!({ "error": fault.to_string() }),
-                Err(_) => Value::Null,
-            }
+            let explained = tokio::task::spawn_blocking(explain).await.map_err(|fault| fault.to_string())?;
+            explained.map_err(|fault| fault.to_string())
         })
+    }
+
+    fn log(&self) -> LogView {
+        notes::last()
     }
 }

@@ -4,20 +4,27 @@ use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 
 use tracing::info;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::notes;
 use crate::app::config::{Log, LogFormat};
 use crate::dns::wire::Reader;
 use crate::dns::{Rcode, RecordType};
 
 /// Begins to log to standard error, as `log` says.
 pub fn begin(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_max_level(log.level).with_writer(io::stderr).with_target(false);
     // Colours are for people at a terminal; in a file or a journal they would be noise.
-    let builder = builder.with_ansi(io::stderr().is_terminal());
+    let lines = layer().with_writer(io::stderr).with_target(false).with_ansi(io::stderr().is_terminal());
+    let level = LevelFilter::from_level(log.level);
+    let registry = tracing_subscriber::registry().with(notes::layer());
     // A second logger in one process, as in tests, is refused: then the first one serves.
     match log.format {
-        LogFormat::Text => builder.try_init().ok(),
-        LogFormat::Json => builder.json().try_init().ok(),
+        LogFormat::Text => registry.with(lines.with_filter(level)).try_init().ok(),
+        LogFormat::Json => registry.with(lines.json().with_filter(level)).try_init().ok(),
     };
 }
 

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod files;
 pub mod log;
 pub mod lookout;
+pub mod notes;
 pub mod places;
 pub mod station;
 pub mod transfer;

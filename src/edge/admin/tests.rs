@@ -39,8 +39,12 @@ impl AdminHouse for House {
         Box::pin(async { json!({ "digest": "00000000000000ff" }) })
     }
 
-    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
-        Box::pin(async move { json!([name.to_string(), rtype.to_string(), client]) })
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Result<Value, String>> {
+        Box::pin(async move { Ok(json!([name.to_string(), rtype.to_string(), client])) })
+    }
+
+    fn log(&self) -> LogView {
+        LogView::default()
     }
 }
 
@@ -62,7 +66,7 @@ async fn stage_that_tells(
 
 async fn request(at: SocketAddr, head: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(at).await.unwrap();
-    let text = format!("{head}\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let text = format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).await.unwrap();
@@ -201,7 +205,7 @@ async fn on_loopback_a_token_guards_changes_alone() {
 async fn an_endless_body_is_cut_off_at_its_bound() {
     let (at, _stop, _server) = stage(true).await;
     let mut stream = TcpStream::connect(at).await.unwrap();
-    let head = format!("{FLUSH}\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head = format!("{FLUSH}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [&b"4000\r\n"[..], &[b' '; 0x4000], b"\r\n"].concat();
     let (mut reader, mut writer) = stream.into_split();
@@ -239,7 +243,7 @@ async fn past_the_bound_connections_wait_for_a_place() {
     let mut idle = Vec::new();
     for _ in 0..bounds::ADMIN_CONNECTIONS {
         let mut stream = TcpStream::connect(at).await.unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut first = [0; 12];
         stream.read_exact(&mut first).await.unwrap(); // served, and kept open
         assert_eq!(&first, b"HTTP/1.1 200");
