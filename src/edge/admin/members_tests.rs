@@ -106,7 +106,7 @@ async fn ask(method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) 
     let house = Arc::new(House::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let routes = router(Arc::clone(&house) as Arc<dyn AdminHouse>, Metrics::new(vec![], vec![]), true, None);
+    let routes = router(Arc::clone(&house) as Arc<dyn AdminHouse>, Metrics::still(), true, None);
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
     let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
     let head = format!(

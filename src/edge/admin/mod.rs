@@ -4,6 +4,7 @@
 //! nothing: whatever concerns the DNS is answered by the [`AdminHouse`].
 #![forbid(unsafe_code)]
 
+pub mod figures;
 mod listener;
 mod members;
 pub mod metrics;
@@ -26,7 +27,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub use self::metrics::{Gauge, Metrics};
+pub use self::figures::{Figures, Meter};
+pub use self::metrics::Metrics;
 pub use self::pools::PoolHouse;
 pub use self::token::Token;
 use crate::base::bounds;
