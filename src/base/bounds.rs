@@ -326,9 +326,9 @@ bounds! {
     /// An admin request must be done within this time.
     ADMIN_DEADLINE: Duration = Duration::from_secs(5);
     /// The admin address looks at its figures so often.
-    FIGURES_STEP: Duration = Duration::from_secs(2);
+    HISTORY_STEP: Duration = Duration::from_secs(2);
     /// Samples of figures that are kept: ten minutes of them.
-    FIGURES_KEPT: usize = 300;
+    HISTORY_KEPT: usize = 300;
     /// Warnings and errors of the log that the admin address can still tell.
     NOTES_KEPT: usize = 100;
     /// Octets of such a line; what is longer is cut.
@@ -373,6 +373,10 @@ bounds! {
     DRAIN_SLACK: Duration = Duration::from_secs(2);
     /// Octets of the saved health and overrides.
     SAVED_HEALTH_MAX: u64 = 64 * 1024 * 1024;
+    /// Answers of a thread in a second whose clients' countries are counted each by itself.
+    COUNTRIES_A_SECOND: u64 = 1_000;
+    /// Beyond that, one answer in so many has its client's country looked up, and counts for all of them.
+    COUNTRIES_SAMPLE: u64 = 64;
     /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
     /// steering rules), and another member may have what this one lacks.
     STEERED_DENIAL_TTL: u32 = 10;

@@ -9,9 +9,11 @@ pub mod explain;
 pub mod files;
 pub mod log;
 pub mod lookout;
+pub mod metering;
 pub mod notes;
 pub mod places;
 pub mod station;
+pub mod stopwatch;
 pub mod transfer;
 pub mod updates;
 pub mod zones;
@@ -33,6 +35,7 @@ use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::Clerks;
 use self::lookout::Lookout;
+use self::metering::Gauges;
 use self::places::Places;
 use self::station::{Station, Surroundings};
 use self::transfer::Transfers;
@@ -48,7 +51,7 @@ use crate::base::patience::Patience;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{self, Gauge, Metrics, Token};
+use crate::edge::admin::{self, Metrics, Token};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::files::read_octets;
 use crate::edge::listen::{self, Bound};
@@ -258,7 +261,8 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(),
             .await
             .map_err(|fault| format!("cannot listen on {} (admin): {fault}", admin.address))?;
         info!("admin on http://{}", listener.local_addr().map_or(admin.address, |address| address));
-        let metrics = Metrics::new(crew.tallies.clone(), gauges(control, &crew.tcp_places));
+        let gauges = Gauges { control: Arc::clone(control), places: Arc::clone(&crew.tcp_places) };
+        let metrics = Metrics::new(crew.tallies.clone(), Arc::new(gauges));
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
         let token = admin.token_file.as_deref().map(token).transpose()?;
         tokio::spawn(admin::serve(listener, house, metrics, token, stopped.clone()));
@@ -345,26 +349,6 @@ async fn look_at_zones(control: Arc<Control>) {
         let control = Arc::clone(&control);
         tokio::task::spawn_blocking(move || control.look_at_zones()).await.ok();
     }
-}
-
-fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
-    let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
-    let (entries, bytes, places, clock) =
-        (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
-    vec![
-        gauge(
-            "cache_entries",
-            "Facts in the cache.",
-            Box::new(move || entries.cache().map_or(0.0, |cache| cache.len() as f64)),
-        ),
-        gauge(
-            "cache_bytes",
-            "Octets that the cache takes.",
-            Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
-        ),
-        gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
-        gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
-    ]
 }
 
 fn rest(control: &Control, runtime: Runtime) {

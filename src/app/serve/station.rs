@@ -32,6 +32,7 @@ use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 use super::current::Current;
 use super::desk::{DeskReply, DeskSlot, Errand};
 use super::log;
+use super::stopwatch::Stopwatch;
 
 const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
@@ -270,6 +271,7 @@ impl Station {
             self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
             self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
+            let (watch, mut responses) = (Stopwatch::start(&self.tally, now), 0);
             let mut glances = [Glance::Unsure; bounds::BATCH];
             for (index, glance) in glances.iter_mut().enumerate().take(count) {
                 *glance = self.worker.glance(self.batch.bytes(index));
@@ -289,7 +291,7 @@ impl Station {
                     log::query(bytes, peer, if next == Next::Respond { out } else { &[] });
                 }
                 match next {
-                    Next::Respond => {}
+                    Next::Respond => responses += 1,
                     Next::Silence | Next::Wait => out.clear(),
                     Next::HandOver(home) => {
                         out.clear();
@@ -306,6 +308,7 @@ impl Station {
                 let sent = self.batch.send(listener);
                 self.tally.add(Event::SilenceUnsent, sent.unsent as u64);
             }
+            watch.stop(&self.tally, self.surroundings.clock.now(), responses);
             self.transmit(now);
             if count < bounds::BATCH {
                 if let Some(ready) = self.is_ready.get_mut(at) {
@@ -334,7 +337,8 @@ impl Station {
     /// Reads the letters that have come, not so many that datagrams wait long.
     fn read_letters(&mut self, now: Instant) {
         let most = if self.is_stopping { usize::MAX } else { BATCHES_IN_A_ROW * bounds::BATCH };
-        let mut has_looked = false;
+        let (mut has_looked, mut responses) = (false, 0);
+        let watch = Stopwatch::start(&self.tally, now);
         for count in 0..most {
             if count % bounds::BATCH == 0 {
                 self.nudges.clear();
@@ -346,7 +350,7 @@ impl Station {
             let Some(letter) = self.collected.pop() else { break };
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
-                    self.take_query(&bytes, asker, reply, handed_over, now);
+                    responses += u64::from(self.take_query(&bytes, asker, reply, handed_over, now));
                 }
                 Letter::Response { exchange, outcome: Ok(bytes) } => {
                     self.worker.handle_response(ExchangeId(exchange), &bytes, now);
@@ -357,9 +361,13 @@ impl Station {
             }
         }
         self.nudges.clear();
+        if responses > 0 {
+            watch.stop(&self.tally, self.surroundings.clock.now(), responses);
+        }
     }
 
-    fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
+    /// Whether it was answered at once.
+    fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) -> bool {
         let mut out = std::mem::take(&mut self.response);
         out.clear();
         let mut reply = Some(reply);
@@ -382,6 +390,7 @@ impl Station {
             _ => {}
         }
         self.response = out;
+        next == Next::Respond
     }
 
     /// Sends the responses that had to wait.

@@ -1,145 +1,313 @@
-//! The figures of the last minutes: what the metrics counted, sampled every [`bounds::FIGURES_STEP`] and kept in a ring,
-//! so that whoever opens the page sees at once how it has been.
+//! The figures: what the server has done so far, as plain numbers for programs and pages. The same numbers as the
+//! [`Metrics`](super::Metrics), read in the same way.
 //!
-//! The totals are read from the metrics themselves, when asked: they equal what a scrape tells at the same moment.
+//! All count from the start and never go back, so that whoever wants a rate takes the difference of two readings.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use serde::Serialize;
 
-use super::{Desk, Fault};
-use crate::base::bounds;
-use crate::edge::clock::wall_seconds;
+use crate::base::histogram::{ENDS, Spread};
+use crate::base::tally::{Event, TYPES, Tally, Timing};
+use crate::dns::RecordType;
+use crate::steer::Scene;
 
-/// What was counted since the start, or from one look to the next.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Totals {
-    pub(super) queries: u64,
-    pub(super) responses: u64,
-    pub(super) misses: u64,
-    pub(super) stale: u64,
-    pub(super) rcodes: Vec<(&'static str, u64)>,
+/// Whoever knows of the running server what no tally has. Every method is quick: nothing waits for the network or the
+/// disk.
+pub trait Meter: Send + Sync {
+    /// The time since the start.
+    fn uptime(&self) -> Duration;
+    /// What the cache holds.
+    fn cache(&self) -> CacheFigures;
+    /// Open TCP connections of clients.
+    fn connections(&self) -> usize;
+    /// Where it is counted who was chosen, and for whom.
+    fn scene(&self) -> Arc<Scene>;
 }
 
-impl Totals {
-    fn since(&self, before: &Self) -> Self {
-        let rcodes = self.rcodes.iter().zip(&before.rcodes);
-        Self {
-            queries: self.queries.wrapping_sub(before.queries),
-            responses: self.responses.wrapping_sub(before.responses),
-            misses: self.misses.wrapping_sub(before.misses),
-            stale: self.stale.wrapping_sub(before.stale),
-            rcodes: rcodes.map(|((name, now), (_, then))| (*name, now.wrapping_sub(*then))).collect(),
-        }
-    }
+/// What the cache holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct CacheFigures {
+    /// Facts.
+    pub entries: u64,
+    /// Octets that they take.
+    pub bytes: u64,
 }
 
-/// What happened from one look to the next.
+/// What the server has done so far.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-struct Sample {
-    /// Counts up from 0 at the start.
-    number: u64,
-    /// The end, seconds of the calendar.
-    at: u64,
-    /// How long it was.
-    seconds: f64,
-    queries: u64,
-    responses: u64,
-    misses: u64,
-    stale: u64,
-    /// Those that there were.
-    rcodes: BTreeMap<&'static str, u64>,
-    /// The times within which half, nine tenths and 99 hundredths of the queries were answered, milliseconds; none
-    /// where nothing was.
-    latency_ms: Option<[f64; 3]>,
+pub struct Figures {
+    /// Seconds since the start; fractions count.
+    pub uptime_seconds: f64,
+    /// Queries received.
+    pub queries: u64,
+    /// Of these, over UDP.
+    pub queries_udp: u64,
+    /// Of these, over TCP.
+    pub queries_tcp: u64,
+    /// Queries by type, the most first; `other` for all that have no counter of their own. Types without any are left out.
+    pub types: Vec<Share>,
+    /// Responses sent.
+    pub responses: u64,
+    /// Responses by RCODE, in a fixed order, all of them.
+    pub rcodes: Vec<Share>,
+    /// Queries that were answered by silence.
+    pub silences: u64,
+    /// Queries answered from finished answers.
+    pub recalled: u64,
+    /// Queries answered from the cache's RRsets.
+    pub cache_hits: u64,
+    /// Queries that needed an upstream.
+    pub cache_misses: u64,
+    /// Answers given past their TTL because upstreams failed.
+    pub stale_answers: u64,
+    /// Refreshes of popular names shortly before they expire.
+    pub prefetches: u64,
+    /// Queries sent to upstreams, and questions handed to forwarders.
+    pub upstream_queries: u64,
+    /// Upstream queries that no response came to in time.
+    pub upstream_timeouts: u64,
+    /// What the cache holds.
+    pub cache: CacheFigures,
+    /// Open TCP connections of clients.
+    pub tcp_connections: usize,
+    /// How long responses took, all together.
+    pub latency: Times,
+    /// The same of responses from finished answers.
+    pub latency_recalled: Times,
+    /// The same of responses composed at once.
+    pub latency_composed: Times,
+    /// The same of responses that waited for upstreams.
+    pub latency_resolved: Times,
+    /// How long upstreams took.
+    pub upstream_rtt: Times,
+    /// The upper ends of the buckets of all times, seconds.
+    pub bucket_ends: [f64; ENDS.len()],
+    /// Of each member of a pool that a steered name answers from, by the names of pool and member, how often it was an
+    /// answer.
+    pub members: Vec<MemberAnswers>,
+    /// Answers for steered names by the country of the client, ISO 3166-1; `unknown` where a database of places is at
+    /// hand but does not know it. The most first; none without a database. Above a thousand answers a second, sampled.
+    pub countries: Vec<Share>,
 }
 
-/// The last samples.
-#[derive(Default)]
-pub(super) struct History {
-    samples: VecDeque<Sample>,
-    before: Option<Totals>,
-    next: u64,
+/// A part of something that is counted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Share {
+    /// Which.
+    pub name: String,
+    /// How many.
+    pub count: u64,
 }
 
-impl History {
-    /// Takes in what is counted at the moment `at` (of the calendar), `seconds` after the last time.
-    fn look(&mut self, totals: Totals, at: u64, seconds: f64) {
-        if let Some(before) = self.before.replace(totals.clone()) {
-            if self.samples.len() >= bounds::FIGURES_KEPT {
-                self.samples.pop_front();
-            }
-            let change = totals.since(&before);
-            self.samples.push_back(Sample {
-                number: self.next,
-                at,
-                seconds,
-                queries: change.queries,
-                responses: change.responses,
-                misses: change.misses,
-                stale: change.stale,
-                rcodes: change.rcodes.into_iter().filter(|(_, count)| *count > 0).collect(),
-                latency_ms: None,
-            });
-            self.next += 1;
+/// How often a member was an answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct MemberAnswers {
+    /// The pool's name.
+    pub pool: String,
+    /// The member's name.
+    pub member: String,
+    /// Answers that held it.
+    pub answers: u64,
+}
+
+/// How long something took.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Times {
+    /// How many times there are.
+    pub count: u64,
+    /// All together, seconds.
+    pub seconds: f64,
+    /// Half took no longer than this, seconds; none where there are no times. As exact as the buckets.
+    pub p50: Option<f64>,
+    /// The same of nine in ten.
+    pub p90: Option<f64>,
+    /// The same of 99 in a hundred.
+    pub p99: Option<f64>,
+    /// The same of 999 in a thousand.
+    pub p999: Option<f64>,
+    /// How many times there are in each bucket of [`Figures::bucket_ends`], and beyond the last end.
+    pub buckets: Vec<u64>,
+}
+
+impl From<Spread> for Times {
+    fn from(spread: Spread) -> Self {
+        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|share| spread.quantile(share));
+        let buckets = spread.buckets().map(|(_, count)| count).collect();
+        Self { count: spread.count(), seconds: spread.seconds(), p50, p90, p99, p999, buckets }
+    }
+}
+
+/// Where all figures come from.
+#[derive(Clone)]
+pub(super) struct Sources {
+    pub(super) tallies: Vec<Arc<Tally>>,
+    pub(super) meter: Arc<dyn Meter>,
+}
+
+impl Sources {
+    pub(super) fn total(&self, event: Event) -> u64 {
+        self.tallies.iter().fold(0, |sum, tally| sum.wrapping_add(tally.read(event)))
+    }
+
+    /// The sum of all events of a metric.
+    pub(super) fn sum_of(&self, metric: &str) -> u64 {
+        let of_metric = |event: &&Event| event.series().is_some_and(|(name, ..)| name == metric);
+        Event::ALL.iter().filter(of_metric).fold(0, |sum, event| sum.wrapping_add(self.total(*event)))
+    }
+
+    pub(super) fn times(&self, what: Timing) -> Spread {
+        let mut spread = Spread::default();
+        self.tallies.iter().for_each(|tally| spread += tally.read_times(what));
+        spread
+    }
+
+    /// Queries by type, each type that has a counter, and `other`.
+    pub(super) fn types(&self) -> Vec<Share> {
+        let mut sums = [0_u64; TYPES.len() + 1];
+        for tally in &self.tallies {
+            sums.iter_mut().zip(tally.read_types()).for_each(|(sum, count)| *sum = sum.wrapping_add(count));
+        }
+        let names = TYPES.iter().map(|number| RecordType(*number).to_string()).chain(["other".to_owned()]);
+        names.zip(sums).map(|(name, count)| Share { name, count }).collect()
+    }
+
+    /// Answers of steered names by country; `unknown` for the rest.
+    pub(super) fn countries(&self) -> Vec<Share> {
+        let name =
+            |code: Option<crate::steer::Code>| code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+        let countries = self.meter.scene().census().countries();
+        countries.into_iter().map(|(code, count)| Share { name: name(code), count }).collect()
+    }
+
+    /// How often each member of a pool was an answer.
+    pub(super) fn members(&self) -> Vec<MemberAnswers> {
+        let members = self.meter.scene().census().members();
+        members
+            .into_iter()
+            .map(|(pool, member, answers)| MemberAnswers { pool: pool.into(), member: member.into(), answers })
+            .collect()
+    }
+
+    /// All figures now.
+    pub(super) fn figures(&self) -> Figures {
+        let total = |event| self.total(event);
+        let most_first = |mut shares: Vec<Share>| {
+            shares.retain(|share| share.count > 0);
+            shares.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.name.cmp(&other.name)));
+            shares
+        };
+        let rcodes = Event::ALL.iter().filter_map(|event| match event.series() {
+            Some(("responses", _, name)) => Some(Share { name: name.to_owned(), count: total(*event) }),
+            _ => None,
+        });
+        let [recalled, composed, resolved, upstream] = Timing::ALL.map(|what| self.times(what));
+        let mut latency = recalled;
+        latency += composed;
+        latency += resolved;
+        Figures {
+            uptime_seconds: self.meter.uptime().as_secs_f64(),
+            queries: self.sum_of("queries"),
+            queries_udp: total(Event::QueriesUdp),
+            queries_tcp: total(Event::QueriesTcp),
+            types: most_first(self.types()),
+            responses: self.sum_of("responses"),
+            rcodes: rcodes.collect(),
+            silences: self.sum_of("silences"),
+            recalled: total(Event::Recalled),
+            cache_hits: total(Event::CacheHits),
+            cache_misses: total(Event::CacheMisses),
+            stale_answers: total(Event::StaleAnswers),
+            prefetches: total(Event::Prefetches),
+            upstream_queries: self.sum_of("upstream_queries"),
+            upstream_timeouts: total(Event::UpstreamTimeouts),
+            cache: self.meter.cache(),
+            tcp_connections: self.meter.connections(),
+            latency: latency.into(),
+            latency_recalled: recalled.into(),
+            latency_composed: composed.into(),
+            latency_resolved: resolved.into(),
+            upstream_rtt: upstream.into(),
+            bucket_ends: ENDS,
+            members: self.members(),
+            countries: most_first(self.countries()),
         }
     }
+}
 
-    /// The samples behind the one with the number `after`; all without one.
-    fn behind(&self, after: Option<u64>) -> Vec<Sample> {
-        let is_wanted = |sample: &&Sample| after.is_none_or(|after| sample.number > after);
-        self.samples.iter().filter(is_wanted).cloned().collect()
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A meter of a server that stands still.
+    #[derive(Default)]
+    pub(in crate::edge::admin) struct Still {
+        pub(in crate::edge::admin) scene: Arc<Scene>,
+    }
+
+    impl Meter for Still {
+        fn uptime(&self) -> Duration {
+            Duration::from_millis(1_500)
+        }
+
+        fn cache(&self) -> CacheFigures {
+            CacheFigures { entries: 3, bytes: 4_096 }
+        }
+
+        fn connections(&self) -> usize {
+            2
+        }
+
+        fn scene(&self) -> Arc<Scene> {
+            Arc::clone(&self.scene)
+        }
     }
 }
 
-/// Looks at the figures for ever.
-pub(super) async fn keep(desk: Arc<Desk>) {
-    let mut tick = interval(bounds::FIGURES_STEP);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = None;
-    loop {
-        let now = tick.tick().await;
-        let seconds = before.replace(now).map_or(0.0, |before: Instant| (now - before).as_secs_f64());
-        let totals = desk.metrics.totals();
-        desk.history.lock().unwrap_or_else(PoisonError::into_inner).look(totals, wall_seconds(), seconds);
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::testing::Still;
+    use super::*;
+    use crate::steer::{Member, Pool, PoolId};
+
+    #[test]
+    fn the_figures_are_those_of_all_threads_together() {
+        let tallies = [Arc::new(Tally::default()), Arc::new(Tally::default())];
+        for (tally, times) in tallies.iter().zip([1, 2]) {
+            tally.add(Event::QueriesUdp, 4 * times);
+            tally.add(Event::QueriesTcp, times);
+            tally.add(Event::ServFail, times);
+            tally.add(Event::SilenceShort, times);
+            tally.count_type(28);
+            tally.time(Timing::Recalled, Duration::from_micros(20), times);
+            tally.time(Timing::Resolved, Duration::from_millis(20), 1);
+        }
+        tallies[0].count_type(4_711);
+        tallies[0].count_type(28);
+        let scene = Arc::new(Scene::new(Arc::default()));
+        let member = |name| Member { a: vec![Ipv4Addr::LOCALHOST], ..Member::new(name) };
+        let pool = Pool::new(PoolId(0), "www", vec![member("one"), member("two")]).unwrap();
+        let answers = scene.census().enrol(&pool);
+        answers[1].add(0, 9);
+        scene.census().count_country("IS".parse().ok(), 2);
+        scene.census().count_country(None, 5);
+        let figures = Sources { tallies: tallies.to_vec(), meter: Arc::new(Still { scene }) }.figures();
+        assert_eq!((figures.queries, figures.queries_udp, figures.queries_tcp, figures.responses), (15, 12, 3, 3));
+        assert_eq!(figures.silences, 3);
+        let share = |name: &str, count| Share { name: name.to_owned(), count };
+        assert_eq!(figures.types, [share("AAAA", 3), share("other", 1)]);
+        assert!(figures.rcodes.contains(&share("SERVFAIL", 3)) && figures.rcodes.contains(&share("NOERROR", 0)));
+        assert_eq!(figures.countries, [share("unknown", 5), share("IS", 2)]);
+        let member = |member: &str, answers| MemberAnswers { pool: "www".into(), member: member.into(), answers };
+        assert_eq!(figures.members, [member("one", 0), member("two", 9)]);
+        assert_eq!((figures.latency.count, figures.latency_recalled.count, figures.latency_resolved.count), (5, 3, 2));
+        assert!(figures.latency.p50.unwrap() < 25e-6 && figures.latency.p99.unwrap() > 10e-3);
+        assert_eq!(figures.latency_composed.p50, None);
+        let told = serde_json::to_value(&figures).unwrap();
+        assert_eq!(told["latency"]["buckets"].as_array().unwrap().len(), ENDS.len() + 1);
+        assert_eq!(told["cache"]["bytes"], 4_096);
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct After {
-    #[serde(default)]
-    after: Option<u64>,
-}
-
-/// The totals and the samples.
-pub(super) async fn figures(
-    State(desk): State<Arc<Desk>>,
-    query: Result<Query<After>, QueryRejection>,
-) -> Result<Json<Value>, Fault> {
-    let Query(After { after }) = query?;
-    let totals = desk.metrics.totals();
-    let samples = desk.history.lock().unwrap_or_else(PoisonError::into_inner).behind(after);
-    Ok(Json(json!({
-        "at": wall_seconds(),
-        "step_seconds": bounds::FIGURES_STEP.as_secs_f64(),
-        "samples_kept": bounds::FIGURES_KEPT,
-        "totals": {
-            "queries": totals.queries,
-            "responses": totals.responses,
-            "misses": totals.misses,
-            "stale": totals.stale,
-            "rcodes": totals.rcodes.into_iter().collect::<BTreeMap<_, _>>(),
-        },
-        "members": [],
-        "countries": [],
-        "gauges": desk.metrics.gauges().collect::<serde_json::Map<_, _>>(),
-        "samples": samples,
-    })))
 }

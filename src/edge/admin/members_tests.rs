@@ -111,7 +111,7 @@ async fn ask(method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) 
     let house = Arc::new(House::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let desk = Desk::new(Arc::clone(&house) as Arc<dyn AdminHouse>, Metrics::new(vec![], vec![]));
+    let desk = Desk::new(Arc::clone(&house) as Arc<dyn AdminHouse>, Metrics::still());
     let routes = router(desk, true, None);
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
     let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();

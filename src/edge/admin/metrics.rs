@@ -1,4 +1,4 @@
-//! Metrics as Prometheus text: the workers' tallies added up, and gauges read when asked.
+//! Metrics as Prometheus text: the workers' tallies added up, and what the [`Meter`] knows, read when asked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,24 +9,17 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::figures::{Figures, Meter, Sources};
 use crate::base::tally::{Event, Tally};
 
 /// The media type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A value that is read at each scrape.
-pub struct Gauge {
-    /// Its name, without the prefix `meridian_`.
-    pub name: &'static str,
-    /// What it is.
-    pub help: &'static str,
-    /// Reads it.
-    pub read: Box<dyn Fn() -> f64 + Send + Sync>,
-}
-
-struct Sources {
-    tallies: Vec<Arc<Tally>>,
-    gauges: Vec<Gauge>,
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    sources: Sources,
 }
 
 impl fmt::Debug for Sources {
@@ -38,30 +31,39 @@ impl fmt::Debug for Sources {
 impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for event in Event::ALL {
-            let sum = self.tallies.iter().fold(0u64, |sum, tally| sum.wrapping_add(tally.read(*event)));
-            let counter = ConstCounter::new(sum);
+            let counter = ConstCounter::new(self.total(*event));
             let help = event.help().trim();
             counter.encode(encoder.encode_descriptor(event.name(), help, None, counter.metric_type())?)?;
         }
-        for Gauge { name, help, read } in &self.gauges {
-            let gauge = ConstGauge::new(read());
+        let cache = self.meter.cache();
+        let gauges = [
+            ("cache_entries", "Facts in the cache.", cache.entries as f64),
+            ("cache_bytes", "Octets that the cache takes.", cache.bytes as f64),
+            ("tcp_connections", "Open TCP connections of clients.", self.meter.connections() as f64),
+            ("uptime_seconds", "Seconds since the start.", self.meter.uptime().as_secs_f64()),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         Ok(())
     }
 }
 
-/// All metrics.
-#[derive(Debug)]
-pub struct Metrics(Registry);
-
 impl Metrics {
-    /// The sums of `tallies`, one per worker, and the `gauges`.
+    /// The sums of `tallies`, of workers and others, and what `meter` knows.
     #[must_use]
-    pub fn new(tallies: Vec<Arc<Tally>>, gauges: Vec<Gauge>) -> Self {
+    pub fn new(tallies: Vec<Arc<Tally>>, meter: Arc<dyn Meter>) -> Self {
         let mut registry = Registry::with_prefix("meridian");
-        registry.register_collector(Box::new(Sources { tallies, gauges }));
-        Self(registry)
+        let sources = Sources { tallies, meter };
+        registry.register_collector(Box::new(sources.clone()));
+        Self { registry, sources }
+    }
+
+    /// The metrics of a server that stands still.
+    #[cfg(test)]
+    pub(super) fn still() -> Self {
+        Self::new(vec![], Arc::new(super::figures::testing::Still::default()))
     }
 
     /// The metrics now, as text.
@@ -70,27 +72,17 @@ impl Metrics {
     /// Where a name or value cannot be written.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        text::encode(&mut text, &self.0)?;
+        text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    pub(super) const fn sources(&self) -> &Sources {
+        &self.sources
+    }
 
-    #[test]
-    fn a_scrape_adds_the_workers_up_and_reads_the_gauges() {
-        let tallies = vec![Arc::new(Tally::default()), Arc::new(Tally::default())];
-        tallies[0].add(Event::QueriesUdp, 40);
-        tallies[1].add(Event::QueriesUdp, 2);
-        let gauge = Gauge { name: "workers", help: "Worker threads.", read: Box::new(|| 2.0) };
-        let text = Metrics::new(tallies, vec![gauge]).text().unwrap();
-        assert!(text.contains("# HELP meridian_queries_udp Queries received over UDP.\n"), "{text}");
-        assert!(text.contains("\nmeridian_queries_udp_total 42\n"), "{text}");
-        assert!(text.contains("\nmeridian_workers 2.0\n"), "{text}");
-        for event in Event::ALL {
-            assert!(text.contains(&format!("\nmeridian_{}_total ", event.name())), "{}", event.name());
-        }
+    /// The figures now, for programs and pages.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.sources.figures()
     }
 }

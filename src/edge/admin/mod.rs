@@ -4,8 +4,9 @@
 //! nothing: whatever concerns the DNS is answered by the [`AdminHouse`].
 #![forbid(unsafe_code)]
 
-mod figures;
+pub mod figures;
 mod guard;
+mod history;
 mod listener;
 mod log;
 mod members;
@@ -30,11 +31,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::history::History;
+pub use self::figures::{Figures, Meter};
 pub use self::log::{LogView, Note};
-pub use self::metrics::{Gauge, Metrics};
+pub use self::metrics::Metrics;
 pub use self::pools::PoolHouse;
 pub use self::token::Token;
-use self::figures::History;
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
 
@@ -98,7 +100,7 @@ pub async fn serve(
     tokio::select! {
         // It ends without an error: accepting goes on whatever happens to a connection.
         _ = axum::serve(bounded, routes).with_graceful_shutdown(stopped) => {}
-        () = figures::keep(desk) => {}
+        () = history::keep(desk) => {}
     }
 }
 
@@ -138,7 +140,8 @@ fn page() -> Router<Arc<Desk>> {
 fn reading() -> Router<Arc<Desk>> {
     members::reading()
         .route("/v1/openapi.json", get(openapi))
-        .route("/v1/figures", get(figures::figures))
+        .route("/v1/figures", get(figures))
+        .route("/v1/history", get(history::history))
         .route("/v1/log", get(log))
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
@@ -211,6 +214,10 @@ async fn scrape(State(desk): State<Arc<Desk>>) -> Response {
 
 async fn digest(State(desk): State<Arc<Desk>>) -> Json<Value> {
     Json(desk.house.digest().await)
+}
+
+async fn figures(State(desk): State<Arc<Desk>>) -> Json<Figures> {
+    Json(desk.metrics.figures())
 }
 
 async fn log(State(desk): State<Arc<Desk>>) -> Json<LogView> {
