@@ -25,6 +25,7 @@ needed=(
   unshare util-linux
   valgrind valgrind
   setpriv util-linux
+  chromium chromium
 )
 export PATH="$PATH:/usr/sbin:/sbin"
 

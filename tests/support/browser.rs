@@ -107,7 +107,9 @@ impl Browser {
         let parameters = &message["params"];
         match message["method"].as_str() {
             None => drop(self.answers.insert(message["id"].as_u64().unwrap_or(0), message.clone())),
-            Some("Runtime.exceptionThrown" | "Log.entryAdded" | "Runtime.consoleAPICalled" | "Network.loadingFailed") => {
+            Some(
+                "Runtime.exceptionThrown" | "Log.entryAdded" | "Runtime.consoleAPICalled" | "Network.loadingFailed",
+            ) => {
                 self.complaints.push(parameters.to_string());
             }
             Some("Network.requestWillBeSent") => {
@@ -127,6 +129,7 @@ impl Browser {
         // Another document, even where only the fragment differs.
         self.call("Page.navigate", json!({ "url": "about:blank" }));
         self.call("Page.navigate", json!({ "url": url }));
+        self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'");
     }
 
     /// What a JavaScript expression is in the page; promises are waited for.
@@ -146,7 +149,11 @@ impl Browser {
                 return value;
             }
             let complaints = self.complaints.join("\n");
-            assert!(Instant::now() < end, "never: {expression}\n{complaints}\n{}", self.value("document.body.innerText"));
+            assert!(
+                Instant::now() < end,
+                "never: {expression}\n{complaints}\n{}",
+                self.value("document.body.innerText")
+            );
             // What it tells meanwhile is heard; then it is asked again.
             self.hear(Instant::now() + Duration::from_millis(50));
         }

@@ -59,8 +59,9 @@ impl Document {
                         Value::Bool(false) => {
                             faults.extend(others.map(|(name, _)| format!("{way}/{name}: not in the document")));
                         }
-                        schema => others
-                            .for_each(|(name, value)| self.check(schema, value, &format!("{way}/{name}"), faults)),
+                        schema => {
+                            others.for_each(|(name, value)| self.check(schema, value, &format!("{way}/{name}"), faults))
+                        }
                     }
                     true
                 }

@@ -74,9 +74,8 @@ mod tests {
 
     #[test]
     fn what_a_browser_says_of_foreign_pages_is_believed() {
-        let is_foreign = |headers: &[(&str, &str)]| {
-            is_foreign(asked(&[headers, &[("host", "127.0.0.1:9153")]].concat()).headers())
-        };
+        let is_foreign =
+            |headers: &[(&str, &str)]| is_foreign(asked(&[headers, &[("host", "127.0.0.1:9153")]].concat()).headers());
         assert!(!is_foreign(&[]));
         for site in ["same-origin", "none"] {
             assert!(!is_foreign(&[("sec-fetch-site", site)]), "{site}");

@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::history::History;
 pub use self::figures::{Figures, Meter};
+use self::history::History;
 pub use self::log::{LogView, Note};
 pub use self::metrics::Metrics;
 pub use self::pools::PoolHouse;
@@ -127,10 +127,7 @@ fn router(desk: Arc<Desk>, is_private: bool, token: Option<&Token>) -> Router {
 }
 
 fn monitoring() -> Router<Arc<Desk>> {
-    Router::new()
-        .route("/health", get(async || "ok\n"))
-        .route("/ready", get(ready))
-        .route("/metrics", get(scrape))
+    Router::new().route("/health", get(async || "ok\n")).route("/ready", get(ready)).route("/metrics", get(scrape))
 }
 
 fn page() -> Router<Arc<Desk>> {

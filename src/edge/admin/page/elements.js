@@ -30,8 +30,8 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const rate = (value) => (value >= 10000 ? short.format(value) : value >= 100 || value === 0 ? whole.format(value) : value.toFixed(1));
 const percent = (part) => (part === null || Number.isNaN(part) ? "–" : part > 0 && part < 0.001 ? "<0.1 %" : `${(part * 100).toFixed(part === 1 || part === 0 ? 0 : 1)} %`);
-const milliseconds = (value) =>
-  value === null ? "–" : value < 1 ? `${Math.max(1, Math.round(value * 1000))} µs` : value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(1)} s`;
+const inTime = (seconds) =>
+  seconds === null ? "–" : seconds < 1e-3 ? `${Math.max(1, Math.round(seconds * 1e6))} µs` : seconds < 1 ? `${(seconds * 1e3).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`;
 const octets = (value) => {
   const step = Math.min(3, Math.floor(Math.log2(Math.max(1, value)) / 10));
   return `${(value / 1024 ** step).toFixed(step ? 1 : 0)} ${["B", "KiB", "MiB", "GiB"][step]}`;

@@ -1,16 +1,16 @@
 // Explains one answer: each handler, each stage with whom it left and why, what was known, who was asked.
 
-const chips = (before, after) => {
-  const out = before.filter((member) => !after.includes(member));
-  return html("span", { class: "chips" }, after.map((member, order) => html("span", { class: order ? null : "first" }, member)),
-    out.map((member) => html("del", { title: "left out here" }, member)), !after.length && !out.length && "nobody");
-};
+// Members in their order, behind them those whom the stage has left out.
+const chips = (members, out = [], first = null) =>
+  html("span", { class: "chips" }, members.map((member, order) => html("span", { class: order ? null : first }, member)),
+    out.map((member) => html("del", { title: "left out here" }, member)), !members.length && !out.length && "nobody");
+const leftOut = (stage) => stage.before.filter((member) => !stage.after.includes(member));
 
 const choice = (made) =>
   html("div", { class: "scroll" }, table(
     [html("b", {}, made.name), ` from the pool `, html("b", {}, made.pool), ` for ${made.subject} (${made.place}), scope /${made.scope}, TTL ${made.ttl} s`],
     [["Stage"], ["Before"], ["After"], ["Looked at"], ["By what"]],
-    made.stages.map((stage) => [stage.stage, chips(stage.before, stage.before), chips(stage.before, stage.after), stage.scope ? `/${stage.scope}` : "",
+    made.stages.map((stage) => [stage.stage, chips(stage.before), chips(stage.after, leftOut(stage), "first"), stage.scope ? `/${stage.scope}` : "",
       stage.facts.map((fact) => html("div", {}, fact.member ? html("b", {}, `${fact.member} `) : "", fact.fact))])));
 
 const list = (title, items) => items.length > 0 && html("div", {}, html("h3", { class: "quiet" }, title), html("ul", { class: "plain" }, items));
@@ -18,7 +18,7 @@ const list = (title, items) => items.length > 0 && html("div", {}, html("h3", { 
 const drawExplanation = (told) => {
   const { question, response } = told;
   const records = [...(response?.answer ?? []), ...(response?.authority ?? [])];
-  const verdict = response ? `${response.rcode} after ${milliseconds(told.milliseconds)}` : "no response";
+  const verdict = response ? `${response.rcode} after ${inTime(told.milliseconds / 1000)}` : "no response";
   at("explanation").replaceChildren(...[
     html("p", { class: "verdict" }, html("b", {}, verdict), ` for ${question.name} ${question.type}, client ${question.client}`),
     records.length > 0 && html("div", { class: "scroll" }, table("Records", [["Owner"], ["TTL", "number"], ["Type"], ["Data"]],

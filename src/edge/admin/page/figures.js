@@ -3,7 +3,6 @@
 let KEPT = 300;
 let STEP = 2;
 let samples = [];
-let totals = null;
 
 const KINDS = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "other"];
 // The RCODEs of a sample by the kinds that are drawn.
@@ -24,12 +23,12 @@ const shares = (list) => {
   return counts.map((count) => (all ? count / all : 0));
 };
 const newest = () => samples.slice(-5); // ten seconds: calm enough to be read
-const heavy = (list) => list.filter((sample) => sample.latency_ms).at(-1)?.latency_ms ?? [null, null, null];
+const lastTimes = (list) => list.filter((sample) => sample.times).at(-1)?.times ?? [null, null, null];
 
 const tiles = {
   queries: new Chart("Queries a second", (sample) => `${rate(perSecond(sample))}/s`),
   memory: new Chart("Answered without asking upstream", (sample) => percent(fromMemory([sample]))),
-  latency: new Chart("Time to answer", (sample) => sample.latency_ms ? sample.latency_ms.map(milliseconds).join(" · ") : "no answer"),
+  latency: new Chart("Time to answer", (sample) => sample.times ? sample.times.map(inTime).join(" · ") : "no answer"),
   rcodes: new Chart("Response codes", (sample) => {
     const parts = shares([sample]);
     return KINDS.map((name, kind) => (parts[kind] ? `${name} ${percent(parts[kind])}` : "")).filter(Boolean).join(", ") || "no answer";
@@ -37,7 +36,7 @@ const tiles = {
 };
 at("tiles").append(...Object.values(tiles).map((tile) => tile.element), hatches());
 
-const drawFigures = () => {
+const drawFigures = (figures) => {
   const last = newest();
   const seconds = sum(last, (sample) => sample.seconds);
   const speed = seconds ? sum(last, (sample) => sample.queries) / seconds : 0;
@@ -46,26 +45,26 @@ const drawFigures = () => {
   const queries = tiles.queries;
   queries.now.replaceChildren(html("strong", {}, rate(speed)), html("span", { class: "quiet" }, "/s"));
   queries.key.replaceChildren(html("span", {}, "at most ", html("b", {}, rate(most)), "/s"),
-    html("span", {}, html("b", { id: "total-queries", "data-value": totals.queries }, short.format(totals.queries)), " since the start"));
+    html("span", {}, html("b", { id: "total-queries", "data-value": figures.queries }, short.format(figures.queries)), " since the start"));
   queries.lines(samples, [speeds], ceiling(Math.max(most, 1)), `${rate(ceiling(Math.max(most, 1)))}/s`);
   queries.tell(`now ${rate(speed)}, at most ${rate(most)}`);
 
   const part = fromMemory(last);
   const memory = tiles.memory;
   memory.now.replaceChildren(html("strong", {}, percent(part)));
-  memory.key.replaceChildren(html("span", {}, "cache ", html("b", {}, octets(gauges.cache_bytes ?? 0)), ", ", html("b", {}, short.format(gauges.cache_entries ?? 0)), " facts"),
-    totals.stale ? html("span", {}, html("b", {}, short.format(totals.stale)), " stale") : "");
+  memory.key.replaceChildren(html("span", {}, "cache ", html("b", {}, octets(figures.cache.bytes)), ", ", html("b", {}, short.format(figures.cache.entries)), " facts"),
+    figures.stale_answers ? html("span", {}, html("b", {}, short.format(figures.stale_answers)), " stale") : "");
   memory.lines(samples, [samples.map((sample) => fromMemory([sample]))], 1, "100 %");
   memory.tell(`now ${percent(part)}`);
 
-  const [half, ninety, most99] = heavy(last);
+  const [half, ninety, most99] = lastTimes(last);
   const latency = tiles.latency;
-  const slowest = Math.max(0.05, ...samples.map((sample) => sample.latency_ms?.[2] ?? 0));
-  latency.now.replaceChildren(html("strong", {}, milliseconds(half)), html("span", { class: "quiet" }, "half of them within"));
+  const slowest = ceiling(Math.max(0.00005, ...samples.map((sample) => sample.times?.[2] ?? 0)));
+  latency.now.replaceChildren(html("strong", {}, inTime(half)), html("span", { class: "quiet" }, "half of them within"));
   latency.key.replaceChildren(...[["p50", half], ["p90", ninety], ["p99", most99]].map(([name, value], order) =>
-    html("span", {}, swatchLine(order), `${name} `, html("b", {}, milliseconds(value)))));
-  latency.lines(samples, [0, 1, 2].map((order) => samples.map((sample) => sample.latency_ms?.[order] ?? null)), ceiling(slowest), milliseconds(ceiling(slowest)));
-  latency.tell(`half within ${milliseconds(half)}, nine tenths within ${milliseconds(ninety)}, 99 hundredths within ${milliseconds(most99)}`);
+    html("span", {}, swatchLine(order), `${name} `, html("b", {}, inTime(value)))));
+  latency.lines(samples, [0, 1, 2].map((order) => samples.map((sample) => sample.times?.[order] ?? null)), slowest, inTime(slowest));
+  latency.tell(`half within ${inTime(half)}, nine tenths within ${inTime(ninety)}, 99 hundredths within ${inTime(most99)}`);
 
   const mix = shares(last);
   const rcodes = tiles.rcodes;
@@ -85,17 +84,16 @@ const drawMinutes = () => {
   }
   const columns = [["Minute"], ["Queries/s", "number"], ["Without upstream", "number"], ["p50", "number"], ["p99", "number"], ...KINDS.map((name) => [name, "number"])];
   const rows = [...minutes].reverse().map(([minute, list]) => {
-    const worst = (order) => milliseconds(list.reduce((most, sample) => (sample.latency_ms ? Math.max(most ?? 0, sample.latency_ms[order]) : most), null));
+    const worst = (order) => inTime(list.reduce((most, sample) => (sample.times ? Math.max(most ?? 0, sample.times[order]) : most), null));
     return [clock(minute).slice(0, 5), rate(sum(list, (sample) => sample.queries) / sum(list, (sample) => sample.seconds)), percent(fromMemory(list)), worst(0), worst(2), ...shares(list).map(percent)];
   });
   at("minutes").querySelector("table").replaceWith(table("By minute; of times the longest", columns, rows, ""));
 };
 at("minutes").addEventListener("toggle", drawMinutes);
 
-let gauges = {};
-const takeFigures = (figures) => {
-  [KEPT, STEP, totals, gauges] = [figures.samples_kept, figures.step_seconds, figures.totals, figures.gauges];
+const takeHistory = (past) => {
+  [KEPT, STEP] = [past.kept, past.step_seconds];
   // A server that has begun anew counts from 0 again.
-  if (figures.samples.length && samples.length && figures.samples[0].number <= samples.at(-1).number) samples = [];
-  samples = [...samples, ...figures.samples].slice(-KEPT);
+  if (past.samples.length && samples.length && past.samples[0].number <= samples.at(-1).number) samples = [];
+  samples = [...samples, ...past.samples].slice(-KEPT);
 };

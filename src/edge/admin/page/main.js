@@ -17,14 +17,14 @@ const refresh = async () => {
   isAsking = true;
   try {
     const after = samples.length ? `?after=${samples.at(-1).number}` : "";
-    const figures = await ask(`/v1/figures${after}`);
-    takeFigures(figures);
-    drawFigures();
+    const [figures, past] = await Promise.all([ask("/v1/figures"), ask(`/v1/history${after}`)]);
+    takeHistory(past);
+    drawFigures(figures);
     if (performance.now() - lastRest >= REST_EVERY) {
       const [status, pools, log] = await Promise.all([ask("/v1/status"), ask("/v1/pools"), ask("/v1/log")]);
       lastRest = performance.now();
       at("about").textContent = `${status.version} · ${status.ready ? "ready" : "not ready"} · up ${lasting(status.uptime_seconds)} · ${status.workers} ${status.workers === 1 ? "worker" : "workers"}`;
-      drawPools(pools.pools, figures.members, figures.at);
+      drawPools(pools.pools, figures.members, past.at);
       drawMembers(pools.pools);
       drawCountries(figures.countries);
       drawLog(log);

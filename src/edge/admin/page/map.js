@@ -2,14 +2,7 @@
 
 const WORLD = JSON.parse(at("world").textContent);
 const names = new Intl.DisplayNames("en", { type: "region" });
-const country = (code) => {
-  if (!code) return "unknown place";
-  try {
-    return names.of(code);
-  } catch {
-    return code;
-  }
-};
+const country = (code) => (code === "unknown" ? "unknown place" : names.of(code));
 
 // Equal Earth (Savric, Patterson, Jenny 2018), as make-world.py has drawn the outlines.
 const project = ([north, east]) => {
@@ -35,27 +28,26 @@ at("map").append(
       html("span", {}, svg("svg", { viewBox: "0 0 19 16", "aria-hidden": "true" }, svg("rect", { class: `land heat-${step}`, width: 19, height: 16 })), text))));
 
 const drawCountries = (countries) => {
-  const all = sum(countries, (one) => one.answers);
-  const listed = [...countries].filter((one) => one.answers > 0).sort((one, two) => two.answers - one.answers);
+  const all = sum(countries, (one) => one.count);
   for (const shape of shapes.values()) {
     shape.setAttribute("class", "land");
     shape.replaceChildren();
   }
   dots.replaceChildren();
-  for (const { country: code, answers } of listed) {
-    const label = svg("title", {}, `${country(code)}: ${whole.format(answers)} answers, ${percent(answers / all)}`);
+  for (const { name: code, count } of countries) {
+    const label = svg("title", {}, `${country(code)}: ${whole.format(count)} answers, ${percent(count / all)}`);
     const shape = shapes.get(code);
     const centre = WORLD.centres[code];
     if (shape) {
-      shape.setAttribute("class", `land heat-${heat(answers / all)}`);
+      shape.setAttribute("class", `land heat-${heat(count / all)}`);
       shape.append(label);
     } else if (centre) {
-      dots.append(svg("circle", { class: `land heat-${heat(answers / all)}`, cx: centre[0], cy: centre[1], r: 4 }, label));
+      dots.append(svg("circle", { class: `land heat-${heat(count / all)}`, cx: centre[0], cy: centre[1], r: 4 }, label));
     }
   }
-  const rows = listed.slice(0, 9).map((one) => [country(one.country), short.format(one.answers), bar(one.answers / all)]);
-  const rest = sum(listed.slice(9), (one) => one.answers);
-  if (rest) rows.push([`${listed.length - 9} others`, short.format(rest), bar(rest / all)]);
+  const rows = countries.slice(0, 9).map((one) => [country(one.name), short.format(one.count), bar(one.count / all)]);
+  const rest = sum(countries.slice(9), (one) => one.count);
+  if (rest) rows.push([`${countries.length - 9} others`, short.format(rest), bar(rest / all)]);
   at("countries").replaceChildren(all
     ? table("Steered answers since the start", [["To"], ["Answers", "number"], ["Share"]], rows, "")
     : html("p", { class: "quiet" }, "No answer was steered yet. Ask for a name that answers from a pool, and its client's country turns up here."));

@@ -21,7 +21,7 @@ const probes = (member, now) => {
     if (!last) return html("div", {}, state(check.state), ` ${check.check}: no probe yet`);
     const [kind, sign] = last.is_good === null ? ["quiet", "?"] : last.is_good ? ["good", "✓"] : ["bad", "✕"];
     return html("div", { title: check.target }, html("span", { class: kind }, `${sign} `),
-      `${check.check} ${milliseconds(last.took_ms)}, ${lasting(Math.max(0, now - last.at))} ago`,
+      `${check.check} ${inTime(last.took_ms / 1000)}, ${lasting(Math.max(0, now - last.at))} ago`,
       html("span", { class: "quiet" }, last.why ? `: ${last.why}` : ""));
   }));
 };
@@ -53,8 +53,8 @@ const drawPools = (pools, answers, now) => {
       decided(member, now),
     ]);
     const caption = [html("b", {}, pool), html("span", { class: usable === members.length ? "quiet" : "bad" }, ` ${usable} of ${members.length} usable`),
-      all ? html("span", { class: "quiet" }, `, ${short.format(all)} answers`) : ""];
+      all ? html("span", { class: "quiet" }, `, ${short.format(all)} answers since the start`) : ""];
     return html("div", { class: "pool scroll" },
-      table(caption, [["Member"], ["Place"], ["State"], ["By its checks"], ["Last probe"], ["Share of answers"], ["Decided"]], rows));
+      table(caption, [["Member"], ["Place"], ["State"], ["By its checks"], ["Last probe"], ["Share"], ["Decided"]], rows));
   }));
 };
