@@ -73,10 +73,11 @@ class Chart {
     }
   }
 
-  // Draws lists of values (null where there is none) as lines; the first with an area under it.
-  lines(samples, lists, top, topText) {
+  // Draws lists of values (null where there is none) as lines, as high as `scale` (0 to 1) says; the first with an area
+  // under it.
+  lines(samples, lists, scale, scaleText) {
     this.samples = samples;
-    const y = (value) => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
+    const y = (value) => HEIGHT * (1 - Math.max(0, Math.min(1, scale(value))));
     const drawn = lists.map((list, order) => {
       let path = "";
       let is_open = false;
@@ -89,7 +90,7 @@ class Chart {
       return [svg("path", { class: "area", d: `${path}L${WIDTH} ${HEIGHT}L${this.x(0).toFixed(1)} ${HEIGHT}Z` }), line];
     });
     this.marks.replaceChildren(...drawn.flat());
-    this.top.textContent = topText;
+    this.top.textContent = scaleText;
     this.say();
   }
 

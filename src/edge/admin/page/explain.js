@@ -11,7 +11,7 @@ const choice = (made) =>
     [html("b", {}, made.name), ` from the pool `, html("b", {}, made.pool), ` for ${made.subject} (${made.place}), scope /${made.scope}, TTL ${made.ttl} s`],
     [["Stage"], ["Before"], ["After"], ["Looked at"], ["By what"]],
     made.stages.map((stage) => [stage.stage, chips(stage.before), chips(stage.after, leftOut(stage), "first"), stage.scope ? `/${stage.scope}` : "",
-      stage.facts.map((fact) => html("div", {}, fact.member ? html("b", {}, `${fact.member} `) : "", fact.fact))])));
+      html("div", {}, stage.facts.map((fact) => html("div", {}, fact.member ? html("b", {}, `${fact.member} `) : "", fact.fact)))])));
 
 const list = (title, items) => items.length > 0 && html("div", {}, html("h3", { class: "quiet" }, title), html("ul", { class: "plain" }, items));
 

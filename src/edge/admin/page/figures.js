@@ -4,6 +4,7 @@ let KEPT = 300;
 let STEP = 2;
 let samples = [];
 
+const FASTEST = 0.00001;
 const KINDS = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "other"];
 // The RCODEs of a sample by the kinds that are drawn.
 const kinds = (rcodes) => {
@@ -46,7 +47,8 @@ const drawFigures = (figures) => {
   queries.now.replaceChildren(html("strong", {}, rate(speed)), html("span", { class: "quiet" }, "/s"));
   queries.key.replaceChildren(html("span", {}, "at most ", html("b", {}, rate(most)), "/s"),
     html("span", {}, html("b", { id: "total-queries", "data-value": figures.queries }, short.format(figures.queries)), " since the start"));
-  queries.lines(samples, [speeds], ceiling(Math.max(most, 1)), `${rate(ceiling(Math.max(most, 1)))}/s`);
+  const top = ceiling(Math.max(most, 1));
+  queries.lines(samples, [speeds], (value) => value / top, `${rate(top)}/s`);
   queries.tell(`now ${rate(speed)}, at most ${rate(most)}`);
 
   const part = fromMemory(last);
@@ -54,16 +56,18 @@ const drawFigures = (figures) => {
   memory.now.replaceChildren(html("strong", {}, percent(part)));
   memory.key.replaceChildren(html("span", {}, "cache ", html("b", {}, octets(figures.cache.bytes)), ", ", html("b", {}, short.format(figures.cache.entries)), " facts"),
     figures.stale_answers ? html("span", {}, html("b", {}, short.format(figures.stale_answers)), " stale") : "");
-  memory.lines(samples, [samples.map((sample) => fromMemory([sample]))], 1, "100 %");
+  memory.lines(samples, [samples.map((sample) => fromMemory([sample]))], (part) => part, "100 %");
   memory.tell(`now ${percent(part)}`);
 
   const [half, ninety, most99] = lastTimes(last);
   const latency = tiles.latency;
-  const slowest = ceiling(Math.max(0.00005, ...samples.map((sample) => sample.times?.[2] ?? 0)));
+  // From microseconds to seconds in one picture: each step up is ten times as long.
+  const slowest = ceiling(Math.max(0.001, ...samples.map((sample) => sample.times?.[2] ?? 0)));
+  const height = (time) => Math.log10(time / FASTEST) / Math.log10(slowest / FASTEST);
   latency.now.replaceChildren(html("strong", {}, inTime(half)), html("span", { class: "quiet" }, "half of them within"));
   latency.key.replaceChildren(...[["p50", half], ["p90", ninety], ["p99", most99]].map(([name, value], order) =>
     html("span", {}, swatchLine(order), `${name} `, html("b", {}, inTime(value)))));
-  latency.lines(samples, [0, 1, 2].map((order) => samples.map((sample) => sample.times?.[order] ?? null)), slowest, inTime(slowest));
+  latency.lines(samples, [0, 1, 2].map((order) => samples.map((sample) => sample.times?.[order] ?? null)), height, `${inTime(FASTEST)} to ${inTime(slowest)}, logarithmic`);
   latency.tell(`half within ${inTime(half)}, nine tenths within ${inTime(ninety)}, 99 hundredths within ${inTime(most99)}`);
 
   const mix = shares(last);

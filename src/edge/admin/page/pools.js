@@ -55,6 +55,6 @@ const drawPools = (pools, answers, now) => {
     const caption = [html("b", {}, pool), html("span", { class: usable === members.length ? "quiet" : "bad" }, ` ${usable} of ${members.length} usable`),
       all ? html("span", { class: "quiet" }, `, ${short.format(all)} answers since the start`) : ""];
     return html("div", { class: "pool scroll" },
-      table(caption, [["Member"], ["Place"], ["State"], ["By its checks"], ["Last probe"], ["Share"], ["Decided"]], rows));
+      table(caption, [["Member"], ["Place"], ["State"], ["By its checks"], ["Last probe"], ["Share"], ["Override"]], rows));
   }));
 };
