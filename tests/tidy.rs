@@ -24,6 +24,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hickory_proto", &["dns/"]),
     ("siphasher", &["dns/cookie.rs"]),
     ("moka", &["handlers/cache/"]),
+    ("procfs", &["edge/process.rs"]),
     ("getrandom", &["edge/seed.rs"]),
     ("rand_chacha", &["base/dice.rs"]),
     ("rlimit", &["app/serve/"]),

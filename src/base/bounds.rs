@@ -373,6 +373,8 @@ bounds! {
     DRAIN_SLACK: Duration = Duration::from_secs(2);
     /// Octets of the saved health and overrides.
     SAVED_HEALTH_MAX: u64 = 64 * 1024 * 1024;
+    /// Zones of the configuration that metrics tell of each by itself; the rest is counted.
+    ZONES_TOLD: usize = 1_000;
     /// Answers of a thread in a second whose clients' countries are counted each by itself.
     COUNTRIES_A_SECOND: u64 = 1_000;
     /// Beyond that, one answer in so many has its client's country looked up, and counts for all of them.

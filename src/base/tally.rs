@@ -79,6 +79,8 @@ events! {
     Refused = "rcode_refused" in "responses" "rcode" "REFUSED",
     /// Answers with any other RCODE.
     OtherRcode = "rcode_other" in "responses" "rcode" "other",
+    /// Datagrams that the system dropped because a listener's buffer was full: this machine is too slow for them.
+    SocketDrops = "socket_drops",
     /// Answers cut short with TC=1.
     Truncated = "truncated",
     /// Datagrams shorter than a DNS header: silence.
@@ -147,6 +149,30 @@ events! {
     TcpHeldBack = "tcp_held_back",
     /// Queries over TCP asked again later because their answers would have been too much unread.
     TcpPutOff = "tcp_put_off",
+    /// The configuration was read again and put in force.
+    ReloadsDone = "reloads_done" in "reloads" "outcome" "done",
+    /// The configuration was read again and had faults; nothing was changed.
+    ReloadsFailed = "reloads_failed" in "reloads" "outcome" "failed",
+    /// Primaries that told their serial number.
+    PrimariesAnswered = "primaries_answered" in "primary_checks" "outcome" "answered",
+    /// Primaries that did not, or not believably.
+    PrimariesFailed = "primaries_failed" in "primary_checks" "outcome" "failed",
+    /// Zones that a primary gave us, whole or what has changed.
+    TransfersInDone = "transfers_in_done" in "transfers_in" "outcome" "done",
+    /// Transfers from primaries that brought nothing.
+    TransfersInFailed = "transfers_in_failed" in "transfers_in" "outcome" "failed",
+    /// Zones that we gave to secondaries, whole or what has changed.
+    TransfersOutDone = "transfers_out_done" in "transfers_out" "outcome" "done",
+    /// Transfers to secondaries that were broken off, or found too many others under way.
+    TransfersOutFailed = "transfers_out_failed" in "transfers_out" "outcome" "failed",
+    /// Transfers that were refused: not allowed, no zone of ours, or one without data.
+    TransfersOutRefused = "transfers_out_refused" in "transfers_out" "outcome" "refused",
+    /// Dynamic updates that are in force.
+    UpdatesDone = "updates_done" in "updates" "outcome" "done",
+    /// Dynamic updates that were refused: signature, policy, prerequisites, form.
+    UpdatesRefused = "updates_refused" in "updates" "outcome" "refused",
+    /// Dynamic updates that could not be kept or put in force.
+    UpdatesFailed = "updates_failed" in "updates" "outcome" "failed",
     /// Resolutions begun.
     Resolutions = "resolutions",
     /// Resolutions that ended without an answer.
@@ -190,6 +216,27 @@ events! {
     /// Resolutions that would have waited for themselves.
     LoopsFound = "loops_found",
 }
+
+/// The metrics of several events, by the names of [`Event::series`], and what they count.
+pub const METRICS: [(&str, &str); 17] = [
+    ("queries", "Queries received."),
+    ("responses", "Responses sent."),
+    ("silences", "Queries, datagrams and responses that nothing was sent for."),
+    ("limited", "Queries and responses over a limit."),
+    ("would_be_limited", "Queries and responses that a limit under `dry_run` would have stopped."),
+    ("limited_told", "Limited queries and responses whose client was told to come again."),
+    ("cookies", "Queries with a server cookie."),
+    ("crowded", "Questions refused or given up because too many were waiting."),
+    ("tcp_closed", "TCP connections of clients that we closed."),
+    ("reloads", "Readings of the configuration after the start."),
+    ("primary_checks", "Questions for the serial number of a secondary zone."),
+    ("transfers_in", "Zone transfers from primaries."),
+    ("transfers_out", "Zone transfers to secondaries."),
+    ("updates", "Dynamic updates (RFC 2136)."),
+    ("upstream_queries", "Queries sent to upstreams."),
+    ("upstream_refused", "Responses of upstreams that were not taken as an answer."),
+    ("bounds_reached", "Resolutions stopped, and lookups refused, by a bound on their cost."),
+];
 
 /// The types that queries are counted by, each for itself, by their numbers: A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV,
 /// NAPTR, DS, RRSIG, NSEC, DNSKEY, TLSA, SVCB, HTTPS, IXFR, AXFR, ANY, CAA. All others are counted together.

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod listen;
 pub mod mailbox;
 pub mod probe;
+pub mod process;
 pub mod seed;
 pub mod tcp;
 pub mod transfer;

@@ -12,6 +12,7 @@ use super::current::Current;
 use super::digest::digest;
 use super::files::Fingerprints;
 use super::lookout::Lookout;
+use super::metering::Reloads;
 use super::places::Places;
 use super::station::Surroundings;
 use super::zones::{Cause, Keeper};
@@ -25,6 +26,7 @@ use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant};
 use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, LogView, PoolHouse, Task};
+use crate::edge::clock::wall_seconds;
 use crate::edge::files::Fingerprint;
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
@@ -68,6 +70,7 @@ pub struct Control {
     is_ready: AtomicBool,
     explaining: tokio::sync::Semaphore,
     reloaded: tokio::sync::Notify,
+    reloads: Reloads,
 }
 
 impl Control {
@@ -93,6 +96,7 @@ impl Control {
             is_ready: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
             reloaded: tokio::sync::Notify::new(),
+            reloads: Reloads::started_at(wall_seconds()),
         }
     }
 
@@ -143,6 +147,12 @@ impl Control {
             let _watch = files::watch_hosts(&config, watched, move |hosts| own.change_hosts(hosts));
             self.reloaded.notified().await;
         }
+    }
+
+    /// How reloads went.
+    #[must_use]
+    pub const fn reloads(&self) -> &Reloads {
+        &self.reloads
     }
 
     /// Who watches the members of pools.
@@ -208,6 +218,8 @@ impl Control {
     /// Every fault, a line each.
     pub fn reload(&self) -> Result<(), String> {
         let outcome = self.try_reload();
+        self.reloads.note(outcome.is_ok(), wall_seconds());
+        self.keeper.count(if outcome.is_ok() { Event::ReloadsDone } else { Event::ReloadsFailed });
         match &outcome {
             Ok(()) => info!("configuration read again"),
             Err(faults) => {

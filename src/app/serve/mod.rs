@@ -118,8 +118,9 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let patience = Arc::clone(&kept.patience);
-    let crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
+    let mut crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
+    crew.tallies.push(Arc::clone(keeper.tally()));
     let control = Arc::new(Control::new(
         path,
         Held { config: config.clone(), built, kept, watched, places },

@@ -93,6 +93,8 @@ pub struct Station {
     /// Connections that have answers to write: each is woken once for many.
     nudges: Vec<Nudge>,
     next_tidy: Instant,
+    /// What each listener had dropped when it was looked at last.
+    drops: Vec<u32>,
     is_stopping: bool,
     /// How many of the stations have come to rest after their stop.
     at_rest: Arc<AtomicUsize>,
@@ -124,6 +126,7 @@ impl Station {
             tally,
             poll,
             is_ready: vec![true; listeners.len()],
+            drops: vec![0; listeners.len()],
             listeners,
             batch: Batch::new(),
             full_in_a_row: 0,
@@ -251,6 +254,10 @@ impl Station {
             self.next_tidy = now + TIDY_EVERY;
             self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
+            for (listener, seen) in self.listeners.iter().zip(&mut self.drops) {
+                let drops = batch::drops(listener);
+                self.tally.add(Event::SocketDrops, u64::from(drops.wrapping_sub(std::mem::replace(seen, drops))));
+            }
         }
     }
 

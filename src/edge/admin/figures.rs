@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::pools::PoolView;
 use crate::base::histogram::{ENDS, Spread};
 use crate::base::tally::{Event, TYPES, Tally, Timing};
 use crate::dns::RecordType;
@@ -24,6 +25,65 @@ pub trait Meter: Send + Sync {
     fn connections(&self) -> usize;
     /// Where it is counted who was chosen, and for whom.
     fn scene(&self) -> Arc<Scene>;
+    /// How the members of all pools stand.
+    fn pools(&self) -> Vec<PoolView>;
+    /// How the probes for members have ended.
+    fn probes(&self) -> Vec<ProbeFigures>;
+    /// The zones.
+    fn zones(&self) -> ZonesFigures;
+    /// How reloads went.
+    fn config(&self) -> ConfigFigures;
+}
+
+/// How the probes for a member have ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ProbeFigures {
+    /// The pool's name.
+    pub pool: String,
+    /// The member's name; a probe that serves several members is told of one of them.
+    pub member: String,
+    /// As they should.
+    pub good: u64,
+    /// Badly.
+    pub bad: u64,
+    /// They told nothing, as one that the system does not permit.
+    pub untold: u64,
+}
+
+/// The zones that are ours.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ZonesFigures {
+    /// Zones that are answered from.
+    pub serving: u64,
+    /// Zones without data: never loaded, or expired.
+    pub unavailable: u64,
+    /// Those of the configuration by name, [`bounds::ZONES_TOLD`](crate::base::bounds::ZONES_TOLD) of them at most;
+    /// members of catalogs are not among them.
+    pub zones: Vec<ZoneFigures>,
+}
+
+/// A zone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ZoneFigures {
+    /// Its name.
+    pub zone: String,
+    /// Its serial number; none without data.
+    pub serial: Option<u32>,
+    /// Its records.
+    pub records: u64,
+    /// When a primary last confirmed it, seconds of the calendar; none if it has no primaries, or none has yet.
+    pub confirmed: Option<u64>,
+}
+
+/// How reloads went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ConfigFigures {
+    /// Configurations that were in force, this one included.
+    pub generation: u64,
+    /// Whether the last reload brought a configuration in force; true before the first.
+    pub was_last_reload_good: bool,
+    /// When this configuration came in force, seconds of the calendar.
+    pub last_success: u64,
 }
 
 /// What the cache holds.
@@ -72,6 +132,8 @@ pub struct Figures {
     pub cache: CacheFigures,
     /// Open TCP connections of clients.
     pub tcp_connections: usize,
+    /// How reloads went.
+    pub config: ConfigFigures,
     /// How long responses took, all together.
     pub latency: Times,
     /// The same of responses from finished answers.
@@ -224,6 +286,7 @@ impl Sources {
             upstream_timeouts: total(Event::UpstreamTimeouts),
             cache: self.meter.cache(),
             tcp_connections: self.meter.connections(),
+            config: self.meter.config(),
             latency: latency.into(),
             latency_recalled: recalled.into(),
             latency_composed: composed.into(),
@@ -261,6 +324,22 @@ pub(super) mod testing {
 
         fn scene(&self) -> Arc<Scene> {
             Arc::clone(&self.scene)
+        }
+
+        fn pools(&self) -> Vec<PoolView> {
+            Vec::new()
+        }
+
+        fn probes(&self) -> Vec<ProbeFigures> {
+            Vec::new()
+        }
+
+        fn zones(&self) -> ZonesFigures {
+            ZonesFigures::default()
+        }
+
+        fn config(&self) -> ConfigFigures {
+            ConfigFigures { generation: 1, was_last_reload_good: true, last_success: 1_700_000_000 }
         }
     }
 }

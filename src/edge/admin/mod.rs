@@ -4,6 +4,7 @@
 //! nothing: whatever concerns the DNS is answered by the [`AdminHouse`].
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 pub mod figures;
 mod guard;
 mod history;
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -202,9 +203,11 @@ async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     }
 }
 
-async fn scrape(State(desk): State<Arc<Desk>>) -> Response {
-    match desk.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+async fn scrape(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
+    let format = metrics::Format::accepted(&accept.join(","));
+    match desk.metrics.text(format) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),
         Err(_) => Fault(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written".into()).into_response(),
     }
 }

@@ -86,7 +86,11 @@ async fn every_route_answers() {
     let (at, _stop, _server) = stage(true).await;
     assert_eq!(ask(at, "/health").await, (200, "ok\n".into()));
     assert_eq!(ask(at, "/ready").await, (200, "ready\n".into()));
-    assert!(ask(at, "/metrics").await.1.contains("meridian_queries_udp_total 0"));
+    let (status, text) = ask(at, "/metrics").await;
+    assert!(status == 200 && text.contains("# TYPE meridian_queries_total counter\n"), "{text}");
+    assert!(text.contains("\nmeridian_queries_total{transport=\"udp\"} 0\n"), "{text}");
+    let open = "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    assert!(request(at, open, "").await.1.ends_with("# EOF\n"));
     assert_eq!(ask(at, "/v1/status").await, (200, r#"{"version":"test"}"#.into()));
     assert_eq!(
         ask(at, "/v1/explain?name=www.example.com&type=aaaa&client=192.0.2.1").await,
