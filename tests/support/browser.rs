@@ -159,11 +159,10 @@ impl Browser {
         }
     }
 
-    /// The page as it is seen, all of it or as much as the screen shows, as a PNG file's octets.
-    pub fn picture(&mut self, is_whole: bool) -> Vec<u8> {
+    /// The page as the screen shows it, as a PNG file's octets.
+    pub fn picture(&mut self) -> Vec<u8> {
         use base64::Engine as _;
-        let parameters = json!({ "format": "png", "captureBeyondViewport": is_whole });
-        let answer = self.call("Page.captureScreenshot", parameters);
+        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
         let text = answer["data"].as_str().expect("octets");
         base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
     }

@@ -28,7 +28,7 @@ const lastTimes = (list) => list.filter((sample) => sample.times).at(-1)?.times 
 
 const tiles = {
   queries: new Chart("Queries a second", (sample) => `${rate(perSecond(sample))}/s`),
-  memory: new Chart("Answered without asking upstream", (sample) => percent(fromMemory([sample]))),
+  memory: new Chart("Without asking upstream", (sample) => percent(fromMemory([sample]))),
   latency: new Chart("Time to answer", (sample) => sample.times ? sample.times.map(inTime).join(" · ") : "no answer"),
   rcodes: new Chart("Response codes", (sample) => {
     const parts = shares([sample]);
