@@ -55,7 +55,11 @@ def shrunk(octets):
     pixels, size = rows(octets)
     split = [[row[at : at + 3] for at in range(0, len(row), size)] for row in pixels]
     counted = collections.Counter(pixel for row in split for pixel in row)
-    palette = [colour for colour, _ in counted.most_common(256)]
+    # The most frequent ones, none hardly different from another: rare colours are what should be seen.
+    palette = []
+    for colour, _ in counted.most_common():
+        if len(palette) < 256 and all(sum((a - b) ** 2 for a, b in zip(colour, other)) > 60 for other in palette):
+            palette.append(colour)
     nearest = {
         colour: min(range(len(palette)), key=lambda at: sum((a - b) ** 2 for a, b in zip(colour, palette[at])))
         for colour in counted
