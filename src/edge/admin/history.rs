@@ -76,7 +76,13 @@ pub(super) struct History {
 impl History {
     /// Takes in what is `counted` at the moment `at` of the calendar, `seconds` after the last time.
     fn look(&mut self, counted: Counted, at: u64, seconds: f64) {
-        let Some(before) = self.before.replace(counted.clone()) else { return };
+        if let Some(before) = self.before.take() {
+            self.keep(&counted, &before, at, seconds);
+        }
+        self.before = Some(counted);
+    }
+
+    fn keep(&mut self, counted: &Counted, before: &Counted, at: u64, seconds: f64) {
         if self.samples.len() >= bounds::HISTORY_KEPT {
             self.samples.pop_front();
         }

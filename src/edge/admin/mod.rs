@@ -68,7 +68,7 @@ pub trait AdminHouse: Send + Sync {
     }
 }
 
-/// What can be asked here, in OpenAPI 3.1; `tests/admin.rs` holds the server to it.
+/// What can be asked here, as `OpenAPI` 3.1; `tests/admin.rs` holds the server to it.
 const OPENAPI: &str = include_str!("openapi.json");
 
 struct Desk {
