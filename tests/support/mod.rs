@@ -14,6 +14,7 @@ pub mod mmdb;
 pub mod namespace;
 pub mod process;
 pub mod resolvers;
+pub mod scrape;
 pub mod tree;
 pub mod wire;
 pub mod zonefile;
