@@ -20,7 +20,8 @@ use meridian::edge::admin::catalogue;
 use support::mmdb::{self, Datum};
 use support::process::Server;
 use support::scrape::{Format, Scrape, fetch, read, request, scrape};
-use support::{ask, wire};
+use support::tree::{self, Tree};
+use support::{ask, namespace, wire};
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -59,6 +60,11 @@ struct World {
 }
 
 fn start(configuration: &str) -> World {
+    start_asking(configuration, "host.example.com.")
+}
+
+/// Starts a server that is up when it answers for `first`.
+fn start_asking(configuration: &str, first: &str) -> World {
     let directory = tempfile::tempdir().unwrap();
     let country = |code: &str| Datum::Map(vec![("country", Datum::Map(vec![("iso_code", Datum::text(code))]))]);
     let (germany, iceland) = (country("DE"), country("IS"));
@@ -68,7 +74,7 @@ fn start(configuration: &str) -> World {
     let command = [env!("CARGO_BIN_EXE_meridian"), "serve", "--config", "meridian.yaml"];
     let mut server = Server::start("meridian", directory.path(), &command);
     let address = server.listens_on();
-    server.wait_until_it_answers_at(address, ("host.example.com.", A));
+    server.wait_until_it_answers_at(address, (first, A));
     let end = Instant::now() + Duration::from_secs(30);
     let admin = loop {
         let log = server.output();
@@ -198,6 +204,40 @@ fn the_numbers_are_those_of_the_queries_that_were_asked() {
     assert!((0.5..2.0).contains(&resident), "{resident} of what the system says");
     assert!(after.one("process_threads", &[]) >= 3.0 && after.one("process_open_fds", &[]) >= 5.0);
     nothing_went_back(&before, &after);
+}
+
+#[test]
+fn resolving_is_told_with_its_upstreams_and_its_time() {
+    const NAME: &str = "resolving_is_told_with_its_upstreams_and_its_time";
+    namespace::inside(NAME, tree::PROGRAMS, || {
+        let tree = Tree::start();
+        let configuration = format!(
+            "listen: [\"127.0.0.1:0\"]\nadmin: 127.0.0.1:0\nworkers: 1\n\
+             recursion: {{roots: {}, deny_upstreams: [], hosts: off, dnssec: {{validate: false}}}}\n",
+            tree.hints()
+        );
+        let World { address, admin, server: _server, directory: _directory } =
+            start_asking(&configuration, "localhost.");
+        let before = scrape(admin);
+        for _ in 0..5 {
+            assert_eq!(ask::once(address, "www.alpha.example.", A, WAIT).unwrap().rcode, 0);
+        }
+        let after = scrape(admin);
+        let grown = |name: &str, labels: &[(&str, &str)]| after.one(name, labels) - before.one(name, labels);
+        let source = |word: &'static str| grown("meridian_response_duration_seconds_count", &[("source", word)]);
+        assert_eq!(source("resolved"), 1.0, "the first waited");
+        assert_eq!(grown("meridian_cache_misses_total", &[]), 1.0);
+        // The second is composed of what the cache has, and from then on it is at hand.
+        assert_eq!(grown("meridian_cache_hits_total", &[]), 1.0);
+        assert_eq!(grown("meridian_recalled_total", &[]), 3.0);
+        let asked = grown("meridian_upstream_queries_total", &[("transport", "udp")]);
+        let heard = grown("meridian_upstream_rtt_seconds_count", &[]);
+        assert!(asked >= 3.0 && heard >= 3.0 && heard <= asked, "{heard} of {asked}: root, example, alpha");
+        let (took, rtt) = ("meridian_response_duration_seconds_sum", "meridian_upstream_rtt_seconds_sum");
+        let waited = grown(took, &[("source", "resolved")]);
+        assert!(waited > 0.0 && waited < 10.0 && grown(rtt, &[]) > 0.0, "{waited} s");
+        assert!(after.one("meridian_cache_entries", &[]) >= 3.0 && after.one("meridian_cache_bytes", &[]) > 0.0);
+    });
 }
 
 #[test]
