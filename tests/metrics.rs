@@ -214,7 +214,7 @@ fn resolving_is_told_with_its_upstreams_and_its_time() {
         let configuration = format!(
             "listen: [\"127.0.0.1:0\"]\nadmin: 127.0.0.1:0\nworkers: 1\n\
              recursion: {{roots: {}, deny_upstreams: [], hosts: off, dnssec: {{validate: false}}}}\n",
-            tree.hints()
+            tree.hints().display()
         );
         let World { address, admin, server: _server, directory: _directory } =
             start_asking(&configuration, "localhost.");
