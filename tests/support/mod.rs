@@ -16,6 +16,7 @@ pub mod namespace;
 pub mod process;
 pub mod resolvers;
 pub mod schema;
+pub mod scrape;
 pub mod tree;
 pub mod wire;
 pub mod zonefile;
