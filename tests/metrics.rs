@@ -327,7 +327,8 @@ fn both_formats_are_lawful_and_say_what_the_catalogue_says() {
         for ((_, labels), _) in open.series.iter().filter(|((sample, _), _)| of_it(sample)) {
             let mut labels: Vec<&str> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
             let mut wanted = metric.labels.to_vec();
-            (labels.sort_unstable(), wanted.sort_unstable());
+            labels.sort_unstable();
+            wanted.sort_unstable();
             assert_eq!(labels, wanted, "{name}");
         }
     }

@@ -82,7 +82,7 @@ mod tests {
     fn no_count_is_lost_however_many_threads_there_are() {
         let striped = Striped::new(11);
         std::thread::scope(|scope| {
-            for _ in 0..2 * STRIPES + 1 {
+            for _ in 0..=2 * STRIPES {
                 scope.spawn(|| (0..11_000).for_each(|number| striped.add(number % 11, 2)));
             }
         });

@@ -18,6 +18,9 @@ const LETTERS: usize = 26;
 /// Where clients are counted whose country is unknown, behind every code of two letters.
 const UNKNOWN: usize = LETTERS * LETTERS;
 
+/// The names of a pool and of its member.
+type MemberName = (Box<str>, Box<str>);
+
 /// How often one member of a pool was an answer.
 pub type Answers = Arc<Striped>;
 
@@ -25,7 +28,7 @@ pub type Answers = Arc<Striped>;
 #[derive(Debug)]
 pub struct Census {
     /// By the names of pool and member.
-    members: Mutex<BTreeMap<(Box<str>, Box<str>), Answers>>,
+    members: Mutex<BTreeMap<MemberName, Answers>>,
     countries: Striped,
     /// Of each thread: the second of its last answer, and how many it gave in it.
     paces: Striped,

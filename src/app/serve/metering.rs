@@ -65,10 +65,7 @@ impl Meter for Gauges {
 
     fn cache(&self) -> CacheFigures {
         let cache = self.control.cache();
-        cache.map_or_else(CacheFigures::default, |cache| CacheFigures {
-            entries: cache.len() as u64,
-            bytes: cache.bytes() as u64,
-        })
+        cache.map_or_else(CacheFigures::default, |cache| CacheFigures { entries: cache.len(), bytes: cache.bytes() })
     }
 
     fn connections(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Metrics as text: the workers' tallies added up, and what the [`Meter`] knows, read when asked.
 //!
-//! Two texts there are: OpenMetrics for those who ask for it, and Prometheus' own older one, which everybody reads.
+//! Two texts there are: `OpenMetrics` for those who ask for it, and Prometheus' own older one, which everybody reads.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::edge::process;
 /// Which text is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// OpenMetrics 1.0.
+    /// `OpenMetrics` 1.0.
     OpenMetrics,
     /// Prometheus text 0.0.4.
     Prometheus,
@@ -244,7 +244,7 @@ impl Collector for Sources {
     }
 }
 
-/// OpenMetrics text as Prometheus text 0.0.4 has it: there the comments on a counter name its samples, `_total`
+/// `OpenMetrics` text as Prometheus text 0.0.4 has it: there the comments on a counter name its samples, `_total`
 /// included, and the text has no mark at its end.
 fn as_prometheus(text: &str) -> String {
     let metrics = catalogue::metrics();

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 
 use self::feeding::Fetch;
 use self::plan::{Plan, Task};
-use self::tower::{Moment, Probed, Tower};
+use self::tower::{MemberName, Moment, Probed, Tower};
 use crate::app::config;
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::edge::admin::pools::{Order, PoolHouse, PoolView, Refused};
@@ -134,7 +134,7 @@ impl Lookout {
 
     /// How the probes for members have ended, by the names of pool and member.
     #[must_use]
-    pub fn probed(&self) -> Vec<((Box<str>, Box<str>), Probed)> {
+    pub fn probed(&self) -> Vec<(MemberName, Probed)> {
         let held = self.held();
         held.tower.probed.iter().map(|((pool, member), probed)| ((pool.clone(), member.clone()), *probed)).collect()
     }

@@ -48,6 +48,9 @@ pub struct Mark {
     pub since: u64,
 }
 
+/// The names of a pool and of its member.
+pub type MemberName = (Box<str>, Box<str>);
+
 /// How the probes for a member have ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Probed {
@@ -69,7 +72,7 @@ pub struct Tower {
     /// Of each pool, its members as they were posted last.
     pub(super) marks: Vec<Vec<Mark>>,
     /// Probes done for each member, by the names of pool and member.
-    pub(super) probed: BTreeMap<(Box<str>, Box<str>), Probed>,
+    pub(super) probed: BTreeMap<MemberName, Probed>,
     pub(super) feeding: Feeding,
     pub(super) dice: Dice,
     pub(super) is_board_old: bool,
