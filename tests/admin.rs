@@ -56,11 +56,9 @@ impl Told {
 fn request(at: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Told {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut text = format!("{} {path} HTTP/1.1\r\n", method.to_uppercase());
-    for header in headers {
-        text += &format!("{header}\r\n");
-    }
-    text += &format!("Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let start = format!("{} {path} HTTP/1.1", method.to_uppercase());
+    let end = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let text = [&[start.as_str()], headers, &[end.as_str()]].concat().join("\r\n");
     stream.write_all(text.as_bytes()).unwrap();
     let mut response = Vec::new();
     let _ended = stream.read_to_end(&mut response); // a body that is too large ends in a reset, behind the response

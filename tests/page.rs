@@ -307,7 +307,7 @@ fn look_into_an_answer(browser: &mut Browser) {
 
     let key = json!({ "type": "keyDown", "key": "ArrowLeft", "code": "ArrowLeft" });
     browser.value("document.querySelector('.chart svg').focus(); true");
-    browser.call("Input.dispatchKeyEvent", key);
+    browser.call("Input.dispatchKeyEvent", &key);
     let told = browser.value("document.querySelector('.chart .span').textContent");
     let is_time_and_rate = |text: &str| text.ends_with("/s") && text.contains(": ");
     assert!(told.as_str().is_some_and(is_time_and_rate), "{told}");

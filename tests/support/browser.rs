@@ -1,4 +1,4 @@
-//! A headless Chromium, driven by the DevTools protocol over its pipe, and one page in it.
+//! A headless Chromium, driven by the `DevTools` protocol over its pipe, and one page in it.
 //!
 //! Everything that the browser complains of is noted: exceptions, console messages, what the page's policy forbids,
 //! failed requests. And everything that it asks for.
@@ -71,18 +71,18 @@ impl Browser {
             complaints: Vec::new(),
             asked: Vec::new(),
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = browser.call("Target.attachToTarget", attach);
+        let session = browser.call("Target.attachToTarget", &attach);
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// Has the browser do something; what it answers.
-    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let id = self.next;
         let mut message = json!({ "id": id, "method": method, "params": parameters });
@@ -123,19 +123,19 @@ impl Browser {
     /// Opens `url`, as if on a screen of so many pixels, for somebody who likes it `light` or `dark`.
     pub fn open(&mut self, url: &str, (width, height): (u32, u32), scheme: &str) {
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.call("Emulation.setDeviceMetricsOverride", screen);
+        self.call("Emulation.setDeviceMetricsOverride", &screen);
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
         // Another document, even where only the fragment differs.
-        self.call("Page.navigate", json!({ "url": "about:blank" }));
-        self.call("Page.navigate", json!({ "url": url }));
+        self.call("Page.navigate", &json!({ "url": "about:blank" }));
+        self.call("Page.navigate", &json!({ "url": url }));
         self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'");
     }
 
     /// What a JavaScript expression is in the page; promises are waited for.
     pub fn value(&mut self, expression: &str) -> Value {
         let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", parameters);
+        let answer = self.call("Runtime.evaluate", &parameters);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"].get("value").cloned().unwrap_or(Value::Null)
     }
@@ -162,7 +162,7 @@ impl Browser {
     /// The page as the screen shows it, as a PNG file's octets.
     pub fn picture(&mut self) -> Vec<u8> {
         use base64::Engine as _;
-        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let text = answer["data"].as_str().expect("octets");
         base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
     }

@@ -1,4 +1,4 @@
-//! Checks JSON against a schema (JSON Schema 2020-12, the part that our OpenAPI document uses). A keyword that is not
+//! Checks JSON against a schema (JSON Schema 2020-12, the part that `openapi.json` uses). A keyword that is not
 //! known here is a fault: nothing may stand in the document that nobody holds the server to.
 use serde_json::{Map, Value};
 
@@ -60,7 +60,9 @@ impl Document {
                             faults.extend(others.map(|(name, _)| format!("{way}/{name}: not in the document")));
                         }
                         schema => {
-                            others.for_each(|(name, value)| self.check(schema, value, &format!("{way}/{name}"), faults))
+                            others.for_each(|(name, value)| {
+                                self.check(schema, value, &format!("{way}/{name}"), faults);
+                            });
                         }
                     }
                     true
