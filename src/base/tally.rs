@@ -91,6 +91,8 @@ events! {
     SilenceLoop = "silence_loop" in "silences" "cause" "loop",
     /// Datagrams from networks that are denied: silence.
     SilenceDenied = "silence_denied" in "silences" "cause" "denied",
+    /// Queries that cannot be read, and were not told so because queries came in faster than they were answered.
+    SilencePressed = "silence_pressed" in "silences" "cause" "pressed",
     /// Limited queries and responses that nothing was sent for.
     SilenceLimited = "silence_limited" in "silences" "cause" "limited",
     /// Queries dropped because every place for waiting queries was taken.

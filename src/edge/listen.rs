@@ -9,7 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use mio::net::UdpSocket;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::batch;
 use crate::base::bounds;
@@ -28,6 +28,14 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether it is bound to the unspecified address, so that each datagram must say which one was asked.
     pub is_wildcard: bool,
+}
+
+impl Listener {
+    /// Bounds what waits unread, in octets, as far as the system allows; what is beyond it is dropped by the system.
+    pub fn queue(&self, octets: usize) {
+        // Best effort: serving with another buffer beats not serving.
+        SockRef::from(&self.socket).set_recv_buffer_size(octets).ok();
+    }
 }
 
 /// One listen address, bound.

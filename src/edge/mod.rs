@@ -13,6 +13,7 @@ pub mod geoip;
 pub mod journal;
 pub mod listen;
 pub mod mailbox;
+pub mod pressure;
 pub mod probe;
 pub mod process;
 pub mod seed;

@@ -24,6 +24,7 @@ use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::pressure::Pressure;
 use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
@@ -32,14 +33,12 @@ use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 use super::current::Current;
 use super::desk::{DeskReply, DeskSlot, Errand};
 use super::log;
-use super::stopwatch::Stopwatch;
+use super::stopwatch::{Drops, Stopwatch};
 
 const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
-/// As many full batches in a row say that queries come in faster than they are answered.
-const PRESSED: u32 = 4;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
@@ -75,9 +74,9 @@ pub struct Station {
     poll: Poll,
     listeners: Vec<Listener>,
     is_ready: Vec<bool>,
+    /// How hard each of the listeners is pressed.
+    pressures: Vec<Pressure>,
     batch: Batch,
-    /// Batches in a row that had no room for more.
-    full_in_a_row: u32,
     upstream: UpstreamSockets,
     letters: Letters,
     /// This station's own mailbox, for what comes back from the runtime.
@@ -93,8 +92,7 @@ pub struct Station {
     /// Connections that have answers to write: each is woken once for many.
     nudges: Vec<Nudge>,
     next_tidy: Instant,
-    /// What each listener had dropped when it was looked at last.
-    drops: Vec<u32>,
+    drops: Drops,
     is_stopping: bool,
     /// How many of the stations have come to rest after their stop.
     at_rest: Arc<AtomicUsize>,
@@ -126,10 +124,10 @@ impl Station {
             tally,
             poll,
             is_ready: vec![true; listeners.len()],
-            drops: vec![0; listeners.len()],
+            drops: Drops::default(),
+            pressures: vec![Pressure::default(); listeners.len()],
             listeners,
             batch: Batch::new(),
-            full_in_a_row: 0,
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
             letters,
             mailbox,
@@ -217,7 +215,7 @@ impl Station {
         self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
         (self.generation, self.forwarders) = (generation, forwarders);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
-        (self.batch, self.full_in_a_row) = (Batch::new(), 0);
+        self.batch = Batch::new();
         self.is_ready.fill(true);
     }
 
@@ -254,10 +252,7 @@ impl Station {
             self.next_tidy = now + TIDY_EVERY;
             self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
-            for (listener, seen) in self.listeners.iter().zip(&mut self.drops) {
-                let drops = batch::drops(listener);
-                self.tally.add(Event::SocketDrops, u64::from(drops.wrapping_sub(std::mem::replace(seen, drops))));
-            }
+            self.drops.count(&self.listeners, &self.tally);
         }
     }
 
@@ -273,12 +268,14 @@ impl Station {
 
     fn receive(&mut self, at: usize) {
         for _ in 0..BATCHES_IN_A_ROW {
-            let Some(listener) = self.listeners.get(at) else { return };
+            let (Some(listener), Some(pressure)) = (self.listeners.get(at), self.pressures.get_mut(at)) else { return };
             let count = self.batch.receive(listener).unwrap_or(0);
-            self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
-            self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
             let (watch, mut responses) = (Stopwatch::start(&self.tally, now), 0);
+            if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
+                listener.queue(octets);
+            }
+            self.worker.press(pressure.is_pressed());
             let mut glances = [Glance::Unsure; bounds::BATCH];
             for (index, glance) in glances.iter_mut().enumerate().take(count) {
                 *glance = self.worker.glance(self.batch.bytes(index));
