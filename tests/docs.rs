@@ -14,6 +14,7 @@ use meridian::app::cli::Cli;
 use meridian::app::config::{self, Machine};
 use meridian::base::bounds;
 use meridian::base::tally::Event;
+use meridian::edge::admin::catalogue::{self, Metric};
 use serde_json::Value;
 
 const MACHINE: Machine = Machine { cores: NonZeroUsize::new(4).unwrap(), memory: Some(8 << 30) };
@@ -347,20 +348,92 @@ fn every_mistake_of_others_has_its_tests_or_waits_for_its_feature() {
 
 #[test]
 fn the_tables_of_metrics_are_the_codes() {
-    let counter = |event: &Event| vec![format!("`meridian_{}_total`", event.name()), event.help().trim().to_owned()];
-    let counters: Vec<_> = Event::ALL.iter().map(counter).collect();
-    hold_table("docs/operating.md", "### Counters", &counters);
-    let source = page("src/app/serve/mod.rs");
-    let quoted = |text: &str| text.split('"').skip(1).step_by(2).take(2).map(str::to_owned).collect::<Vec<_>>();
-    let gauges: Vec<_> = source
-        .split("gauge(")
-        .skip(1)
-        .filter(|text| text.trim_start().starts_with('"'))
-        .map(quoted)
-        .map(|gauge| vec![format!("`meridian_{}`", gauge[0]), gauge[1].clone()])
-        .collect();
-    assert!(gauges.len() >= 4);
-    hold_table("docs/operating.md", "### Gauges", &gauges);
+    let or_dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
+    let row = |metric: &Metric| {
+        let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let name = format!("`{}`", metric.full_name());
+        let kind = metric.kind.word().to_owned();
+        vec![name, kind, or_dash(labels), or_dash(metric.unit().to_owned()), metric.help.to_owned()]
+    };
+    let rows: Vec<_> = catalogue::metrics().iter().map(row).collect();
+    hold_table("docs/metrics.md", "## Every metric", &rows);
+    let series = |event: &Event| match event.series() {
+        None => format!("meridian_{}_total", event.name()),
+        Some((metric, label, value)) => format!("meridian_{metric}_total{{{label}=\"{value}\"}}"),
+    };
+    let row = |event: &Event| {
+        vec![format!("`{}`", event.name()), format!("`{}`", series(event)), event.help().trim().to_owned()]
+    };
+    let rows: Vec<_> = Event::ALL.iter().map(row).collect();
+    hold_table("docs/metrics.md", "## Short names", &rows);
+}
+
+/// The words of `text` that are names of metrics: without the endings of histograms' samples.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let ours = words.filter(|word| {
+        ["meridian_", "process_"].iter().any(|start| word.len() > start.len() && word.starts_with(start))
+    });
+    let endings = ["_bucket", "_sum", "_count"];
+    ours.map(|word| endings.iter().find_map(|ending| word.strip_suffix(ending)).unwrap_or(word).to_owned()).collect()
+}
+
+#[test]
+fn every_metric_that_is_spoken_of_exists() {
+    let known: BTreeSet<String> = catalogue::metrics().iter().map(Metric::full_name).collect();
+    let mut texts: Vec<(PathBuf, String)> = pages();
+    for path in ["deploy/prometheus/meridian.rules.yml", "deploy/grafana/meridian.json"] {
+        let text = page(path);
+        assert!(metrics_in(&text).len() > 10, "{path} uses metrics");
+        texts.push((PathBuf::from(path), text));
+    }
+    let mut found = Vec::new();
+    for (path, text) in texts {
+        let unknown = metrics_in(&text).into_iter().filter(|name| !known.contains(name));
+        found.extend(unknown.map(|name| format!("{}: there is no metric {name}", path.display())));
+    }
+    none(&found);
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_are_whole() {
+    let dashboard: Value = serde_json::from_str(&page("deploy/grafana/meridian.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut ids = BTreeSet::new();
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{panel}");
+        assert!(panel["gridPos"]["w"].as_u64().is_some_and(|width| (1..=24).contains(&width)), "{panel}");
+        if panel["type"] != "row" {
+            let targets = panel["targets"].as_array().unwrap();
+            assert!(targets.iter().all(|target| target["expr"].as_str().is_some_and(is_balanced)), "{panel}");
+        }
+    }
+    assert!(panels.len() > 15);
+    // The rules are read as what they are: lists of an alert with an expression, a time and words.
+    let text = page("deploy/prometheus/meridian.rules.yml");
+    let alerts = text.matches("- alert: ").count();
+    assert!(alerts > 10);
+    for key in ["expr: ", "for: ", "severity: ", "summary: ", "description: "] {
+        assert_eq!(text.matches(key).count(), alerts, "{key}");
+    }
+    let expressions = text.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    expressions.for_each(|expression| assert!(is_balanced(expression), "{expression}"));
+}
+
+/// Whether every bracket that is opened is closed.
+fn is_balanced(expression: &str) -> bool {
+    let mut open = Vec::new();
+    for letter in expression.chars() {
+        match letter {
+            '(' | '[' | '{' => open.push(letter),
+            ')' | ']' | '}' => match (open.pop(), letter) {
+                (Some('('), ')') | (Some('['), ']') | (Some('{'), '}') => {}
+                _ => return false,
+            },
+            _ => {}
+        }
+    }
+    open.is_empty() && !expression.trim().is_empty()
 }
 
 #[test]

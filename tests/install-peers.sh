@@ -31,6 +31,7 @@ needed=(
   unshare util-linux
   valgrind valgrind
   setpriv util-linux
+  chromium chromium
 )
 export PATH="$PATH:/usr/sbin:/sbin"
 

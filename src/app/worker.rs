@@ -25,6 +25,7 @@ use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
 use crate::chain::{Answer, Asker, Carrier, Choice, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::dns::wire::glance::type_of;
 use crate::dns::wire::{Composer, Glance};
 use crate::dns::{Flags, Rcode};
 use crate::handlers::cache::finished::Finished;
@@ -223,6 +224,11 @@ impl<R> Worker<R> {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
+        match &glance {
+            Glance::Plain(glanced) => self.tally.count_type(glanced.qtype.0),
+            Glance::Unsure => self.tally.count_type(type_of(datagram).map_or(0, |rtype| rtype.0)),
+            Glance::Silence(_) => {} // no query
+        }
         let standing = self.look(&glance, datagram, &asker, now);
         if !matches!(glance, Glance::Silence(_))
             && let Some(next) = self.admit(datagram, &asker, &standing, now, out)
@@ -429,7 +435,6 @@ impl<R> Worker<R> {
     }
 
     fn count_response(&self, rcode: Rcode) {
-        self.tally.count(Event::Responses);
         self.tally.count(match rcode {
             Rcode::NOERROR => Event::NoError,
             Rcode::FORMERR => Event::FormErr,

@@ -358,6 +358,14 @@ bounds! {
     REPEATS_MAX: u32 = 5;
     /// The time in which repeated warnings are left out.
     REPEATS_WITHIN: Duration = Duration::from_secs(60);
+    /// The admin address looks at its figures so often.
+    HISTORY_STEP: Duration = Duration::from_secs(2);
+    /// Samples of figures that are kept: ten minutes of them.
+    HISTORY_KEPT: usize = 300;
+    /// Warnings and errors of the log that the admin address can still tell.
+    NOTES_KEPT: usize = 100;
+    /// Octets of such a line; what is longer is cut.
+    NOTE_MAX: usize = 1024;
     /// Members of a pool.
     POOL_MEMBERS_MAX: usize = 10_000;
     /// Points on a hash ring, all members of a pool together.
@@ -398,6 +406,12 @@ bounds! {
     DRAIN_SLACK: Duration = Duration::from_secs(2);
     /// Octets of the saved health and overrides.
     SAVED_HEALTH_MAX: u64 = 64 * 1024 * 1024;
+    /// Zones of the configuration that metrics tell of each by itself; the rest is counted.
+    ZONES_TOLD: usize = 1_000;
+    /// Answers of a thread in a second whose clients' countries are counted each by itself.
+    COUNTRIES_A_SECOND: u64 = 1_000;
+    /// Beyond that, one answer in so many has its client's country looked up, and counts for all of them.
+    COUNTRIES_SAMPLE: u64 = 64;
     /// A denial at a steered name is kept for at most so many seconds: resolvers take it for everybody's (R2.7 of the
     /// steering rules), and another member may have what this one lacks.
     STEERED_DENIAL_TTL: u32 = 10;

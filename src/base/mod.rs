@@ -9,10 +9,12 @@ pub mod alarms;
 pub mod bounds;
 pub mod collections;
 pub mod dice;
+pub mod histogram;
 pub mod network;
 pub mod patience;
 pub mod scalars;
 pub mod slots;
+pub mod striped;
 pub mod tally;
 pub mod time;
 

@@ -6,6 +6,8 @@
 //! Where the system has no `recvmmsg` ([`Batch::one_by_one`]) the same queries and answers move one by one.
 #![allow(unsafe_code, reason = "recvmmsg, sendmmsg and packet info have no safe form; all unsafe code is here")]
 
+mod portable;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -74,24 +76,6 @@ impl Batch {
         self.receive_one_by_one(listener)
     }
 
-    fn receive_one_by_one(&mut self, listener: &Listener) -> io::Result<usize> {
-        let rooms = self.queries.chunks_exact_mut(UDP_QUERY_MAX);
-        let places = rooms.zip(&mut self.lengths).zip(&mut self.peers).zip(&mut self.locals);
-        for (((room, length), peer), local) in places {
-            match listener.socket.recv_from(room) {
-                Ok((received, from)) => {
-                    *length = received;
-                    *peer = from;
-                    *local = (!listener.is_wildcard).then(|| listener.address.ip());
-                    self.count += 1;
-                }
-                Err(fault) if self.count == 0 => return Err(fault),
-                Err(_) => break,
-            }
-        }
-        Ok(self.count)
-    }
-
     /// Datagrams in the batch.
     #[must_use]
     pub const fn count(&self) -> usize {
@@ -142,28 +126,6 @@ impl Batch {
         self.replies.iter_mut().for_each(Vec::clear);
         sent
     }
-
-    fn send_one_by_one(&self, listener: &Listener) -> Sent {
-        let mut outcome = Sent::default();
-        for (reply, peer) in
-            self.replies.iter().zip(&self.peers).take(self.count).filter(|(reply, _)| !reply.is_empty())
-        {
-            let mut tries = SEND_RETRIES;
-            loop {
-                match listener.socket.send_to(reply, *peer) {
-                    Ok(_) => outcome.sent += 1,
-                    Err(fault) if is_passing(&fault) && tries > 0 => {
-                        tries -= 1;
-                        await_room(listener);
-                        continue;
-                    }
-                    Err(_) => outcome.unsent += 1,
-                }
-                break;
-            }
-        }
-        outcome
-    }
 }
 
 impl Default for Batch {
@@ -207,6 +169,16 @@ pub fn await_readable(
     let has_events = told.next().unwrap_or(false);
     is_ready.iter_mut().zip(told).for_each(|(ready, is_readable)| *ready |= is_readable);
     has_events
+}
+
+/// Datagrams that the system has dropped because the listener's buffer was full, since the socket was opened; the number
+/// begins anew past 2³². 0 where the system does not tell.
+#[must_use]
+pub fn drops(listener: &Listener) -> u32 {
+    #[cfg(target_os = "linux")]
+    return linux::drops(listener);
+    #[cfg(not(target_os = "linux"))]
+    return 0;
 }
 
 /// Whether the same call may succeed a moment later.
@@ -330,6 +302,16 @@ mod linux {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+
+    pub(super) fn drops(listener: &Listener) -> u32 {
+        let mut numbers = [0_u32; 9]; // SK_MEMINFO_VARS; the last is SK_MEMINFO_DROPS
+        let mut size = size_of_val(&numbers) as libc::socklen_t;
+        let (fd, into) = (listener.socket.as_raw_fd(), numbers.as_mut_ptr().cast());
+        // SAFETY: the descriptor is open since the listener owns it; `numbers` is exclusively borrowed for the call and
+        // `size` is its size in octets.
+        let outcome = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, into, &raw mut size) };
+        if outcome == 0 { numbers.last().copied().unwrap_or(0) } else { 0 }
     }
 
     pub(super) fn receive(batch: &mut Batch, listener: &Listener) -> io::Result<usize> {

@@ -16,6 +16,7 @@ pub mod mailbox;
 pub mod pressure;
 pub mod priority;
 pub mod probe;
+pub mod process;
 pub mod seed;
 pub mod tap;
 pub mod tcp;

@@ -12,6 +12,7 @@ use arc_swap::ArcSwapOption;
 
 use super::asker::{Asker, Scope, looked_up};
 use super::atlas::Atlas;
+use super::census::Census;
 use super::client::{Client, Unknown};
 use super::compile::{CompileFault, Compiled};
 use super::hashing::hash_bytes;
@@ -92,9 +93,10 @@ struct Chart {
 }
 
 impl Steered {
-    fn new(orders: Orders, before: Option<&Self>) -> Result<Self, Vec<PolicyFault>> {
+    fn new(orders: Orders, before: Option<&Self>, census: &Census) -> Result<Self, Vec<PolicyFault>> {
         let Orders { pool, stages, terms, fallback, .. } = &orders;
-        let steering = Steering::new(Arc::clone(pool), stages, *terms, fallback.clone())?;
+        let mut steering = Steering::new(Arc::clone(pool), stages, *terms, fallback.clone())?;
+        steering.enrol(census);
         if let Some(before) = before {
             steering.inherit(&before.steering);
         }
@@ -195,7 +197,7 @@ impl Helm {
             let known = before.names.get(&owner);
             let steered = match known {
                 Some(known) if known.orders == orders => Ok(Arc::clone(known)),
-                _ => Steered::new(orders, known.map(|known| &**known)).map(Arc::new),
+                _ => Steered::new(orders, known.map(|known| &**known), helm.scene.census()).map(Arc::new),
             };
             match steered {
                 Ok(steered) => {
@@ -204,6 +206,7 @@ impl Helm {
                 Err(found) => faults.push((owner, found)),
             }
         }
+        helm.scene.census().prune();
         if faults.is_empty() { Ok(helm) } else { Err(faults) }
     }
 
@@ -278,6 +281,15 @@ impl Helm {
         let selection = steered.steering.select(&asker, &board, &feeds, dice, call.is_rehearsal);
         // What the resolver's own address decides holds for whomever it asks (R2.6).
         let scope = if of_subnet.is_some() { subject.scope(selection.scope.0) } else { 0 };
+        if !call.is_rehearsal
+            && let Some(weight) = self.scene.census().weight(call.now)
+        {
+            let sought = whereabouts.found().map(|place| place.country);
+            let atlas = || chart.map_or_else(|| self.scene.atlas(), |chart| Arc::clone(&chart.atlas));
+            // Where no database is at hand there are no countries at all.
+            let country = sought.or_else(|| Some(atlas().locate(subject.address())?.0.country));
+            country.inspect(|country| self.scene.census().count_country(*country, weight));
+        }
         // Who wants to know how a choice was made wants to know for whom.
         let place = if call.is_rehearsal { Some(whereabouts.place().clone()) } else { whereabouts.into_place() };
         Bearing { selection, scope, subject: subject.address(), place: place.unwrap_or_default() }

@@ -12,6 +12,7 @@
 pub mod asker;
 pub mod atlas;
 pub mod candidates;
+pub mod census;
 pub mod centroids;
 pub mod client;
 pub mod compile;
@@ -45,6 +46,7 @@ mod testing;
 pub use asker::{Asker, Key, Scope};
 pub use atlas::{Atlas, Source};
 pub use candidates::Candidates;
+pub use census::Census;
 pub use client::{Client, Unknown};
 pub use compile::{Compiled, Found};
 pub use feeds::{Feeds, PoolFeeds};

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::{ArcSwap, Guard};
 
 use super::atlas::Atlas;
+use super::census::Census;
 use super::feeds::Feeds;
 use super::health::Board;
 use crate::base::Instant;
 
-/// What steering knows: where addresses are, how members stand, what is measured of them, what day it is.
+/// What steering knows: where addresses are, how members stand, what is measured of them, what day it is; and whom it
+/// has sent where.
 #[derive(Debug)]
 pub struct Scene {
     atlas: ArcSwap<Atlas>,
@@ -19,6 +21,13 @@ pub struct Scene {
     feeds: ArcSwap<Feeds>,
     /// The calendar's seconds at [`Instant::ZERO`]: a clock that is set right changes it, and no age.
     wall_at_zero: AtomicI64,
+    census: Census,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
 }
 
 impl Scene {
@@ -30,6 +39,7 @@ impl Scene {
             board: ArcSwap::default(),
             feeds: ArcSwap::default(),
             wall_at_zero: AtomicI64::new(0),
+            census: Census::default(),
         }
     }
 
@@ -47,6 +57,12 @@ impl Scene {
     /// What is measured of members.
     pub fn feeds(&self) -> Guard<Arc<Feeds>> {
         self.feeds.load()
+    }
+
+    /// Who was chosen, and for whom.
+    #[must_use]
+    pub const fn census(&self) -> &Census {
+        &self.census
     }
 
     /// The calendar's seconds at `now`.

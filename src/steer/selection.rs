@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::asker::{Asker, Key, Scope, looked_up};
 use super::candidates::{Candidates, Closed};
+use super::census::{Answers, Census};
 use super::feeds::Feeds;
 use super::hashing::hash_words;
 use super::health::{Board, Standing};
@@ -102,6 +103,8 @@ pub struct Steering {
     fallback: Option<Box<Steering>>,
     /// When the last answer that holds a member expires, seconds of the calendar.
     handed_out: Box<[AtomicU64]>,
+    /// How often each member was an answer; empty while nobody counts.
+    answers: Box<[Answers]>,
 }
 
 /// What a selection came to.
@@ -175,7 +178,7 @@ impl Steering {
             Agree::Ttl => true,
         };
         let handed_out = pool.members().iter().map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { pool, plan, terms, agrees, fallback, handed_out })
+        Ok(Self { pool, plan, terms, agrees, fallback, handed_out, answers: Box::default() })
     }
 
     /// The pool that the name answers from.
@@ -239,6 +242,14 @@ impl Steering {
         }
     }
 
+    /// Has its answers counted in `census` from now on.
+    pub(super) fn enrol(&mut self, census: &Census) {
+        self.answers = census.enrol(&self.pool);
+        if let Some(fallback) = &mut self.fallback {
+            fallback.enrol(census);
+        }
+    }
+
     /// The steering whose members were chosen: this one, or, if `is_fallback`, the fallback's.
     #[must_use]
     pub fn source(&self, is_fallback: bool) -> &Self {
@@ -249,6 +260,9 @@ impl Steering {
     pub(super) fn note_answer(&self, member: u16, selection: &Selection) {
         if selection.is_rehearsal {
             return;
+        }
+        if let Some(answers) = self.answers.get(usize::from(member)) {
+            answers.add(0, 1);
         }
         let until = selection.wall + u64::from(selection.ttl);
         if let Some(slot) = self.handed_out.get(usize::from(member))

@@ -38,6 +38,12 @@ impl<'a> Whereabouts<'a> {
         self.found.get_or_init(self.seek).1
     }
 
+    /// The place, if anybody has asked for it yet.
+    #[must_use]
+    pub fn found(&self) -> Option<&Place> {
+        self.found.get().map(|(place, _)| place)
+    }
+
     /// The place, if anybody asked for it.
     #[must_use]
     pub fn into_place(self) -> Option<Place> {

@@ -9,11 +9,14 @@
 #![allow(dead_code, unreachable_pub, reason = "each test takes the part it needs")]
 
 pub mod ask;
+pub mod browser;
 pub mod fake;
 pub mod mmdb;
 pub mod namespace;
 pub mod process;
 pub mod resolvers;
+pub mod schema;
+pub mod scrape;
 pub mod tree;
 pub mod wire;
 pub mod zonefile;

@@ -17,14 +17,14 @@ use super::places::Places;
 use super::reload::{By, Chronicle, Order, Orders, Watch};
 use super::station::Surroundings;
 use super::zones::Keeper;
-use super::{explain, files, total};
+use super::{explain, files, notes, total};
 use crate::app::build::{Built, Kept};
 use crate::app::config::{Config, Source};
 use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant, bounds};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{AdminHouse, PoolHouse, Task};
+use crate::edge::admin::{AdminHouse, LogView, PoolHouse, Task};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::tap::Tap;
 use crate::handlers::cache::Cache;
@@ -233,16 +233,17 @@ impl AdminHouse for Control {
         Box::pin(self.reload_for(By::Api, is_rehearsal))
     }
 
-    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Result<Value, String>> {
         Box::pin(async move {
-            let Ok(_turn) = self.explaining.acquire().await else { return Value::Null };
+            let _turn = self.explaining.acquire().await.map_err(|fault| fault.to_string())?;
             let surroundings = self.surroundings.clone();
             let explain = move || explain::explain(&surroundings, &name, rtype, client);
-            match tokio::task::spawn_blocking(explain).await {
-                Ok(Ok(explained)) => explained,
-                Ok(Err(fault)) => json!({ "error": fault.to_string() }),
-                Err(_) => Value::Null,
-            }
+            let explained = tokio::task::spawn_blocking(explain).await.map_err(|fault| fault.to_string())?;
+            explained.map_err(|fault| fault.to_string())
         })
+    }
+
+    fn log(&self) -> LogView {
+        notes::last()
     }
 }

@@ -11,9 +11,12 @@ pub mod files;
 mod handing;
 pub mod log;
 pub mod lookout;
+pub mod metering;
+pub mod notes;
 pub mod places;
 pub mod reload;
 pub mod station;
+pub mod stopwatch;
 pub mod transfer;
 pub mod updates;
 mod witness;
@@ -36,6 +39,7 @@ use self::current::Current;
 use self::desk::Clerks;
 use self::doors::{Doors, Opened};
 use self::lookout::Lookout;
+use self::metering::Gauges;
 use self::places::Places;
 use self::reload::{By, Order};
 use self::station::{Station, Surroundings};
@@ -52,7 +56,7 @@ use crate::base::patience::Patience;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{self, Gauge, Metrics};
+use crate::edge::admin::{self, Metrics};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::seed;
@@ -114,10 +118,9 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let patience = Arc::clone(&kept.patience);
-    let tap_tally = Arc::clone(&kept.tap_tally);
     let mut crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
-    crew.tallies.push(tap_tally);
+    crew.tallies.extend([Arc::clone(&kept.tap_tally), Arc::clone(keeper.tally())]);
     let mut bench = Bench { kept, places, library: zones.library, watched: Vec::new(), hosts: None };
     bench.watch(config, source, &states);
     let held = Held { config: config.clone(), source: source.clone(), built, digests };
@@ -222,8 +225,9 @@ async fn live(
     (crew, opened): (Crew, Vec<Opened>),
     orders: Receiver<Order>,
 ) -> Result<(), String> {
-    let (tallies, gauges) = (crew.tallies.clone(), (Arc::clone(control), Arc::clone(&crew.tcp_places)));
-    let metrics = move || Metrics::new(tallies.clone(), self::gauges(&gauges.0, &gauges.1));
+    let gauges = Gauges { control: Arc::clone(control), places: Arc::clone(&crew.tcp_places) };
+    let (tallies, gauges) = (crew.tallies.clone(), Arc::new(gauges));
+    let metrics = move || Metrics::new(tallies.clone(), Arc::clone(&gauges) as Arc<_>);
     let machine = (control.clock(), Handle::current());
     let doors = Doors::new(machine, crew.mailboxes.clone(), Arc::clone(&crew.tcp_places), Box::new(metrics));
     let doors = control.keep_doors(doors);
@@ -297,47 +301,6 @@ async fn save_now_and_then(control: Arc<Control>) {
         tokio::task::spawn_blocking(move || saving.save()).await.ok();
         rest = bounds::SAVE_INTERVAL.max(control.now().since(begun).saturating_mul(100));
     }
-}
-
-fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
-    let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
-    let (entries, bytes, places, clock) =
-        (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
-    let (generation, reloaded, refused) = (Arc::clone(control), Arc::clone(control), Arc::clone(control));
-    vec![
-        gauge(
-            "cache_entries",
-            "Facts in the cache.",
-            Box::new(move || entries.cache().map_or(0.0, |cache| cache.len() as f64)),
-        ),
-        gauge(
-            "cache_bytes",
-            "Octets that the cache takes.",
-            Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
-        ),
-        gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
-        gauge(
-            "config_generation",
-            "The generation of the configuration in force; 1 is the start's.",
-            Box::new(move || generation.chronicle().generation() as f64),
-        ),
-        gauge(
-            "config_since_seconds",
-            "When the configuration in force came into force, seconds since 1970.",
-            Box::new(move || reloaded.chronicle().since() as f64),
-        ),
-        gauge(
-            "config_refused",
-            "Whether the last reload was refused: 1 until a good one.",
-            Box::new(move || f64::from(u8::from(refused.chronicle().has_failed()))),
-        ),
-        gauge(
-            "log_lines_dropped",
-            "Log lines dropped because they were not read fast enough.",
-            Box::new(|| log::dropped() as f64),
-        ),
-        gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
-    ]
 }
 
 fn rest(control: &Control, runtime: Runtime) {

@@ -34,6 +34,7 @@ use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 use super::current::{Current, Tenant};
 use super::desk::DeskSlot;
 use super::handing::{hand_on, hand_over};
+use super::stopwatch::{Drops, Stopwatch};
 use super::witness::{Turned, Witness, asked_at};
 
 const WAKE: Token = Token(0);
@@ -96,6 +97,7 @@ pub struct Station {
     /// Connections that have answers to write: each is woken once for many.
     nudges: Vec<Nudge>,
     next_tidy: Instant,
+    drops: Drops,
     is_stopping: bool,
     /// How many of the stations have come to rest after their stop.
     at_rest: Arc<AtomicUsize>,
@@ -130,6 +132,7 @@ impl Station {
             tally,
             poll,
             is_ready: vec![true; listeners.len()],
+            drops: Drops::default(),
             pressures: vec![Pressure::default(); listeners.len()],
             listeners,
             leaving: Vec::new(),
@@ -259,6 +262,7 @@ impl Station {
             self.next_tidy = now + TIDY_EVERY;
             self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
+            self.drops.count(&self.listeners, &self.tally);
             self.close_doors(now);
         }
     }
@@ -292,6 +296,7 @@ impl Station {
             let door = listener.door;
             let count = self.batch.receive(listener).unwrap_or(0);
             let now = self.surroundings.clock.now();
+            let (watch, mut responses) = (Stopwatch::start(&self.tally, now), 0);
             if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
                 listener.queue(octets);
             }
@@ -325,7 +330,7 @@ impl Station {
                     self.witness.saw_turn(&turned, &mut self.dice, &self.tally);
                 }
                 match next {
-                    Next::Respond => {}
+                    Next::Respond => responses += 1,
                     Next::Silence | Next::Wait => out.clear(),
                     Next::HandOver(home) => {
                         out.clear();
@@ -342,6 +347,7 @@ impl Station {
                 let sent = self.batch.send(listener);
                 self.tally.add(Event::SilenceUnsent, sent.unsent as u64);
             }
+            watch.stop(&self.tally, self.surroundings.clock.now(), responses);
             self.transmit(now);
             if count < bounds::BATCH {
                 if let Some(ready) = self.is_ready.get_mut(at) {
@@ -371,7 +377,8 @@ impl Station {
     /// Reads the letters that have come, not so many that datagrams wait long.
     fn read_letters(&mut self, now: Instant) {
         let most = if self.is_stopping { usize::MAX } else { BATCHES_IN_A_ROW * bounds::BATCH };
-        let mut has_looked = false;
+        let (mut has_looked, mut responses) = (false, 0);
+        let watch = Stopwatch::start(&self.tally, now);
         for count in 0..most {
             if count % bounds::BATCH == 0 {
                 self.nudges.clear();
@@ -383,7 +390,7 @@ impl Station {
             let Some(letter) = self.collected.pop() else { break };
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
-                    self.take_query(&bytes, asker, reply, handed_over, now);
+                    responses += u64::from(self.take_query(&bytes, asker, reply, handed_over, now));
                 }
                 Letter::Response { exchange, outcome: Ok(bytes) } => {
                     self.witness.saw_stream(exchange, Some(&bytes), &self.tally);
@@ -408,9 +415,13 @@ impl Station {
             }
         }
         self.nudges.clear();
+        if responses > 0 {
+            watch.stop(&self.tally, self.surroundings.clock.now(), responses);
+        }
     }
 
-    fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) {
+    /// Whether it was answered at once.
+    fn take_query(&mut self, bytes: &[u8], asker: Asker, reply: Reply, handed_over: bool, now: Instant) -> bool {
         let mut out = std::mem::take(&mut self.response);
         out.clear();
         let mut reply = Some(reply);
@@ -442,6 +453,7 @@ impl Station {
             _ => {}
         }
         self.response = out;
+        next == Next::Respond
     }
 
     /// Where the query of a datagram was received.

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use super::current::Current;
 use crate::app::config::{Key, ZoneSettings};
 use crate::base::bounds;
+use crate::base::tally::{Event, Tally};
 use crate::dns::Name;
 use crate::handlers::authority::{Authority, Hosted, Zone, Zones};
 
@@ -69,6 +70,10 @@ pub struct Keeper {
     changing: Mutex<()>,
     ledger: RwLock<Ledger>,
     news: broadcast::Sender<Changed>,
+    /// What becomes of zones, counted by all who change them.
+    tally: Arc<Tally>,
+    /// When a primary last confirmed each secondary zone, seconds of the calendar.
+    confirmed: Mutex<BTreeMap<Name, u64>>,
 }
 
 /// The zone in force is another than the one that the change was made from.
@@ -81,7 +86,39 @@ impl Keeper {
     #[must_use]
     pub fn new(authority: Arc<Authority>, current: Arc<Current>) -> Self {
         let (news, _) = broadcast::channel(bounds::ZONE_NEWS);
-        Self { authority, current, changing: Mutex::default(), ledger: RwLock::default(), news }
+        Self {
+            authority,
+            current,
+            changing: Mutex::default(),
+            ledger: RwLock::default(),
+            news,
+            tally: Arc::default(),
+            confirmed: Mutex::default(),
+        }
+    }
+
+    /// What becomes of zones, counted; for many writers.
+    #[must_use]
+    pub const fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    /// Counts something that became of a zone.
+    pub fn count(&self, event: Event) {
+        self.tally.add_among(event, 1);
+    }
+
+    /// Notes that a primary has confirmed the zone `apex` at `wall`, seconds of the calendar.
+    pub fn note_confirmed(&self, apex: &Name, wall: u64) {
+        if self.settings(apex).is_some() {
+            self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).insert(apex.clone(), wall);
+        }
+    }
+
+    /// When a primary last confirmed the zone `apex`, seconds of the calendar; none if it is no secondary, or none has.
+    #[must_use]
+    pub fn confirmed(&self, apex: &Name) -> Option<u64> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).get(apex).copied()
     }
 
     /// The zones in force.
@@ -269,6 +306,7 @@ impl Keeper {
         let mut next = Zones::clone(&before);
         for apex in gone {
             next.remove(apex);
+            self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).remove(apex);
         }
         for zone in &new {
             next.insert(Arc::clone(zone));

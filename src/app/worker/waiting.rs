@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::crowd::Client;
 use super::guarding::Standing;
 use super::{Late, Next, Source, Worker};
-use crate::base::tally::Event;
+use crate::base::tally::{Event, Timing};
 use crate::base::{Instant, Room, bounds};
 use crate::chain::{Aged, Answer, Goal, Query};
 use crate::dns::{Ede, EdeCode, Rcode};
@@ -271,6 +271,7 @@ impl<R> Worker<R> {
         if self.respond(&waiter.query, &waiter.standing, answer, now, &mut bytes) != Next::Respond {
             return self.crowd.leave(client);
         }
+        self.tally.time(Timing::Resolved, leaves.max(now).since(waiter.arrived), 1);
         let Waiter { query, reply, arrived, .. } = waiter;
         let late = Late { reply, bytes, asker: query.asker, arrived, source: Source::of_late(answer) };
         if is_held {

@@ -213,6 +213,14 @@ pub fn opt_of(datagram: &[u8]) -> Option<(bool, Option<&[u8]>)> {
     Some((flags & 0x80 != 0, None))
 }
 
+/// QTYPE of a query that is not plain, as far as it can be told without parsing.
+#[must_use]
+pub fn type_of(datagram: &[u8]) -> Option<RecordType> {
+    let question = datagram.get(HEADER..)?;
+    let rest = question.get(name_length(question)?..)?;
+    rest.first_chunk().map(|number| RecordType(u16::from_be_bytes(*number)))
+}
+
 /// Whether an option of a query leaves what is remembered of its answer as it is without it: padding, a cookie of
 /// lawful length, and a client subnet, for which the answer's own word counts.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, put};
@@ -31,7 +31,7 @@ pub(super) fn changing() -> Router<Arc<Desk>> {
         .route("/v1/pools/{pool}/members/{member}/return", put(confirm_return))
 }
 
-type Member = Path<(String, String)>;
+type Member = Result<Path<(String, String)>, PathRejection>;
 type Answer = Result<Json<Value>, Fault>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 
@@ -117,7 +117,8 @@ fn own(house: &dyn PoolHouse, pool: &str, member: &str) -> Result<String, Fault>
     Ok(format!("{pool}/{member}"))
 }
 
-async fn put_member(State(desk): State<Arc<Desk>>, Path((pool, member)): Member, body: Body<Override>) -> Answer {
+async fn put_member(State(desk): State<Arc<Desk>>, member: Member, body: Body<Override>) -> Answer {
+    let Path((pool, member)) = member?;
     let Json(body) = body?;
     if body.glob.is_some() {
         return Err(bad("glob: the address names the member; for several, PUT /v1/overrides".into()));
@@ -126,7 +127,8 @@ async fn put_member(State(desk): State<Arc<Desk>>, Path((pool, member)): Member,
     decide(house, &own(house, &pool, &member)?, body)
 }
 
-async fn lift_member(State(desk): State<Arc<Desk>>, Path((pool, member)): Member) -> Answer {
+async fn lift_member(State(desk): State<Arc<Desk>>, member: Member) -> Answer {
+    let Path((pool, member)) = member?;
     let house = house(&desk)?;
     Ok(Json(json!({ "lifted": house.unforce(&own(house, &pool, &member)?) })))
 }
@@ -162,7 +164,8 @@ enum Numbers {
     Several(Vec<Number>),
 }
 
-async fn feed(State(desk): State<Arc<Desk>>, Path((pool, member)): Member, body: Body<Numbers>) -> Answer {
+async fn feed(State(desk): State<Arc<Desk>>, member: Member, body: Body<Numbers>) -> Answer {
+    let Path((pool, member)) = member?;
     let Json(body) = body?;
     let numbers = match body {
         Numbers::One(number) => vec![number],
@@ -188,7 +191,8 @@ struct Outcomes {
     failures: f64,
 }
 
-async fn outcomes(State(desk): State<Arc<Desk>>, Path((pool, member)): Member, body: Body<Outcomes>) -> Answer {
+async fn outcomes(State(desk): State<Arc<Desk>>, member: Member, body: Body<Outcomes>) -> Answer {
+    let Path((pool, member)) = member?;
     let Json(Outcomes { successes, failures }) = body?;
     house(&desk)?.push_outcomes(&pool, &member, successes, failures)?;
     Ok(Json(json!({ "taken": true })))
@@ -202,7 +206,8 @@ struct Checked {
     good: bool,
 }
 
-async fn check(State(desk): State<Arc<Desk>>, Path((pool, member)): Member, body: Body<Checked>) -> Answer {
+async fn check(State(desk): State<Arc<Desk>>, member: Member, body: Body<Checked>) -> Answer {
+    let Path((pool, member)) = member?;
     let Json(Checked { check, good }) = body?;
     house(&desk)?.push_result(&pool, &member, check.as_deref(), good)?;
     Ok(Json(json!({ "taken": true })))
@@ -212,7 +217,8 @@ async fn check(State(desk): State<Arc<Desk>>, Path((pool, member)): Member, body
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-async fn confirm_return(State(desk): State<Arc<Desk>>, Path((pool, member)): Member, body: Body<Nothing>) -> Answer {
+async fn confirm_return(State(desk): State<Arc<Desk>>, member: Member, body: Body<Nothing>) -> Answer {
+    let Path((pool, member)) = member?;
     let Json(Nothing {}) = body?;
     let house = house(&desk)?;
     Ok(Json(json!({ "members": house.confirm_return(&own(house, &pool, &member)?)? })))

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::super::pools::{MemberView, PoolView};
-use super::super::{AdminHouse, Metrics, Task, router};
+use super::super::{AdminHouse, LogView, Metrics, Task, router};
 use super::*;
 use crate::dns::{Name, RecordType};
 
@@ -25,6 +25,8 @@ impl PoolHouse for House {
             cname: None,
             weight: 1.0,
             tier: 1,
+            at: None,
+            place: None,
             state: "HEALTHY",
             real_state: "HEALTHY",
             is_usable: true,
@@ -92,7 +94,10 @@ impl AdminHouse for House {
     fn reload(&self, _: bool) -> Task<'_, Result<Value, Value>> {
         unreachable!()
     }
-    fn explain(&self, _: Name, _: RecordType, _: Option<std::net::IpAddr>) -> Task<'_, Value> {
+    fn explain(&self, _: Name, _: RecordType, _: Option<std::net::IpAddr>) -> Task<'_, Result<Value, String>> {
+        unreachable!()
+    }
+    fn log(&self) -> LogView {
         unreachable!()
     }
     fn pools(&self) -> Option<&dyn PoolHouse> {
@@ -106,11 +111,12 @@ async fn ask(method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) 
     let house = Arc::new(House::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let routes = router(Arc::clone(&house) as Arc<dyn AdminHouse>, Metrics::new(vec![], vec![]), true, None);
+    let desk = Desk::new(Arc::clone(&house) as Arc<dyn AdminHouse>, Metrics::still());
+    let routes = router(desk, true, None);
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
     let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -4,19 +4,25 @@
 //! nothing: whatever concerns the DNS is answered by the [`AdminHouse`].
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
+pub mod figures;
+mod guard;
+mod history;
 mod listener;
+mod log;
 mod members;
 pub mod metrics;
+mod page;
 pub mod pools;
 mod token;
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,7 +32,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub use self::metrics::{Gauge, Metrics};
+pub use self::figures::{Figures, Meter};
+use self::history::History;
+pub use self::log::{LogView, Note};
+pub use self::metrics::Metrics;
 pub use self::pools::PoolHouse;
 pub use self::token::Token;
 use crate::base::bounds;
@@ -50,17 +59,29 @@ pub trait AdminHouse: Send + Sync {
     /// Reads the configuration and its files again, or in a rehearsal only says what that would change. An error has
     /// `error`, every fault a line each, and `faults`, the same for programs.
     fn reload(&self, is_rehearsal: bool) -> Task<'_, Result<Value, Value>>;
-    /// Why `client` gets the answer that it gets.
-    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value>;
+    /// Why `client` gets the answer that it gets; an error where the machine has no socket or memory for it.
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Result<Value, String>>;
+    /// The last warnings and errors of the log, newest first, and how many there were since the start.
+    fn log(&self) -> LogView;
     /// Who watches the pools; none where there is nobody, as before the start has ended.
     fn pools(&self) -> Option<&dyn PoolHouse> {
         None
     }
 }
 
+/// What can be asked here, as `OpenAPI` 3.1; `tests/admin.rs` holds the server to it.
+const OPENAPI: &str = include_str!("openapi.json");
+
 struct Desk {
     house: Arc<dyn AdminHouse>,
     metrics: Metrics,
+    history: Mutex<History>,
+}
+
+impl Desk {
+    fn new(house: Arc<dyn AdminHouse>, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { house, metrics, history: Mutex::default() })
+    }
 }
 
 /// Serves the admin address until `stop` turns true; requests under way are finished.
@@ -76,34 +97,51 @@ pub async fn serve(
     };
     let is_private = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let bounded = listener::Bounded::new(listener);
-    // It ends without an error: accepting goes on whatever happens to a connection.
-    axum::serve(bounded, router(house, metrics, is_private, token.as_ref())).with_graceful_shutdown(stopped).await.ok();
+    let desk = Desk::new(house, metrics);
+    let routes = router(Arc::clone(&desk), is_private, token.as_ref());
+    tokio::select! {
+        // It ends without an error: accepting goes on whatever happens to a connection.
+        _ = axum::serve(bounded, routes).with_graceful_shutdown(stopped) => {}
+        () = history::keep(desk) => {}
+    }
 }
 
 /// The routes. Where others can reach the address, nobody but a monitor is served without the token: without one,
-/// they all look alike.
-fn router(house: Arc<dyn AdminHouse>, metrics: Metrics, is_private: bool, token: Option<&Token>) -> Router {
+/// they all look alike. The page holds nothing of ours, so it is shown to whoever may have a token to give it.
+fn router(desk: Arc<Desk>, is_private: bool, token: Option<&Token>) -> Router {
     let guarded = |routes: Router<Arc<Desk>>| match token {
         Some(token) => routes.route_layer(middleware::from_fn_with_state(Arc::new(token.clone()), token::ask)),
         None if is_private => routes,
         None => Router::new(),
     };
     let reading = if is_private { reading() } else { guarded(reading()) };
-    Router::new()
-        .route("/health", get(async || "ok\n"))
-        .route("/ready", get(ready))
-        .route("/metrics", get(scrape))
+    let page = if is_private || token.is_some() { page() } else { Router::new() };
+    let routes = monitoring()
+        .merge(page)
         .merge(reading)
         .merge(guarded(changing()))
         .fallback(async || Fault(StatusCode::NOT_FOUND, "no such resource".into()))
         .method_not_allowed_fallback(async || Fault(StatusCode::METHOD_NOT_ALLOWED, "not by this method".into()))
-        .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(bounds::ADMIN_BODY_MAX))
-        .with_state(Arc::new(Desk { house, metrics }))
+        .layer(middleware::from_fn(in_time));
+    let routes = if is_private { routes.layer(middleware::from_fn(guard::refuse_foreigners)) } else { routes };
+    routes.layer(middleware::from_fn(for_the_asker_alone)).with_state(desk)
+}
+
+fn monitoring() -> Router<Arc<Desk>> {
+    Router::new().route("/health", get(async || "ok\n")).route("/ready", get(ready)).route("/metrics", get(scrape))
+}
+
+fn page() -> Router<Arc<Desk>> {
+    Router::new().route("/", get(page::page))
 }
 
 fn reading() -> Router<Arc<Desk>> {
     members::reading()
+        .route("/v1/openapi.json", get(openapi))
+        .route("/v1/figures", get(figures))
+        .route("/v1/history", get(history::history))
+        .route("/v1/log", get(log))
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
         .route("/v1/digest", get(digest))
@@ -128,6 +166,12 @@ impl From<JsonRejection> for Fault {
     }
 }
 
+impl From<PathRejection> for Fault {
+    fn from(rejection: PathRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
 impl From<QueryRejection> for Fault {
     fn from(rejection: QueryRejection) -> Self {
         Self(rejection.status(), rejection.body_text())
@@ -139,6 +183,19 @@ async fn in_time(request: Request, next: Next) -> Response {
     tokio::time::timeout(bounds::ADMIN_DEADLINE, next.run(request)).await.unwrap_or_else(late)
 }
 
+/// What is told here is of this moment and for this asker: for no cache, no other site's page, and no guessing at
+/// what it may be.
+async fn for_the_asker_alone(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let own = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    response.headers_mut().extend(own.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    response
+}
+
 async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     if desk.house.is_ready() {
         "ready\n".into_response()
@@ -147,15 +204,29 @@ async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     }
 }
 
-async fn scrape(State(desk): State<Arc<Desk>>) -> Response {
-    match desk.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+async fn scrape(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
+    let format = metrics::Format::accepted(&accept.join(","));
+    match desk.metrics.text(format) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),
         Err(_) => Fault(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written".into()).into_response(),
     }
 }
 
 async fn digest(State(desk): State<Arc<Desk>>) -> Json<Value> {
     Json(desk.house.digest().await)
+}
+
+async fn figures(State(desk): State<Arc<Desk>>) -> Json<Figures> {
+    Json(desk.metrics.figures())
+}
+
+async fn log(State(desk): State<Arc<Desk>>) -> Json<LogView> {
+    Json(desk.house.log())
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
 }
 
 async fn status(State(desk): State<Arc<Desk>>) -> Json<Value> {
@@ -180,7 +251,8 @@ async fn explain(
     let rtype = rtype.as_deref().map(parse_type).transpose()?.unwrap_or(RecordType::A);
     let client =
         client.map(|text| text.parse().map_err(|_| bad(format!("client: {text:?} is no IP address")))).transpose()?;
-    Ok(Json(desk.house.explain(parse_name(&name)?, rtype, client).await))
+    let explained = desk.house.explain(parse_name(&name)?, rtype, client).await;
+    Ok(Json(explained.map_err(|fault| Fault(StatusCode::SERVICE_UNAVAILABLE, fault))?))
 }
 
 #[derive(Deserialize)]

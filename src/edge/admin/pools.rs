@@ -124,6 +124,12 @@ pub struct MemberView {
     pub weight: f64,
     /// Its tier.
     pub tier: u16,
+    /// Where it is, degrees north and east.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<[f64; 2]>,
+    /// Continent, country and subdivision of its place, as far as they are known, such as `EU-DE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The state in force.
     pub state: &'static str,
     /// What its checks say.

@@ -41,8 +41,12 @@ impl AdminHouse for House {
         Box::pin(async { json!({ "digest": "00000000000000ff" }) })
     }
 
-    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {
-        Box::pin(async move { json!([name.to_string(), rtype.to_string(), client]) })
+    fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Result<Value, String>> {
+        Box::pin(async move { Ok(json!([name.to_string(), rtype.to_string(), client])) })
+    }
+
+    fn log(&self) -> LogView {
+        LogView::default()
     }
 }
 
@@ -58,13 +62,14 @@ async fn stage_that_tells(
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready, asked });
-    let server = tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), None, stopped));
+    let server = tokio::spawn(serve(listener, house, Metrics::still(), None, stopped));
     (at, stop, server)
 }
 
 async fn request(at: SocketAddr, head: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(at).await.unwrap();
-    let text = format!("{head}\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let text =
+        format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).await.unwrap();
@@ -83,7 +88,11 @@ async fn every_route_answers() {
     let (at, _stop, _server) = stage(true).await;
     assert_eq!(ask(at, "/health").await, (200, "ok\n".into()));
     assert_eq!(ask(at, "/ready").await, (200, "ready\n".into()));
-    assert!(ask(at, "/metrics").await.1.contains("meridian_queries_udp_total 0"));
+    let (status, text) = ask(at, "/metrics").await;
+    assert!(status == 200 && text.contains("# TYPE meridian_queries_total counter\n"), "{text}");
+    assert!(text.contains("\nmeridian_queries_total{transport=\"udp\"} 0\n"), "{text}");
+    let open = "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    assert!(request(at, open, "").await.1.ends_with("# EOF\n"));
     assert_eq!(ask(at, "/v1/status").await, (200, r#"{"version":"test"}"#.into()));
     assert_eq!(
         ask(at, "/v1/explain?name=www.example.com&type=aaaa&client=192.0.2.1").await,
@@ -152,7 +161,7 @@ async fn an_address_that_others_reach_takes_no_commands() {
     let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
-    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), None, stopped));
+    tokio::spawn(serve(listener, house, Metrics::still(), None, stopped));
     for path in ["/health", "/ready", "/metrics"] {
         assert_eq!(ask(at, path).await.0, 200, "{path}");
     }
@@ -169,7 +178,7 @@ async fn where_others_reach_it_everything_but_monitoring_takes_the_token() {
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
     let token = Token::parse(b"0123456789abcdef");
-    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), token, stopped));
+    tokio::spawn(serve(listener, house, Metrics::still(), token, stopped));
     assert_eq!(ask(at, "/metrics").await.0, 200);
     assert_eq!(ask(at, "/v1/status").await.0, 401);
     for (header, status) in [
@@ -194,7 +203,7 @@ async fn on_loopback_a_token_guards_changes_alone() {
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
     let token = Token::parse(b"0123456789abcdef");
-    tokio::spawn(serve(listener, house, Metrics::new(vec![], vec![]), token, stopped));
+    tokio::spawn(serve(listener, house, Metrics::still(), token, stopped));
     assert_eq!(ask(at, "/v1/digest").await, (200, r#"{"digest":"00000000000000ff"}"#.into()));
     assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 401);
 }
@@ -203,7 +212,7 @@ async fn on_loopback_a_token_guards_changes_alone() {
 async fn an_endless_body_is_cut_off_at_its_bound() {
     let (at, _stop, _server) = stage(true).await;
     let mut stream = TcpStream::connect(at).await.unwrap();
-    let head = format!("{FLUSH}\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head = format!("{FLUSH}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [&b"4000\r\n"[..], &[b' '; 0x4000], b"\r\n"].concat();
     let (mut reader, mut writer) = stream.into_split();
@@ -241,7 +250,7 @@ async fn past_the_bound_connections_wait_for_a_place() {
     let mut idle = Vec::new();
     for _ in 0..bounds::ADMIN_CONNECTIONS {
         let mut stream = TcpStream::connect(at).await.unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut first = [0; 12];
         stream.read_exact(&mut first).await.unwrap(); // served, and kept open
         assert_eq!(&first, b"HTTP/1.1 200");

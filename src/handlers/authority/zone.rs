@@ -14,6 +14,7 @@ pub struct Zone {
     names: Tree,
     hashed: Tree,
     denial: Chain,
+    record_count: usize,
 }
 
 /// How the zone proves that something is not there.
@@ -33,7 +34,9 @@ pub(super) enum Chain {
 
 impl Zone {
     pub(super) fn new(apex: Name, names: Tree, hashed: Tree) -> Self {
-        let mut zone = Self { apex, names, hashed, denial: Chain::None };
+        let sets = names.nodes().chain(hashed.nodes()).flat_map(|node| node.sets());
+        let record_count = sets.map(|set| set.rdatas().count() + set.signatures().count()).sum();
+        let mut zone = Self { apex, names, hashed, denial: Chain::None, record_count };
         zone.denial = zone.find_chain();
         zone
     }
@@ -118,6 +121,12 @@ impl Zone {
             let owner = absolute(node.name, &self.apex);
             node.sets().map(move |set| (owner.clone(), set))
         })
+    }
+
+    /// The number of records, those that sign others included.
+    #[must_use]
+    pub const fn record_count(&self) -> usize {
+        self.record_count
     }
 
     /// The number of names, empty non-terminals included.

@@ -12,7 +12,7 @@ use super::trace::What;
 use super::walk::{Ended, Forwarding, Stage};
 use super::{ExchangeId, ForwardRequest, Surroundings};
 use crate::base::bounds;
-use crate::base::tally::Event;
+use crate::base::tally::{Event, Timing};
 use crate::dns::{Message, Name, Question, Rcode};
 
 /// A forwarder is given up after this time.
@@ -35,7 +35,7 @@ impl Resolver {
             name: question.name.clone(),
             rtype: question.rtype,
         });
-        walk.stage = Stage::Forwarding(Forwarding { zone: apex, exchange });
+        walk.stage = Stage::Forwarding(Forwarding { zone: apex, exchange, since: around.now });
         let mut forwarded = Forwarded { walk: at, alarm: None };
         self.alarms.set(Due::Forward(exchange), &mut forwarded.alarm, Some(deadline));
         self.forwarded.insert(exchange, forwarded);
@@ -47,6 +47,9 @@ impl Resolver {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let Stage::Forwarding(forwarding) = std::mem::replace(&mut walk.stage, Stage::Moving) else { return };
         let question = Question::new(walk.name.clone(), walk.question.rtype);
+        if bytes.is_some() {
+            around.tally.time(Timing::Upstream, around.now.since(forwarding.since), 1);
+        }
         // What waited for us through a stall is too old to be believed for its TTL.
         let is_late = around.now > walk.ledger.deadline();
         let outcome = match bytes.map(|bytes| Message::parse_within(bytes, bounds::SECTION_RECORDS_READ)) {

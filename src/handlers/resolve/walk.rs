@@ -71,6 +71,8 @@ pub struct Forwarding {
     pub zone: Name,
     /// What the response comes under.
     pub exchange: ExchangeId,
+    /// When the question was handed on.
+    pub since: Instant,
 }
 
 /// What a walk remembers of the zone cut that it stands at.

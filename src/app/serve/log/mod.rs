@@ -17,6 +17,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::repeats::Repeats;
+use super::notes;
 use crate::app::config::{Levels, Log, LogFormat};
 use crate::base::bounds;
 use crate::edge::seed;
@@ -43,6 +44,7 @@ pub fn begin(log: &Log) -> Lines {
     let dropped = writer.error_counter();
     let (filter, levels) = reload::Layer::new(targets(&log.levels));
     let registry = tracing_subscriber::registry().with(filter).with(seed::dice().ok().map(Repeats::new));
+    let registry = registry.with(notes::layer());
     let lines_of = tracing_subscriber::fmt::layer().with_writer(writer);
     // Colours are for people at a terminal, where a file or a journal would have noise; modules for those who look
     // closer.

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 
 use self::feeding::Fetch;
 use self::plan::{Plan, Task};
-use self::tower::{Moment, Tower};
+use self::tower::{MemberName, Moment, Probed, Tower};
 use crate::app::config;
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::edge::admin::pools::{Order, PoolHouse, PoolView, Refused};
@@ -130,6 +130,13 @@ impl Lookout {
     pub fn follow(&self, names: Vec<Arc<Steered>>) {
         let mut held = self.held();
         (held.names, held.before) = (names, None);
+    }
+
+    /// How the probes for members have ended, by the names of pool and member.
+    #[must_use]
+    pub fn probed(&self) -> Vec<(MemberName, Probed)> {
+        let held = self.held();
+        held.tower.probed.iter().map(|((pool, member), probed)| ((pool.clone(), member.clone()), *probed)).collect()
     }
 
     /// Posts the board if it has changed.

@@ -48,6 +48,20 @@ pub struct Mark {
     pub since: u64,
 }
 
+/// The names of a pool and of its member.
+pub type MemberName = (Box<str>, Box<str>);
+
+/// How the probes for a member have ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Probed {
+    /// As they should.
+    pub good: u64,
+    /// Badly.
+    pub bad: u64,
+    /// They told nothing.
+    pub untold: u64,
+}
+
 /// All that the lookout knows.
 #[derive(Debug)]
 pub struct Tower {
@@ -57,6 +71,8 @@ pub struct Tower {
     pub(super) seen: BTreeMap<CheckKey, Seen>,
     /// Of each pool, its members as they were posted last.
     pub(super) marks: Vec<Vec<Mark>>,
+    /// Probes done for each member, by the names of pool and member.
+    pub(super) probed: BTreeMap<MemberName, Probed>,
     pub(super) feeding: Feeding,
     pub(super) dice: Dice,
     pub(super) is_board_old: bool,
@@ -74,6 +90,7 @@ impl Tower {
             overrides: Overrides::default(),
             seen: BTreeMap::new(),
             marks: Vec::new(),
+            probed: BTreeMap::new(),
             feeding: Feeding::new(node),
             dice,
             is_board_old: true,
@@ -90,6 +107,8 @@ impl Tower {
             warn!("{left_out} checks are beyond what one server may watch, and left out");
         }
         self.seen.retain(|key, _| plan.tasks.contains_key(key));
+        self.probed
+            .retain(|(pool, member), _| plan.pool(pool).is_some_and(|known| known.pool.index_of(member).is_some()));
         let mark = |(pool, member): (&str, &str)| self.mark(pool, member);
         let marks = plan.pools.iter().map(|settings| {
             let names = settings.pool.members().iter().map(|member| (settings.pool.name(), &*member.name));
@@ -154,6 +173,7 @@ impl Tower {
 
     /// Takes in what a probe found, and how long it took.
     pub fn handle_finding(&mut self, key: &CheckKey, finding: &Finding, took: Duration, at: Moment) {
+        self.count(key, finding);
         let Some(task) = self.plan.tasks.get(key) else { return };
         let before = self.watch.tracker(key).map(crate::steer::health::Tracker::state);
         let change = match finding.is_good() {
@@ -180,6 +200,21 @@ impl Tower {
             _ => info!("{whom}: {} after {}: {why}", after.word(), before.word()),
         }
         (self.is_board_old, self.is_unsaved) = (true, true);
+    }
+
+    /// Counts a probe for the member that it was done for; a look whether a pushed result is still believed is none.
+    fn count(&mut self, key: &CheckKey, finding: &Finding) {
+        let Some(task) = self.plan.tasks.get(key) else { return };
+        let is_look = matches!(task.check.probe, Probe::Push { .. }) && finding.is_good().is_none();
+        if !is_look {
+            let member = (task.subject.pool.clone(), task.subject.member.clone());
+            let probed = self.probed.entry(member).or_default();
+            *match finding.is_good() {
+                Some(true) => &mut probed.good,
+                Some(false) => &mut probed.bad,
+                None => &mut probed.untold,
+            } += 1;
+        }
     }
 
     /// Takes in a number that was fetched; none if it could not be had.

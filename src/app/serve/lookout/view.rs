@@ -5,6 +5,7 @@ use super::tower::{Mark, Tower};
 use crate::base::Instant;
 use crate::edge::admin::pools::{CheckView, FeedView, MemberView, OverrideView, PoolView, ResultView};
 use crate::steer::health::{Action, Override};
+use crate::steer::place::Place;
 use crate::steer::{Member, Pool};
 
 impl Tower {
@@ -36,6 +37,8 @@ impl Tower {
             cname: member.cname.as_ref().map(ToString::to_string),
             weight: member.weight.value(),
             tier: member.tier,
+            at: member.place.latitude.zip(member.place.longitude).map(|(north, east)| [north, east]),
+            place: codes(&member.place),
             state: if mark.word.is_empty() { real_state.word() } else { mark.word },
             real_state: real_state.word(),
             is_usable,
@@ -78,6 +81,12 @@ impl Tower {
             age: numbers.and_then(|numbers| numbers.age(metric, member, now)).map(|age| age.as_secs_f64()),
         }
     }
+}
+
+fn codes(place: &Place) -> Option<String> {
+    let codes = [place.continent, place.country, place.subdivision];
+    let codes: Vec<String> = codes.into_iter().flatten().map(|code| code.to_string()).collect();
+    (!codes.is_empty()).then(|| codes.join("-"))
 }
 
 fn view_override(known: &Override) -> OverrideView {

@@ -7,6 +7,7 @@ use tracing::{debug, info, warn};
 use super::{Note, Transfers, held};
 use crate::app::serve::desk::{Clerk, DeskReply, Errand, Work, refusal};
 use crate::app::worker::Errand as Kind;
+use crate::base::tally::Event;
 use crate::base::{Clock, Dice, bounds};
 use crate::chain::{Answer, Asker, Query, seal};
 use crate::dns::{Class, Ede, EdeCode, Edns, Message, Name, Rcode};
@@ -77,19 +78,26 @@ impl Transfers {
     }
 
     async fn transfer(&self, visitor: Visitor, bytes: &[u8]) {
+        let refused = || self.keeper.count(Event::TransfersOutRefused);
         let request = match Request::read(&visitor.message, visitor.asker.carrier) {
             Ok(request) => request,
-            Err(rcode) => return refusal(bytes, rcode).map_or((), |response| visitor.send(response)),
+            Err(rcode) => {
+                refused();
+                return refusal(bytes, rcode).map_or((), |response| visitor.send(response));
+            }
         };
         let Some(settings) = self.keeper.settings(request.apex()) else {
+            refused();
             return visitor.refuse(&request, Rcode::NOTAUTH, EdeCode::NotAuthoritative, "no zone of this server");
         };
         let (address, key) = (visitor.asker.address.ip(), visitor.key());
         let has_key = settings.transfer.key.as_ref().is_none_or(|wanted| Some(wanted) == key);
         if !has_key || !settings.transfer.allow.iter().any(|allowed| allowed.admits(address, key)) {
+            refused();
             return visitor.refuse(&request, Rcode::REFUSED, EdeCode::Prohibited, "transfer is not allowed");
         }
         let Some(zone) = self.keeper.zone(request.apex()) else {
+            refused();
             return visitor.refuse(&request, Rcode::SERVFAIL, EdeCode::NotReady, "the zone has no data now");
         };
         let history = request.serial.and_then(|_| self.history(request.apex()));
@@ -100,6 +108,7 @@ impl Transfers {
             (Reply::Tcp(reply), _) => self.send_zone(outgoing, &zone, asker, reply).await,
             (reply, station) => {
                 if let Ok(response) = outgoing.datagram(wall_seconds()) {
+                    self.keeper.count(Event::TransfersOutDone);
                     DeskReply::new(reply, station).send(response);
                 }
             }
@@ -115,6 +124,7 @@ impl Transfers {
         };
         // A full house makes the secondary come again: the connection is closed without an answer.
         let Ok(_place) = self.places_out.try_acquire() else {
+            self.keeper.count(Event::TransfersOutFailed);
             return warn!("{}: too many transfers under way; {} must come again", zone.apex(), asker.address);
         };
         let mut stream = reply.stream();
@@ -131,7 +141,10 @@ impl Transfers {
             }
         };
         let (apex, serial, whom) = (zone.apex(), zone.serial(), asker.address);
-        match tokio::time::timeout(bounds::TRANSFER_DEADLINE, send).await {
+        let sent = tokio::time::timeout(bounds::TRANSFER_DEADLINE, send).await;
+        let is_done = matches!(sent, Ok(Ok(_)));
+        self.keeper.count(if is_done { Event::TransfersOutDone } else { Event::TransfersOutFailed });
+        match sent {
             Ok(Ok(messages)) => {
                 stream.end().await;
                 info!("{apex}: {how} of serial {serial} sent to {whom} in {messages} messages");

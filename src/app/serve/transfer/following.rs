@@ -13,7 +13,9 @@ use super::fetching::Order;
 use super::{Followed, Note, Transfers, held, keeping};
 use crate::app::config::{Server, ZoneSettings};
 use crate::app::serve::zones::Cause;
+use crate::base::tally::Event;
 use crate::base::{Clock, Dice};
+use crate::edge::clock::wall_seconds;
 use crate::handlers::authority::Zone;
 use crate::handlers::authority::transfer::{Action, Secondary, Timers};
 
@@ -69,6 +71,9 @@ impl Follower {
         let known = kept.as_ref().map(|(zone, age)| (zone.serial(), Timers::of(zone), *age));
         let secondary = Secondary::new(settings.primaries.len(), known, now);
         let dice = Dice::from_number(held(&transfers.dice).bits());
+        if let Some((_, age)) = &kept {
+            transfers.keeper.note_confirmed(&settings.apex, wall_seconds().saturating_sub(age.as_secs()));
+        }
         let zone = kept.map(|(zone, _)| zone);
         let mut follower = Self { transfers, settings, secondary, zone, notes, dice };
         if follower.secondary.is_serving() {
@@ -107,6 +112,8 @@ impl Follower {
                 let Some(server) = settings.primaries.get(primary) else { return };
                 let serial = self.meanwhile(transfers.serial_at(server, &settings)).await;
                 let now = transfers.clock.now();
+                let event = if serial.is_ok() { Event::PrimariesAnswered } else { Event::PrimariesFailed };
+                transfers.keeper.count(event);
                 match serial {
                     Ok(serial) => {
                         debug!("{apex}: {} has serial {serial}", server.address);
@@ -124,6 +131,8 @@ impl Follower {
                 let order = Order { is_incremental, newer_than, current: current.as_ref() };
                 let fetched = self.meanwhile(transfers.fetch(server, &settings, order)).await;
                 let now = transfers.clock.now();
+                let event = if fetched.is_ok() { Event::TransfersInDone } else { Event::TransfersInFailed };
+                transfers.keeper.count(event);
                 match fetched {
                     Ok(None) => self.secondary.handle_version(None, now, &mut self.dice),
                     Ok(Some((zone, how))) => self.take_version(zone, server, how).await,
@@ -138,6 +147,7 @@ impl Follower {
                 if transfers.keeper.zone(apex).is_none() {
                     self.put_in_force();
                 }
+                transfers.keeper.note_confirmed(apex, wall_seconds());
                 keeping::confirm(&transfers, &settings).await;
             }
             Action::Withdraw => {
@@ -152,6 +162,7 @@ impl Follower {
         let version = (zone.serial(), Timers::of(&zone));
         self.zone = Some(Arc::clone(&zone));
         self.put_in_force();
+        self.transfers.keeper.note_confirmed(&self.settings.apex, wall_seconds());
         keeping::save(&self.transfers, &self.settings, zone).await;
         let now = self.transfers.clock.now();
         self.secondary.handle_version(Some(version), now, &mut self.dice);

@@ -8,6 +8,7 @@ use crate::app::config::{Key, KeyAlgorithm, NamePattern, UpdatePolicy, ZoneSetti
 use crate::app::serve::desk::refusal;
 use crate::app::serve::zones::Keeper;
 use crate::base::bounds;
+use crate::base::tally::Event;
 use crate::chain::Asker;
 use crate::dns::{Edns, Flags, Message, Name, Rcode};
 use crate::handlers::authority::tsig::{self, Algorithm, Signer, Standing};
@@ -77,6 +78,15 @@ fn place(message: &Message, keeper: &Keeper) -> Result<Arc<ZoneSettings>, Rcode>
     let settings = keeper.settings(zone).ok_or(Rcode::NOTAUTH)?;
     // A secondary could hand updates on to its primary (RFC 2136 §6); this one does not.
     if settings.is_secondary() { Err(Rcode::NOTIMP) } else { Ok(settings) }
+}
+
+/// What an update is counted as that is answered by `rcode`.
+pub(super) const fn event_of(rcode: Rcode) -> Event {
+    match rcode {
+        Rcode::NOERROR => Event::UpdatesDone,
+        Rcode::SERVFAIL => Event::UpdatesFailed,
+        _ => Event::UpdatesRefused,
+    }
 }
 
 /// The signed response to `message`.

@@ -87,6 +87,7 @@ impl Batch {
         }
         for Judged { message, signer, reply, rcode } in self.judged {
             let rcode = if outcome.is_ok() { rcode } else { Rcode::SERVFAIL };
+            keeper.count(answer::event_of(rcode));
             reply.send(answer::response(&message, rcode, signer, now));
         }
         estates.tidy(self.zone.apex());

@@ -25,6 +25,7 @@ use super::desk::{Clerk, Errand, Work};
 use super::zones::{Keeper, Steward};
 use crate::base::bounds;
 use crate::base::collections::{Keyed, Map};
+use crate::base::tally::Event;
 use crate::dns::Name;
 use crate::handlers::authority::Zone;
 
@@ -114,14 +115,18 @@ impl Office {
         let now = (self.clock)();
         let Errand { bytes, asker, reply, .. } = errand;
         let admitted = match answer::admit(&bytes, &asker, &self.keeper, now) {
-            Judgement::Answered(response) => return reply.send(response),
-            Judgement::Silence => return,
+            Judgement::Answered(response) => {
+                self.keeper.count(Event::UpdatesRefused);
+                return reply.send(response);
+            }
+            Judgement::Silence => return self.keeper.count(Event::UpdatesRefused),
             Judgement::Admitted(admitted) => admitted,
         };
         let Admitted { message, signer, settings, key } = *admitted;
         let apex = settings.apex.clone();
         if !batches.contains_key(&apex) {
             let Some(batch) = self.estates.running(&apex).map(Batch::new) else {
+                self.keeper.count(Event::UpdatesFailed);
                 return reply.send(answer::response(&message, crate::dns::Rcode::SERVFAIL, signer, now));
             };
             batches.insert(apex.clone(), batch);

@@ -6,7 +6,7 @@ use super::super::Transport;
 use super::super::classify::{Finding, classify};
 use super::super::trace::{What, describe};
 use super::{Ask, Bench, Found, Outcome, Trouble};
-use crate::base::tally::Event;
+use crate::base::tally::{Event, Timing};
 use crate::dns::{Message, Rcode};
 
 impl Ask {
@@ -19,6 +19,7 @@ impl Ask {
         attempt.is_over = true;
         attempt.hedge = None;
         let rtt = now.since(attempt.sent);
+        bench.around.tally.time(Timing::Upstream, rtt, 1);
         let target = self.targets.get_mut(target_at)?;
         let server = target.address;
         if transport == Transport::Udp {
