@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use super::tcp::TcpReply;
 use crate::base::bounds;
@@ -43,6 +43,9 @@ pub enum Letter {
         /// The message.
         bytes: Vec<u8>,
     },
+    /// Take nothing more from the listeners, which another process reads from now on. What the letter holds is dropped
+    /// once that is so.
+    Leave(mpsc::Sender<()>),
     /// Finish what was admitted, then end.
     Stop,
 }
@@ -139,7 +142,7 @@ impl Mailbox {
     /// [`Full`] with the letter where [`bounds::MAILBOX_MAX`] letters wait.
     pub fn post(&self, letter: Letter) -> Result<(), Full> {
         let mut queue = self.0.queue();
-        if queue.letters.len() >= bounds::MAILBOX_MAX && !matches!(letter, Letter::Stop) {
+        if queue.letters.len() >= bounds::MAILBOX_MAX && !matches!(letter, Letter::Stop | Letter::Leave(_)) {
             return Err(Full(Box::new(letter)));
         }
         queue.letters.push(letter);

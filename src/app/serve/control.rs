@@ -22,10 +22,11 @@ use crate::app::machine;
 use crate::app::steered;
 use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
-use crate::base::{Clock, Instant};
+use crate::base::{Clock, Instant, bounds};
 use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, PoolHouse, Task};
 use crate::edge::files::Fingerprint;
+use crate::edge::manager::{self, News};
 use crate::edge::seed;
 use crate::handlers::authority::Zone;
 use crate::handlers::cache::Cache;
@@ -132,6 +133,22 @@ impl Control {
         }
     }
 
+    /// Waits until nothing lies on the desk, a little while at most. Blocks.
+    pub fn await_desk(&self) {
+        let Some(desk) = &self.surroundings.desk else { return };
+        let by = self.now() + bounds::STEP_DOWN_DESK;
+        while desk.capacity() < desk.max_capacity() && self.now() < by {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// What is being done, for people who look at their service manager.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let held = self.held();
+        format!("serving {} zones with {} workers", held.config.zones.len(), held.config.workers)
+    }
+
     /// Watches the hosts file, after each reload the one that is then configured; for ever.
     pub async fn watch_hosts(self: Arc<Self>) {
         loop {
@@ -207,7 +224,9 @@ impl Control {
     /// # Errors
     /// Every fault, a line each.
     pub fn reload(&self) -> Result<(), String> {
+        manager::tell(&News::Reloading);
         let outcome = self.try_reload();
+        manager::tell(&News::Ready(self.summary()));
         match &outcome {
             Ok(()) => info!("configuration read again"),
             Err(faults) => {

@@ -5,21 +5,24 @@ pub mod control;
 pub mod current;
 pub mod desk;
 mod digest;
+pub mod doors;
 pub mod explain;
 pub mod files;
 pub mod log;
 pub mod lookout;
 pub mod places;
 pub mod station;
+pub mod succession;
 pub mod transfer;
 pub mod updates;
+pub mod watchdog;
 pub mod zones;
 
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -30,10 +33,12 @@ use tracing::{error, info, warn};
 
 use self::control::{Control, Held};
 use self::current::Current;
-use self::desk::Clerks;
+use self::desk::{Clerk, Clerks};
+use self::doors::Doors;
 use self::lookout::Lookout;
 use self::places::Places;
 use self::station::{Station, Surroundings};
+use self::succession::{Bid, Bids};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
@@ -50,8 +55,9 @@ use crate::dns::{Name, RecordType};
 use crate::edge::admin::{self, Gauge, Metrics, Token};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::files::read_octets;
-use crate::edge::listen::{self, Bound};
+use crate::edge::listen::Bound;
 use crate::edge::mailbox::{Letter, Mailbox};
+use crate::edge::manager::{self, News};
 use crate::edge::seed;
 use crate::edge::tcp::{self, TcpPlaces, TcpSettings};
 use crate::edge::upstream_tcp::UpstreamTcp;
@@ -63,19 +69,13 @@ const SWEEP_STEP: usize = 200;
 const SWEEP_TICK: std::time::Duration = std::time::Duration::from_millis(10);
 /// The pause between two sweeps.
 const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
-/// What POSIX systems commonly allow; below it the start is warned of.
-const FILES_AT_LEAST: u64 = 1_024;
 
-/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
+/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, behind open `doors`, until TERM
+/// or INT, or until another server takes over.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(), String> {
-    log::begin(&config.log);
-    let descriptors = raise_descriptors();
-    if descriptors < FILES_AT_LEAST {
-        warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
-    }
+pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, doors: Doors) -> Result<(), String> {
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
@@ -96,13 +96,21 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
-    let bound = bind(config)?;
+    let Doors { bound, admin, spare, predecessor, descriptors } = doors;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built =
         runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
+    }
+    if let Some(predecessor) = predecessor {
+        // The last moment: from here to the first answer nobody reads the sockets, and nobody else changes the state.
+        match predecessor.step_down() {
+            Ok(()) => info!("the running server has stepped down"),
+            Err(fault) => warn!("the running server has not stepped down in order: {fault}"),
+        }
+        lookout.resume();
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
@@ -128,10 +136,17 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>) -> Result<(),
         let _within = runtime.enter();
         Transfers::start(config, control.keeper(), clock, &mut dice)
     };
-    let clerks = Clerks { transfers, updates };
+    let clerks =
+        Clerks { transfers: Arc::clone(&transfers) as Arc<dyn Clerk>, updates: Arc::clone(&updates) as Arc<dyn Clerk> };
     runtime.spawn(desk::attend(errands, clerks));
-    runtime.block_on(live(config, &control, crew))?;
-    rest(&control, runtime);
+    let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
+    let bids = succession::offer(config.state.as_deref(), spare, &control);
+    let end = runtime.block_on(live(config, &control, crew, admin, (bids, settled)))?;
+    if matches!(end, End::Asked) {
+        control.save();
+    }
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    info!("stopped");
     Ok(())
 }
 
@@ -155,44 +170,29 @@ fn start_updates(config: &Config, keeper: &Arc<Keeper>, dice: &mut Dice) -> Resu
     Ok(updates)
 }
 
+/// Why we end.
+enum End {
+    /// Somebody told us to.
+    Asked,
+    /// Another server has what was ours.
+    Replaced,
+}
+
+/// Those who change what outlives the process.
+struct Settled {
+    lookout: Arc<Lookout>,
+    transfers: Arc<Transfers>,
+    updates: Arc<Updates>,
+}
+
 /// The threads at work and the ways to reach them.
 struct Crew {
     threads: Vec<std::thread::JoinHandle<()>>,
     mailboxes: Vec<Mailbox>,
+    turns: Vec<Arc<AtomicU64>>,
     tallies: Vec<Arc<Tally>>,
     tcp: Vec<std::net::TcpListener>,
     tcp_places: Arc<TcpPlaces>,
-}
-
-/// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
-fn raise_descriptors() -> u64 {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => limit,
-        Err(fault) => {
-            warn!("the number of open files stays as it is: {fault}");
-            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_AT_LEAST)
-        }
-    }
-}
-
-fn bind(config: &Config) -> Result<Vec<Bound>, String> {
-    let mut bound = Vec::new();
-    for listen in &config.listen {
-        let one = match listen::bind(listen.address, config.workers) {
-            Ok(one) => one,
-            // A machine without IPv6 still serves the built-in configuration.
-            Err(fault)
-                if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() =>
-            {
-                warn!("{fault}; not listening there");
-                continue;
-            }
-            Err(fault) => return Err(fault.to_string()),
-        };
-        info!("listening on {} (UDP, TCP)", one.address);
-        bound.push(one);
-    }
-    if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
 }
 
 fn man_stations(
@@ -206,8 +206,11 @@ fn man_stations(
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
     let mut tcp = Vec::new();
     for one in bound {
-        for (own, listener) in listeners.iter_mut().zip(one.udp) {
-            own.push(listener);
+        // Taken over, they may be more than there are workers.
+        for (at, listener) in one.udp.into_iter().enumerate() {
+            if let Some(own) = listeners.get_mut(at % config.workers) {
+                own.push(listener);
+            }
         }
         tcp.push(one.tcp);
     }
@@ -220,6 +223,7 @@ fn man_stations(
         tallies.push(tally);
     }
     let mailboxes: Vec<Mailbox> = stations.iter().map(Station::mailbox).collect();
+    let turns = stations.iter().map(Station::turns).collect();
     let at_rest = Arc::new(AtomicUsize::new(0));
     let mut threads = Vec::new();
     for (at, mut station) in stations.into_iter().enumerate() {
@@ -233,11 +237,17 @@ fn man_stations(
     let tally = Arc::new(Tally::default());
     let tcp_places = TcpPlaces::new(settings, patience, Arc::clone(&tally), dice);
     tallies.push(tally);
-    Ok(Crew { threads, mailboxes, tallies, tcp, tcp_places })
+    Ok(Crew { threads, mailboxes, turns, tallies, tcp, tcp_places })
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
-async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(), String> {
+async fn live(
+    config: &Config,
+    control: &Arc<Control>,
+    crew: Crew,
+    admin_listener: Option<std::net::TcpListener>,
+    (mut bids, settled): (Bids, Settled),
+) -> Result<End, String> {
     let (stop, stopped) = watch::channel(false);
     let mut streams = tokio::task::JoinSet::new();
     let (next, mailboxes) = (Arc::new(AtomicUsize::new(0)), Arc::<[Mailbox]>::from(crew.mailboxes.clone()));
@@ -252,28 +262,37 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(),
         };
         streams.spawn(tcp::serve(listener, Arc::clone(&crew.tcp_places), submit, stopped.clone()));
     }
-    if let Some(admin) = &config.admin {
-        let listener = TcpListener::bind(admin.address)
-            .await
-            .map_err(|fault| format!("cannot listen on {} (admin): {fault}", admin.address))?;
-        info!("admin on http://{}", listener.local_addr().map_or(admin.address, |address| address));
+    let mut commands = tokio::task::JoinSet::new();
+    if let (Some(admin), Some(listener)) = (&config.admin, admin_listener) {
+        let listener = TcpListener::from_std(listener).map_err(|fault| format!("cannot take commands: {fault}"))?;
         let metrics = Metrics::new(crew.tallies.clone(), gauges(control, &crew.tcp_places));
         let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
         let token = admin.token_file.as_deref().map(token).transpose()?;
-        tokio::spawn(admin::serve(listener, house, metrics, token, stopped.clone()));
+        commands.spawn(admin::serve(listener, house, metrics, token, stopped.clone()));
     }
     let watch = tokio::spawn(Arc::clone(control).watch_hosts());
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
     let saver = tokio::spawn(save_now_and_then(Arc::clone(control)));
+    let watchdog = tokio::spawn(watchdog::feed(crew.turns.clone()));
     control.set_ready();
-    await_signals(control).await?;
-    info!("stopping: answering what was asked");
-    watch.abort();
-    sweeper.abort();
-    looker.abort();
-    saver.abort();
-    stop.send(true).ok();
+    manager::tell(&News::Ready(control.summary()));
+    let bid = tokio::select! {
+        asked = await_signals(control) => asked.map(|()| None)?,
+        Some(bid) = bids.recv() => Some(bid),
+    };
+    [watch, sweeper, looker, saver].iter().for_each(tokio::task::JoinHandle::abort);
+    manager::tell(&News::Stopping);
+    let end = if let Some(bid) = bid {
+        info!("another server takes over: answering what was asked");
+        step_down(control, &crew.mailboxes, &stop, commands, settled).await;
+        drop::<Bid>(bid);
+        End::Replaced
+    } else {
+        info!("stopping: answering what was asked");
+        stop.send(true).ok();
+        End::Asked
+    };
     // Connections first: their last queries need the stations.
     let streams_end = async { while streams.join_next().await.is_some() {} };
     tokio::time::timeout(crate::base::bounds::DRAIN, streams_end).await.ok();
@@ -290,7 +309,36 @@ async fn live(config: &Config, control: &Arc<Control>, crew: Crew) -> Result<(),
     })
     .await
     .ok();
-    Ok(())
+    watchdog.abort();
+    Ok(end)
+}
+
+/// Takes nothing more in, and leaves what outlives the process as it is from now on to another.
+async fn step_down(
+    control: &Arc<Control>,
+    mailboxes: &[Mailbox],
+    stop: &watch::Sender<bool>,
+    mut commands: tokio::task::JoinSet<()>,
+    settled: Settled,
+) {
+    let (told, all_left) = std::sync::mpsc::channel();
+    for mailbox in mailboxes {
+        mailbox.post(Letter::Leave(told.clone())).ok();
+    }
+    drop(told);
+    stop.send(true).ok();
+    // What has come in changes what it asked to change before that is written down for the last time.
+    let commands_end = async { while commands.join_next().await.is_some() {} };
+    tokio::time::timeout(bounds::STEP_DOWN_COMMANDS, commands_end).await.ok();
+    let control = Arc::clone(control);
+    let settle = move || {
+        all_left.recv().ok(); // an error says that nobody holds the other end any more
+        control.await_desk();
+        settled.transfers.retire();
+        settled.updates.retire();
+        settled.lookout.retire();
+    };
+    tokio::task::spawn_blocking(settle).await.ok();
 }
 
 async fn await_signals(control: &Arc<Control>) -> Result<(), String> {
@@ -364,12 +412,6 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
         gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
         gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
     ]
-}
-
-fn rest(control: &Control, runtime: Runtime) {
-    control.save();
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    info!("stopped");
 }
 
 /// The number that all tallies together have counted of `event`.

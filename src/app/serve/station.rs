@@ -6,7 +6,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -42,7 +42,7 @@ const PRESSED: u32 = 4;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
-const STEP: Duration = Duration::from_secs(1);
+pub const LONGEST_STEP: Duration = Duration::from_secs(1);
 const STEP_AT_STOP: Duration = Duration::from_millis(5);
 /// How often idle upstream sockets are looked through.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -92,7 +92,11 @@ pub struct Station {
     /// Connections that have answers to write: each is woken once for many.
     nudges: Vec<Nudge>,
     next_tidy: Instant,
+    /// Whether another process reads the listeners.
+    has_left: bool,
     is_stopping: bool,
+    /// Steps taken, for who watches that we turn.
+    turns: Arc<AtomicU64>,
     /// How many of the stations have come to rest after their stop.
     at_rest: Arc<AtomicUsize>,
 }
@@ -136,7 +140,9 @@ impl Station {
             response: Vec::new(),
             nudges: Vec::new(),
             next_tidy: Instant::ZERO,
+            has_left: false,
             is_stopping: false,
+            turns: Arc::default(),
             at_rest: Arc::default(),
             surroundings,
         })
@@ -161,6 +167,12 @@ impl Station {
         self.mailbox.clone()
     }
 
+    /// Steps taken so far. It takes one at least every [`LONGEST_STEP`].
+    #[must_use]
+    pub fn turns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.turns)
+    }
+
     /// Makes the other stations known, in the order of their workers, this one included, and the count of those
     /// that have come to rest, which all share.
     pub fn meet(&mut self, neighbours: Vec<Mailbox>, at_rest: Arc<AtomicUsize>) {
@@ -181,7 +193,7 @@ impl Station {
             let is_alone = self.at_rest.load(Ordering::Acquire) >= self.neighbours.len();
             let was_stopping = self.is_stopping;
             let step = AssertUnwindSafe(|| {
-                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
+                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { LONGEST_STEP });
                 self.deliver();
             });
             if catch_unwind(step).is_err() {
@@ -225,7 +237,10 @@ impl Station {
         let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         // The listeners stand beside the poll, not in it: a socket in it is told of every datagram that it has sent.
         let timeout = if may_sleep { due } else { Duration::ZERO };
-        let has_events = batch::await_readable(&self.poll, &self.listeners, timeout, &mut self.is_ready);
+        let listeners = if self.has_left { &[] } else { self.listeners.as_slice() };
+        let has_events = batch::await_readable(&self.poll, listeners, timeout, &mut self.is_ready);
+        // No other thread writes it.
+        self.turns.store(self.turns.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         if !has_events || self.poll.poll(events, Some(Duration::ZERO)).is_err() {
             events.clear();
         }
@@ -353,6 +368,11 @@ impl Station {
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
+                Letter::Leave(told) => {
+                    self.has_left = true;
+                    self.is_ready.fill(false);
+                    drop(told);
+                }
                 Letter::Stop => self.is_stopping = true,
             }
         }

@@ -1,0 +1,182 @@
+//! Opens the doors: the sockets that queries and commands come in by, and gives up the rights that this took.
+//!
+//! Comes first, before any thread is started, as what is given up belongs to the thread that does and to those it
+//! starts. What comes in before there is anybody to answer waits in the sockets.
+
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use tracing::{error, info, warn};
+
+use crate::app::config::Config;
+use crate::edge::handover::Predecessor;
+use crate::edge::listen::{self, BindFault, Bound, Given};
+use crate::edge::manager;
+use crate::edge::privileges::{self, Account, Files};
+use crate::steer::health::Probe;
+
+/// The place in `state` where a newcomer asks for the sockets.
+pub const HANDOVER: &str = "handover";
+/// What POSIX systems commonly allow; below it the start is warned of.
+const FILES_AT_LEAST: u64 = 1_024;
+
+/// Open sockets, before anybody reads them.
+#[derive(Debug)]
+pub struct Doors {
+    /// Where queries come in, at least one address.
+    pub(super) bound: Vec<Bound>,
+    /// Where commands come in.
+    pub(super) admin: Option<TcpListener>,
+    /// All of them once more, for a successor.
+    pub(super) spare: Vec<OwnedFd>,
+    /// Who still serves by these sockets.
+    pub(super) predecessor: Option<Predecessor>,
+    /// Files that may be open at a time.
+    pub(super) descriptors: u64,
+}
+
+/// Opens what `config`, read from `path`, names; with `replaces`, as the successor of the server that runs with the
+/// same `state`, if there is one.
+///
+/// # Errors
+/// In words, where an address cannot be had, or the user is not there.
+pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Doors, String> {
+    super::log::begin(&config.log);
+    let descriptors = raise_descriptors();
+    if descriptors < FILES_AT_LEAST {
+        warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
+    }
+    let account = account(config)?;
+    let (predecessor, mut given) = given(config, replaces)?;
+    let bound = bind(config, &mut given)?;
+    let admin = bind_admin(config, &mut given)?;
+    let told = |fault| format!("cannot keep a socket for a successor: {fault}");
+    let mut spare = Vec::new();
+    for one in &bound {
+        let sockets = one.duplicate().map_err(told)?;
+        if !given.are_kept() {
+            manager::keep(one.address, &sockets);
+        }
+        spare.extend(sockets);
+    }
+    if let Some(listener) = &admin {
+        let (socket, address) = (listener.try_clone().map_err(told)?.into(), listener.local_addr().map_err(told)?);
+        if !given.are_kept() {
+            manager::keep(address, std::slice::from_ref(&socket));
+        }
+        spare.push(socket);
+    }
+    for address in given.rest() {
+        info!("{address} is no longer listened on");
+        manager::forget(address);
+    }
+    give_up(config, path, account.as_ref())?;
+    Ok(Doors { bound, admin, spare, predecessor, descriptors })
+}
+
+/// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
+fn raise_descriptors() -> u64 {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => limit,
+        Err(fault) => {
+            warn!("the number of open files stays as it is: {fault}");
+            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_AT_LEAST)
+        }
+    }
+}
+
+/// Who is to be become.
+fn account(config: &Config) -> Result<Option<Account>, String> {
+    match &config.user {
+        Some(name) if privileges::is_root() => Account::find(name).map(Some),
+        Some(name) => {
+            info!("not started by root: `user: {name}` changes nothing");
+            Ok(None)
+        }
+        None => {
+            if privileges::is_root() {
+                warn!("serving as root; `user` names who is to be become");
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Sockets that are open already: the predecessor's, or else the service manager's.
+fn given(config: &Config, replaces: bool) -> Result<(Option<Predecessor>, Given), String> {
+    let place = config.state.as_ref().map(|state| state.join(HANDOVER)).filter(|_| replaces);
+    if let Some(place) = place {
+        let met = Predecessor::meet(&place).map_err(|fault| format!("{}: {fault}", place.display()))?;
+        if let Some((predecessor, sockets)) = met {
+            info!("taking over {} sockets from the running server", sockets.len());
+            return Ok((Some(predecessor), Given::new(sockets, false)));
+        }
+        info!("no server runs with this `state`: starting as the first");
+    } else if replaces {
+        return Err("a running server is found by its `state`, which is off".into());
+    }
+    let sockets = manager::given();
+    let are_kept = !sockets.is_empty();
+    if are_kept {
+        info!("the service manager gives {} sockets", sockets.len());
+    }
+    Ok((None, Given::new(sockets, are_kept)))
+}
+
+fn bind(config: &Config, given: &mut Given) -> Result<Vec<Bound>, String> {
+    let mut bound = Vec::new();
+    for listen in &config.listen {
+        let one = match listen::bind(listen.address, config.workers, given) {
+            Ok(one) => one,
+            // A machine without IPv6 still serves the built-in configuration.
+            Err(fault)
+                if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() =>
+            {
+                warn!("{fault}; not listening there");
+                continue;
+            }
+            Err(fault) => return Err(fault.to_string()),
+        };
+        info!("listening on {} (UDP, TCP)", one.address);
+        bound.push(one);
+    }
+    if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
+}
+
+fn bind_admin(config: &Config, given: &mut Given) -> Result<Option<TcpListener>, String> {
+    let Some(admin) = &config.admin else { return Ok(None) };
+    let bound = given.take_tcp(admin.address).map_or_else(|| listen::bind_tcp(admin.address), Ok);
+    let listener = bound.map_err(|fault: BindFault| format!("admin: {fault}"))?;
+    info!("admin on http://{}", listener.local_addr().unwrap_or(admin.address));
+    Ok(Some(listener))
+}
+
+/// Becomes who is to be become, and gives up what serving does not take.
+fn give_up(config: &Config, path: Option<&Path>, account: Option<&Account>) -> Result<(), String> {
+    if let Some(state) = &config.state {
+        match account {
+            Some(account) => account.own(state)?,
+            // Confinement knows only what exists; a folder that cannot be made is told of at each saving too.
+            None => std::fs::create_dir_all(state).unwrap_or_else(|fault| error!("{}: {fault}", state.display())),
+        }
+    }
+    if let Some(account) = account {
+        account.become_it()?;
+    }
+    let shed = privileges::shed(&files(config, path));
+    if shed.is_whole() {
+        info!("given up: {shed}")
+    } else {
+        warn!("given up: {shed}")
+    }
+    Ok(())
+}
+
+/// The files that a server of `config` touches.
+fn files(config: &Config, path: Option<&Path>) -> Files {
+    // What the built-in configuration names lies in the working folder.
+    let own = path.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let runs_programs = config.steering.checks.iter().any(|check| matches!(check.probe, Probe::Command { .. }));
+    Files { read: config.files.iter().cloned().chain([own]).collect(), written: config.state.clone(), runs_programs }
+}
