@@ -20,6 +20,11 @@ needed=(
   nsupdate bind9-dnsutils
   kdig knot-dnsutils
   knsupdate knot-dnsutils
+  dnsperf dnsperf
+  systemd-analyze systemd
+  systemd-socket-activate systemd
+  strace strace
+  faketime faketime
   curl curl
   ip iproute2
   unshare util-linux

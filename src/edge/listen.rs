@@ -163,42 +163,37 @@ impl std::error::Error for BindFault {}
 /// # Errors
 /// [`BindFault`] naming the address and the transport.
 pub fn bind(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
-    let udp = given.take_udp(address);
-    if !udp.is_empty() {
-        return adopt(udp, workers, given);
-    }
     for _ in 1..PORT_TRIES {
-        match bind_once(address, workers) {
+        match bind_once(address, workers, given) {
             Err(fault) if address.port() == 0 && fault.cause.kind() == io::ErrorKind::AddrInUse => {}
             outcome => return outcome,
         }
     }
-    bind_once(address, workers)
+    bind_once(address, workers, given)
 }
 
-/// Takes UDP sockets of one address, at least one, and what else is given there, and opens what is missing.
-fn adopt(mut sockets: Vec<Socket>, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
-    let unbound = SocketAddr::from(([0; 4], 0));
-    let found = sockets.first().map_or(Ok(unbound), local_address);
-    let address = found.map_err(|cause| BindFault { address: unbound, transport: "UDP", cause })?;
+fn bind_once(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
+    let there = given.take_udp(address);
+    let udp = if there.is_empty() { bind_udp(address, workers) } else { adopt_udp(there, workers, given.are_kept) }?;
+    let address = udp.first().map_or(address, |listener| listener.address);
+    let tcp = given.take_tcp(address).map_or_else(|| bind_tcp(address), Ok)?;
+    Ok(Bound { address, udp, tcp })
+}
+
+/// Takes open sockets of one address, at least one, and as many more as the workers need.
+fn adopt_udp(mut sockets: Vec<Socket>, workers: usize, are_kept: bool) -> Result<Vec<Listener>, BindFault> {
+    let nowhere = SocketAddr::from(([0; 4], 0));
+    let found = sockets.first().map_or(Ok(nowhere), local_address);
+    let address = found.map_err(|cause| BindFault { address: nowhere, transport: "UDP", cause })?;
     let fault = |cause| BindFault { address, transport: "UDP", cause };
     let there = sockets.len();
     for at in there..workers {
         // Where no further socket may be opened, workers share those there are.
         let shared = || sockets.get(at % there).map_or_else(|| udp_socket(address, true), Socket::try_clone);
-        let socket = if given.are_kept { shared() } else { udp_socket(address, true).or_else(|_| shared()) };
+        let socket = if are_kept { shared() } else { udp_socket(address, true).or_else(|_| shared()) };
         sockets.push(socket.map_err(fault)?);
     }
-    let udp = sockets.into_iter().map(|socket| prepare(socket, address)).collect::<io::Result<_>>().map_err(fault)?;
-    let tcp = given.take_tcp(address).map_or_else(|| bind_tcp(address), Ok)?;
-    Ok(Bound { address, udp, tcp })
-}
-
-fn bind_once(address: SocketAddr, workers: usize) -> Result<Bound, BindFault> {
-    let udp = bind_udp(address, workers)?;
-    let address = udp.first().map_or(address, |listener| listener.address);
-    let tcp = bind_tcp(address)?;
-    Ok(Bound { address, udp, tcp })
+    sockets.into_iter().map(|socket| prepare(socket, address)).collect::<io::Result<_>>().map_err(fault)
 }
 
 /// Binds `workers` UDP sockets (at least one) to `address`.

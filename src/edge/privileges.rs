@@ -81,6 +81,8 @@ impl Account {
     pub fn become_it(&self) -> Result<(), String> {
         let User { name, uid, gid, .. } = &self.0;
         let told = |fault: nix::Error| format!("cannot become the user {name}: {fault}");
+        // While we may: what no program run from here shall ever have again.
+        close_bounding_set(CapabilitySet::empty());
         let named = CString::new(name.as_bytes()).map_err(|fault| fault.to_string())?;
         unistd::initgroups(&named, *gid).map_err(told)?;
         unistd::setgid(*gid).map_err(told)?;
@@ -148,11 +150,9 @@ impl Shed {
 #[must_use]
 pub fn shed(files: &Files) -> Shed {
     let kept = if is_root() { CapabilitySet::DAC_OVERRIDE } else { CapabilitySet::empty() };
-    // The ambient set first: it refills the others when a program is run. Then the bounding set, as long as we may.
+    // The ambient set first: it refills the others when a program is run.
     clear_ambient_capability_set().ok();
-    for capability in CapabilitySet::all().difference(kept).iter() {
-        remove_capability_from_bounding_set(capability).ok();
-    }
+    close_bounding_set(kept);
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     let capabilities = set_capabilities(None, sets).map_err(Into::into);
     let new_privileges = set_no_new_privs(true).map_err(Into::into);
@@ -162,6 +162,13 @@ pub fn shed(files: &Files) -> Shed {
         RulesetStatus::NotEnforced => Err("the kernel has no Landlock".into()),
     });
     Shed { capabilities, new_privileges, files }
+}
+
+/// Best effort: it takes a capability, and nothing that a program could gain from the set is left to us anyway.
+fn close_bounding_set(kept: CapabilitySet) {
+    for capability in CapabilitySet::all().difference(kept).iter() {
+        remove_capability_from_bounding_set(capability).ok();
+    }
 }
 
 /// Closes the file system but for `files`.

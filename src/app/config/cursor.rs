@@ -328,8 +328,12 @@ impl Field<'_> {
         let is_path = |text: &str| !text.is_empty() && !text.contains('\0');
         let read = |text: &str| Some(text).filter(|text| is_path(text)).map(|text| folder.join(text));
         let path = self.scalar("the path of a file or folder", read);
-        self.report.paths.borrow_mut().extend(path.clone());
-        path
+        path.inspect(|path| self.note_path(path))
+    }
+
+    /// Notes a file or folder that is named here, so that it stays open to the server.
+    pub(super) fn note_path(&self, path: &Path) {
+        self.report.paths.borrow_mut().push(path.to_owned());
     }
 
     /// Notes a key that means nothing here.

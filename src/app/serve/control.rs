@@ -240,6 +240,16 @@ impl Control {
     }
 
     fn try_reload(&self) -> Result<(), String> {
+        self.read_again().map_err(|faults| {
+            let closed = self.path.iter().filter_map(|path| config::read(path, &machine()).ok());
+            let closed = closed.flat_map(|checked| checked.config.files).filter(|file| files::is_closed(file));
+            closed.fold(faults, |faults, file| {
+                format!("{faults}\n{}: not open to this server since its start; restart to have it", file.display())
+            })
+        })
+    }
+
+    fn read_again(&self) -> Result<(), String> {
         let Some(path) = &self.path else { return Err("the built-in configuration cannot change".into()) };
         let checked = config::read(path, &machine())
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;

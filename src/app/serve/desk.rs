@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::app::worker::Errand as Kind;
 use crate::base::bounds;
+use crate::base::tally::{Event, Tally};
 use crate::chain::Asker;
 use crate::dns::{Flags, Rcode, wire::Composer};
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
@@ -119,6 +120,29 @@ pub type DeskSlot = mpsc::Sender<Errand>;
 #[must_use]
 pub fn desk() -> (DeskSlot, mpsc::Receiver<Errand>) {
     mpsc::channel(bounds::DESK_WAITING)
+}
+
+/// Hands a message to the desk; a full one is a counted silence.
+pub fn hand_on(
+    desk: Option<&DeskSlot>,
+    station: &Mailbox,
+    kind: Kind,
+    bytes: &[u8],
+    asker: Asker,
+    reply: Option<Reply>,
+    tally: &Tally,
+) {
+    let errand = reply.map(|reply| {
+        let reply = DeskReply::new(reply, station.clone());
+        Errand { kind, bytes: bytes.to_vec(), asker, reply }
+    });
+    let is_taken = match (desk, errand) {
+        (Some(desk), Some(errand)) => desk.try_send(errand).is_ok(),
+        _ => false,
+    };
+    if !is_taken {
+        tally.count(Event::SilenceDesk);
+    }
 }
 
 /// Hands errands to the clerks until every slot is gone.

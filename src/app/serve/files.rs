@@ -97,6 +97,12 @@ fn read_hints(path: &Path) -> Result<Delegation, String> {
     })
 }
 
+/// Whether a file is there and may not be read, as those are that were not named when the doors were opened.
+#[must_use]
+pub fn is_closed(path: &Path) -> bool {
+    File::open(path).is_err_and(|fault| fault.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
 /// Watches the hosts file of `config` until the watch is dropped; `changed` gets its new content.
 pub fn watch_hosts(
     config: &Config,

@@ -11,6 +11,7 @@ pub mod files;
 pub mod log;
 pub mod lookout;
 pub mod places;
+mod signals;
 pub mod station;
 pub mod succession;
 pub mod transfer;
@@ -27,7 +28,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -37,8 +37,9 @@ use self::desk::{Clerk, Clerks};
 use self::doors::Doors;
 use self::lookout::Lookout;
 use self::places::Places;
+use self::signals::Signals;
 use self::station::{Station, Surroundings};
-use self::succession::{Bid, Bids};
+use self::succession::{Bid, Bids, Settled};
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
@@ -79,6 +80,10 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, doors: Doors)
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
+    let signals = {
+        let _within = runtime.enter();
+        Signals::hook()?
+    };
     let files = files::read(config)?;
     let watched = files.fingerprints;
     let mut kept = Kept::nothing(&mut dice);
@@ -104,6 +109,8 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, doors: Doors)
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
+    // Before the other steps down: whoever comes next finds one of the two, at any time.
+    let offer = succession::open(config.state.as_deref());
     if let Some(predecessor) = predecessor {
         // The last moment: from here to the first answer nobody reads the sockets, and nobody else changes the state.
         match predecessor.step_down() {
@@ -140,8 +147,8 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, doors: Doors)
         Clerks { transfers: Arc::clone(&transfers) as Arc<dyn Clerk>, updates: Arc::clone(&updates) as Arc<dyn Clerk> };
     runtime.spawn(desk::attend(errands, clerks));
     let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
-    let bids = succession::offer(config.state.as_deref(), spare, &control);
-    let end = runtime.block_on(live(config, &control, crew, admin, (bids, settled)))?;
+    let bids = succession::attend(offer, spare, &control);
+    let end = runtime.block_on(live(config, &control, crew, admin, signals, (bids, settled)))?;
     if matches!(end, End::Asked) {
         control.save();
     }
@@ -176,13 +183,6 @@ enum End {
     Asked,
     /// Another server has what was ours.
     Replaced,
-}
-
-/// Those who change what outlives the process.
-struct Settled {
-    lookout: Arc<Lookout>,
-    transfers: Arc<Transfers>,
-    updates: Arc<Updates>,
 }
 
 /// The threads at work and the ways to reach them.
@@ -246,6 +246,7 @@ async fn live(
     control: &Arc<Control>,
     crew: Crew,
     admin_listener: Option<std::net::TcpListener>,
+    signals: Signals,
     (mut bids, settled): (Bids, Settled),
 ) -> Result<End, String> {
     let (stop, stopped) = watch::channel(false);
@@ -278,14 +279,14 @@ async fn live(
     control.set_ready();
     manager::tell(&News::Ready(control.summary()));
     let bid = tokio::select! {
-        asked = await_signals(control) => asked.map(|()| None)?,
+        () = signals.obey(control) => None,
         Some(bid) = bids.recv() => Some(bid),
     };
     [watch, sweeper, looker, saver].iter().for_each(tokio::task::JoinHandle::abort);
     manager::tell(&News::Stopping);
     let end = if let Some(bid) = bid {
         info!("another server takes over: answering what was asked");
-        step_down(control, &crew.mailboxes, &stop, commands, settled).await;
+        succession::step_down(control, &crew.mailboxes, &stop, commands, settled).await;
         drop::<Bid>(bid);
         End::Replaced
     } else {
@@ -311,51 +312,6 @@ async fn live(
     .ok();
     watchdog.abort();
     Ok(end)
-}
-
-/// Takes nothing more in, and leaves what outlives the process as it is from now on to another.
-async fn step_down(
-    control: &Arc<Control>,
-    mailboxes: &[Mailbox],
-    stop: &watch::Sender<bool>,
-    mut commands: tokio::task::JoinSet<()>,
-    settled: Settled,
-) {
-    let (told, all_left) = std::sync::mpsc::channel();
-    for mailbox in mailboxes {
-        mailbox.post(Letter::Leave(told.clone())).ok();
-    }
-    drop(told);
-    stop.send(true).ok();
-    // What has come in changes what it asked to change before that is written down for the last time.
-    let commands_end = async { while commands.join_next().await.is_some() {} };
-    tokio::time::timeout(bounds::STEP_DOWN_COMMANDS, commands_end).await.ok();
-    let control = Arc::clone(control);
-    let settle = move || {
-        all_left.recv().ok(); // an error says that nobody holds the other end any more
-        control.await_desk();
-        settled.transfers.retire();
-        settled.updates.retire();
-        settled.lookout.retire();
-    };
-    tokio::task::spawn_blocking(settle).await.ok();
-}
-
-async fn await_signals(control: &Arc<Control>) -> Result<(), String> {
-    let hook = |kind| signal(kind).map_err(|fault| format!("cannot listen for signals: {fault}"));
-    let mut term = hook(SignalKind::terminate())?;
-    let mut interrupt = hook(SignalKind::interrupt())?;
-    let mut hup = hook(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hup.recv() => {
-                let control = Arc::clone(control);
-                tokio::task::spawn_blocking(move || control.reload()).await.ok();
-            }
-        }
-    }
 }
 
 /// Removes from the cache, bit by bit and for ever, what nobody will ask for again.

@@ -15,7 +15,7 @@ use tracing::error;
 
 use crate::app::build::Forwarders;
 use crate::app::house::House;
-use crate::app::worker::{self, Late, Next, Worker};
+use crate::app::worker::{Late, Next, Worker};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::chain::{Asker, Carrier};
@@ -30,7 +30,7 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
 use super::current::Current;
-use super::desk::{DeskReply, DeskSlot, Errand};
+use super::desk::{DeskSlot, hand_on};
 use super::log;
 
 const WAKE: Token = Token(0);
@@ -472,29 +472,6 @@ fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, re
     };
     if !posted {
         tally.count(Event::SilenceOverload);
-    }
-}
-
-/// Hands a message to the desk; a full one is a counted silence.
-fn hand_on(
-    desk: Option<&DeskSlot>,
-    station: &Mailbox,
-    kind: worker::Errand,
-    bytes: &[u8],
-    asker: Asker,
-    reply: Option<Reply>,
-    tally: &Tally,
-) {
-    let errand = reply.map(|reply| {
-        let reply = DeskReply::new(reply, station.clone());
-        Errand { kind, bytes: bytes.to_vec(), asker, reply }
-    });
-    let is_taken = match (desk, errand) {
-        (Some(desk), Some(errand)) => desk.try_send(errand).is_ok(),
-        _ => false,
-    };
-    if !is_taken {
-        tally.count(Event::SilenceDesk);
     }
 }
 

@@ -5,12 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use tokio::sync::mpsc as slots;
+use tokio::sync::{mpsc as slots, watch};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::control::Control;
 use super::doors::HANDOVER;
+use super::lookout::Lookout;
+use super::transfer::Transfers;
+use super::updates::Updates;
+use crate::base::bounds;
 use crate::edge::handover::{Incumbent, Offer};
+use crate::edge::mailbox::{Letter, Mailbox};
 
 /// A successor's bid to step down; dropped once that is done.
 #[derive(Debug)]
@@ -42,23 +48,66 @@ impl Incumbent for Reigning {
     }
 }
 
-/// Offers the sockets `spare` in the folder `state` to whoever comes; what is returned receives bids to step down, and
-/// never does where there is no such folder.
+/// The place in the folder `state` where a successor asks for the sockets: it may come from now on, and waits. None where
+/// there is no such folder.
 #[must_use]
-pub fn offer(state: Option<&Path>, spare: Vec<OwnedFd>, control: &Arc<Control>) -> Bids {
+pub fn open(state: Option<&Path>) -> Option<Offer> {
+    let place = state?.join(HANDOVER);
+    let told = |fault| warn!("{}: {fault}; a successor cannot take over", place.display());
+    Offer::open(&place).map_err(told).ok()
+}
+
+/// Hands the sockets `spare` to whoever comes; what is returned receives bids to step down, and never does where nothing
+/// is offered.
+#[must_use]
+pub fn attend(offer: Option<Offer>, spare: Vec<OwnedFd>, control: &Arc<Control>) -> Bids {
     let (bids, arriving) = slots::channel(1);
-    let Some(place) = state.map(|state| state.join(HANDOVER)) else { return arriving };
     let reigning = Reigning { control: Arc::clone(control), bids };
-    let begin = || {
-        let offer = Offer::open(&place)?;
-        let attend = move || match offer.attend(&spare, &reigning) {
-            Ok(()) => drop(spare),
-            Err(fault) => warn!("the sockets are offered to no successor any more: {fault}"),
-        };
-        std::thread::Builder::new().name("meridian-offer".into()).spawn(attend)
+    let Some(offer) = offer else { return arriving };
+    let attend = move || match offer.attend(&spare, &reigning) {
+        Ok(()) => drop(spare),
+        Err(fault) => warn!("the sockets are offered to no successor any more: {fault}"),
     };
-    if let Err(fault) = begin() {
-        warn!("{}: {fault}; a successor cannot take over", place.display());
+    if let Err(fault) = std::thread::Builder::new().name("meridian-offer".into()).spawn(attend) {
+        warn!("a successor cannot take over: {fault}");
     }
     arriving
+}
+
+/// Those who change what outlives the process.
+pub struct Settled {
+    /// Health and overrides.
+    pub lookout: Arc<Lookout>,
+    /// Zones of others.
+    pub transfers: Arc<Transfers>,
+    /// Zones that updates change.
+    pub updates: Arc<Updates>,
+}
+
+/// Takes nothing more in, and leaves what outlives the process as it is from now on to another.
+pub async fn step_down(
+    control: &Arc<Control>,
+    mailboxes: &[Mailbox],
+    stop: &watch::Sender<bool>,
+    mut commands: JoinSet<()>,
+    settled: Settled,
+) {
+    let (told, all_left) = mpsc::channel();
+    for mailbox in mailboxes {
+        mailbox.post(Letter::Leave(told.clone())).ok();
+    }
+    drop(told);
+    stop.send(true).ok();
+    // What has come in changes what it asked to change before that is written down for the last time.
+    let commands_end = async { while commands.join_next().await.is_some() {} };
+    tokio::time::timeout(bounds::STEP_DOWN_COMMANDS, commands_end).await.ok();
+    let control = Arc::clone(control);
+    let settle = move || {
+        all_left.recv().ok(); // an error says that nobody holds the other end any more
+        control.await_desk();
+        settled.transfers.retire();
+        settled.updates.retire();
+        settled.lookout.retire();
+    };
+    tokio::task::spawn_blocking(settle).await.ok();
 }

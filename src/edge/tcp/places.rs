@@ -265,7 +265,7 @@ impl TcpPlace {
         let mut book = self.places.book();
         self.resting = Some(book.rest(self.network, &self.outbox));
         if self.places.is_closed() {
-            self.outbox.finish();
+            self.outbox.wake();
         }
     }
 }
