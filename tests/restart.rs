@@ -18,7 +18,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -27,6 +27,8 @@ use support::{ask, namespace, wire};
 
 const A: u16 = 1;
 const RESTARTS: usize = 20;
+/// Queries of one of the clients between two of them.
+const BETWEEN: usize = 250;
 /// What a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -93,7 +95,7 @@ fn slow_upstream() -> SocketAddr {
 }
 
 /// Asks some thousand questions a second until it is told to stop, and counts what was not answered.
-fn udp_client(server: SocketAddr, is_over: &AtomicBool) -> (usize, Vec<String>) {
+fn udp_client(server: SocketAddr, is_over: &AtomicBool, asked: &AtomicUsize) -> (usize, Vec<String>) {
     let sockets: Vec<UdpSocket> = (0..8).map(|_| ask::socket(server)).collect();
     sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
     let mut waiting: BTreeMap<(usize, u16), (Instant, String)> = BTreeMap::new();
@@ -113,6 +115,7 @@ fn udp_client(server: SocketAddr, is_over: &AtomicBool) -> (usize, Vec<String>) 
                 .unwrap_or_else(|fault| panic!("{name}: {fault}"));
             waiting.insert((at, id), (Instant::now(), name));
             sent += 1;
+            asked.store(sent, Ordering::Relaxed);
         }
         for (at, socket) in sockets.iter().enumerate() {
             while let Ok(length) = socket.recv(&mut buffer) {
@@ -251,7 +254,7 @@ fn twenty_restarts_under_load_lose_no_query_and_no_update() {
     let directory = tempfile::tempdir().unwrap();
     let more = format!("recursion:\n  hosts: off\n  forward: {{lab.example: [\"{}\"]}}", slow_upstream());
     let (mut server, address) = first(directory.path(), &more);
-    let is_over = AtomicBool::new(false);
+    let (is_over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         // However this ends, the clients do too.
         struct Over<'o>(&'o AtomicBool);
@@ -261,11 +264,13 @@ fn twenty_restarts_under_load_lose_no_query_and_no_update() {
             }
         }
         let over = Over(&is_over);
-        let udp = scope.spawn(|| udp_client(address, &is_over));
+        let udp = scope.spawn(|| udp_client(address, &is_over, &asked));
         let tcp = scope.spawn(|| tcp_client(address, &is_over));
         let updates = scope.spawn(|| updating_client(address, &is_over));
         let perf = scope.spawn(|| dnsperf(directory.path(), address, &is_over));
         for number in 0..RESTARTS {
+            let before = asked.load(Ordering::Relaxed);
+            wait_for(|| asked.load(Ordering::Relaxed) > before + BETWEEN, "the load goes on");
             let mut next = start(directory.path(), &format!("restart{number}"), &["--replace"]);
             wait_for(|| server.ended().is_some() || next.ended().is_some(), "one of the two ends, for better or worse");
             assert!(next.ended().is_none(), "{number} did not begin:\n{}", next.output());
@@ -276,7 +281,7 @@ fn twenty_restarts_under_load_lose_no_query_and_no_update() {
         drop(over);
         let (sent, lost) = udp.join().unwrap();
         assert!(lost.is_empty(), "{} of {sent} queries over UDP were lost: {lost:?}", lost.len());
-        assert!(sent > 1_000, "only {sent} queries were sent");
+        assert!(sent > RESTARTS * BETWEEN, "only {sent} queries were sent");
         let seen = tcp.join().unwrap();
         assert!(seen.reconnects <= 2 * RESTARTS, "{seen:?}");
         let said = perf.join().unwrap();

@@ -267,7 +267,7 @@ impl Control {
         let mut held = self.held();
         if fixed(&checked.config) != fixed(&held.config) {
             let text =
-                "listen, admin, workers, state, limits.tcp, log.level and log.format cannot change while running";
+                "listen, admin, workers, user, state, limits.tcp, log.level and log.format cannot change while running";
             return Err(format!("{text}; restart for that"));
         }
         let authority = Arc::clone(&held.kept.authority);
@@ -298,7 +298,7 @@ impl Control {
 /// What was settled when the process began.
 fn fixed(config: &Config) -> impl PartialEq + use<'_> {
     let log = (config.log.level, config.log.format);
-    (&config.listen, &config.admin, config.workers, &config.state, config.limits.tcp, log)
+    (&config.listen, &config.admin, config.workers, &config.user, &config.state, config.limits.tcp, log)
 }
 
 /// Says which zones have come.
