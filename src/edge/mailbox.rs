@@ -45,7 +45,7 @@ pub enum Letter {
     },
     /// Take nothing more from the listeners, which another process reads from now on. What the letter holds is dropped
     /// once that is so.
-    Leave(mpsc::Sender<()>),
+    HandOn(mpsc::Sender<()>),
     /// Finish what was admitted, then end.
     Stop,
 }
@@ -142,7 +142,7 @@ impl Mailbox {
     /// [`Full`] with the letter where [`bounds::MAILBOX_MAX`] letters wait.
     pub fn post(&self, letter: Letter) -> Result<(), Full> {
         let mut queue = self.0.queue();
-        if queue.letters.len() >= bounds::MAILBOX_MAX && !matches!(letter, Letter::Stop | Letter::Leave(_)) {
+        if queue.letters.len() >= bounds::MAILBOX_MAX && !matches!(letter, Letter::Stop | Letter::HandOn(_)) {
             return Err(Full(Box::new(letter)));
         }
         queue.letters.push(letter);

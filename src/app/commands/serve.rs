@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::app::config::{self, Checked, Machine};
-use crate::app::serve::{self, doors};
+use crate::app::serve::{self, threshold};
 use crate::app::zone_files::Library;
 use crate::base::collections::keyed;
 use crate::edge::seed;
@@ -32,8 +32,8 @@ pub fn serve(file: Option<&Path>, replaces: bool, machine: &Machine, err: &mut d
         writeln!(err, "{lint}")?;
     }
     // Before the zones: they are read by who is become, as at a reload.
-    let doors = match doors::open(&config, file, replaces) {
-        Ok(doors) => doors,
+    let threshold = match threshold::open(&config, file, replaces) {
+        Ok(threshold) => threshold,
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;
             return Ok(1);
@@ -52,7 +52,7 @@ pub fn serve(file: Option<&Path>, replaces: bool, machine: &Machine, err: &mut d
     if zones.has_faults() {
         return Ok(2);
     }
-    match serve::serve(&config, zones, file, doors) {
+    match serve::serve(&config, zones, file, threshold) {
         Ok(()) => Ok(0),
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;

@@ -97,7 +97,7 @@ fn read_hints(path: &Path) -> Result<Delegation, String> {
     })
 }
 
-/// Whether a file is there and may not be read, as those are that were not named when the doors were opened.
+/// Whether a file is there and may not be read, as those are that were not named at the start.
 #[must_use]
 pub fn is_closed(path: &Path) -> bool {
     File::open(path).is_err_and(|fault| fault.kind() == std::io::ErrorKind::PermissionDenied)

@@ -5,7 +5,6 @@ pub mod control;
 pub mod current;
 pub mod desk;
 mod digest;
-pub mod doors;
 pub mod explain;
 pub mod files;
 pub mod log;
@@ -14,6 +13,7 @@ pub mod places;
 mod signals;
 pub mod station;
 pub mod succession;
+pub mod threshold;
 pub mod transfer;
 pub mod updates;
 pub mod watchdog;
@@ -34,12 +34,12 @@ use tracing::{error, info, warn};
 use self::control::{Control, Held};
 use self::current::Current;
 use self::desk::{Clerk, Clerks};
-use self::doors::Doors;
 use self::lookout::Lookout;
 use self::places::Places;
 use self::signals::Signals;
 use self::station::{Station, Surroundings};
 use self::succession::{Bid, Bids, Settled};
+use self::threshold::Threshold;
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
@@ -71,12 +71,13 @@ const SWEEP_TICK: std::time::Duration = std::time::Duration::from_millis(10);
 /// The pause between two sweeps.
 const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, behind open `doors`, until TERM
+/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, behind what was opened on
+/// the `threshold`, until TERM
 /// or INT, or until another server takes over.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, doors: Doors) -> Result<(), String> {
+pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, threshold: Threshold) -> Result<(), String> {
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
@@ -101,7 +102,7 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, doors: Doors)
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
-    let Doors { bound, admin, spare, predecessor, descriptors } = doors;
+    let Threshold { bound, admin, spare, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built =

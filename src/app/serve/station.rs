@@ -368,7 +368,7 @@ impl Station {
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
-                Letter::Leave(told) => {
+                Letter::HandOn(told) => {
                     self.has_left = true;
                     self.is_ready.fill(false);
                     drop(told);

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::control::Control;
-use super::doors::HANDOVER;
 use super::lookout::Lookout;
+use super::threshold::HANDOVER;
 use super::transfer::Transfers;
 use super::updates::Updates;
 use crate::base::bounds;
@@ -94,7 +94,7 @@ pub async fn step_down(
 ) {
     let (told, all_left) = mpsc::channel();
     for mailbox in mailboxes {
-        mailbox.post(Letter::Leave(told.clone())).ok();
+        mailbox.post(Letter::HandOn(told.clone())).ok();
     }
     drop(told);
     stop.send(true).ok();

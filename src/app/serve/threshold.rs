@@ -1,4 +1,4 @@
-//! Opens the doors: the sockets that queries and commands come in by, and gives up the rights that this took.
+//! The threshold: opens the sockets that queries and commands come in by, and gives up the rights that this took.
 //!
 //! Comes first, before any thread is started, as what is given up belongs to the thread that does and to those it
 //! starts. What comes in before there is anybody to answer waits in the sockets.
@@ -23,7 +23,7 @@ const FILES_AT_LEAST: u64 = 1_024;
 
 /// Open sockets, before anybody reads them.
 #[derive(Debug)]
-pub struct Doors {
+pub struct Threshold {
     /// Where queries come in, at least one address.
     pub(super) bound: Vec<Bound>,
     /// Where commands come in.
@@ -41,7 +41,7 @@ pub struct Doors {
 ///
 /// # Errors
 /// In words, where an address cannot be had, or the user is not there.
-pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Doors, String> {
+pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Threshold, String> {
     super::log::begin(&config.log);
     let descriptors = raise_descriptors();
     if descriptors < FILES_AT_LEAST {
@@ -72,7 +72,7 @@ pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Door
         manager::forget(address);
     }
     give_up(config, path, account.as_ref())?;
-    Ok(Doors { bound, admin, spare, predecessor, descriptors })
+    Ok(Threshold { bound, admin, spare, predecessor, descriptors })
 }
 
 /// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
