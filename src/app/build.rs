@@ -151,7 +151,7 @@ pub fn build(
         finished_bytes: finished_bytes(config),
         logged_per_million: config.log.queries_per_million,
         nsid: identity.nsid.clone().unwrap_or_default(),
-        has_desk: !config.zones.is_empty(),
+        has_desk: has_zones(config),
         homes: kept.homes.clone(),
         limits: limits(config, kept, dice),
         patience: Arc::clone(&kept.patience),
@@ -185,8 +185,14 @@ const FINISHED_SHARE: u64 = 4;
 fn finished_bytes(config: &Config) -> usize {
     let of_cache = |size| usize::try_from(size / FINISHED_SHARE).unwrap_or(usize::MAX);
     let of_cache = config.cache.as_ref().map_or(0, |cache| of_cache(cache.size));
-    let of_zones = if config.zones.is_empty() { 0 } else { bounds::FINISHED_OF_ZONES };
+    let of_zones = if has_zones(config) { bounds::FINISHED_OF_ZONES } else { 0 };
     of_cache.max(of_zones) / config.workers.max(1)
+}
+
+/// Whether there are zones of our own: all that a house knows of them.
+#[must_use]
+pub const fn has_zones(config: &Config) -> bool {
+    !config.zones.is_empty()
 }
 
 fn zones(recursion: &config::Recursion) -> impl Iterator<Item = &Name> {

@@ -48,8 +48,8 @@ pub enum Command {
     Explain(Explain),
     /// Tell how a running server fares.
     Status(Server),
-    /// Make a running server read its configuration and files again.
-    Reload(Server),
+    /// Make a running server read its configuration and files again; exit status 2 with faults, which change nothing.
+    Reload(Reload),
     /// Make a running server forget a name.
     Flush(Flush),
     /// Tell what a configuration would do to clients: shares, moves, losses; exit status 1 past --max-moved.
@@ -106,6 +106,17 @@ pub struct Server {
     /// The file of the server's admin token, where it asks for one.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+/// `reload`
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Reload {
+    /// Only say what would change, and what is wrong.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
 }
 
 /// `simulate`
@@ -269,6 +280,7 @@ mod tests {
             "unforce www/*",
             "check x.yaml --scopes",
             "reload",
+            "reload --dry-run --json",
             "status --server http://192.0.2.1:9153 --json",
             "check x.yaml",
             "default-config",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::{SteeredName, Steering};
+use super::config::{At, Fault, Origin, Severity, SteeredName, Steering};
 use super::zone_files::Chosen;
 use crate::dns::Name;
 use crate::steer::{Helm, Orders, Pool, PoolId};
@@ -11,14 +11,34 @@ use crate::steer::{Helm, Orders, Pool, PoolId};
 /// The helm that `config` wants in the place of `before`: what has not changed stays the very same.
 ///
 /// # Errors
-/// In words, where a policy does not fit its pool.
-pub fn helm(config: &Steering, before: &Helm) -> Result<Helm, String> {
+/// Every policy that does not fit its pool.
+pub fn helm(config: &Steering, before: &Helm) -> Result<Helm, Vec<Fault>> {
+    helm_with(config, before, Vec::new())
+}
+
+/// As [`helm`], with those names still steered that are `leaving`.
+///
+/// # Errors
+/// As [`helm`].
+pub fn helm_with(config: &Steering, before: &Helm, leaving: Vec<Orders>) -> Result<Helm, Vec<Fault>> {
     let orders = config.names.iter().filter_map(|name| orders(config, name));
-    Helm::relieve(before, config.ecs, orders).map_err(|faults| {
-        let said = |(owner, faults): (Name, Vec<_>)| {
-            faults.iter().map(|fault| format!("{owner}: {fault}")).collect::<Vec<_>>().join("\n")
-        };
-        faults.into_iter().map(said).collect::<Vec<_>>().join("\n")
+    Helm::relieve(before, config.ecs, orders.chain(leaving)).map_err(|found| {
+        let mut faults = Vec::new();
+        for (owner, found) in found {
+            let origin = config.names.iter().find(|name| name.owner == owner).map(|name| name.origin.clone());
+            let Origin { file, line, column } = origin.unwrap_or_default();
+            let at = At { line: line.into(), column: column.into() };
+            let fault = |found: &dyn std::fmt::Display| Fault {
+                severity: Severity::Fault,
+                file: file.clone(),
+                at,
+                key: format!("steer.{:?}", owner.to_string().trim_end_matches('.')),
+                found: found.to_string(),
+                allowed: String::new(),
+            };
+            faults.extend(found.iter().map(|found| fault(found)));
+        }
+        faults
     })
 }
 

@@ -214,7 +214,17 @@ bounds! {
     /// Warnings kept of one hosts file.
     HOSTS_WARNINGS_MAX: usize = 100;
     /// A file that is watched is looked at this often.
-    FILE_POLL: Duration = Duration::from_secs(1);
+    FILE_POLL: Duration = Duration::from_millis(500);
+    /// Of the time, looking at watched files takes at most one part in so many.
+    FILE_POLL_SHARE: u32 = 20;
+    /// Orders to reload that wait; those who wait share one reload.
+    RELOADS_WAITING: usize = 64;
+    /// Differences of a reload that are told one by one; more are counted.
+    DIFFERENCES_TOLD: usize = 1_000;
+    /// A reload that is in force waits so long at most until every worker answers by it, before it is said to be done.
+    MOVING: Duration = Duration::from_millis(250);
+    /// Old houses and zones that wait until every worker has left them.
+    ATTIC_MAX: usize = 8;
     /// Exchanges with forwarders under way for one forward zone.
     FORWARD_EXCHANGES: usize = 512;
     /// Datagrams sent to one forwarder for one question.

@@ -32,6 +32,12 @@ macro_rules! events {
 }
 
 events! {
+    /// Reloads that changed something, by signal, file or admin address.
+    Reloads = "reloads",
+    /// Reloads that found nothing changed.
+    ReloadsUnchanged = "reloads_unchanged",
+    /// Reloads that were refused for their faults, and zone files that stayed as they were.
+    ReloadsRefused = "reloads_refused",
     /// Queries received over UDP.
     QueriesUdp = "queries_udp",
     /// Queries received over TCP.

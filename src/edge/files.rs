@@ -1,7 +1,7 @@
 //! Text files and what becomes of them: reading one within a bound, and noticing that it changed.
 //!
 //! A [`FileWatch`] looks at the file's metadata, symbolic links followed, every [`bounds::FILE_POLL`]. That is
-//! one system call a second, and it notices alike what editors do (write in place, rename a new file over the old
+//! a system call or two a second, and it notices alike what editors do (write in place, rename a new file over the old
 //! one) and what cluster mounts do (swap a link to a directory), on every file system, where a kernel's
 //! notifications need care with each of these and say nothing for network mounts.
 
@@ -14,6 +14,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::base::bounds;
+
+/// A file that changes while it is read is read so often, with a pause between.
+const READS: u32 = 8;
+const READ_PAUSE: Duration = Duration::from_millis(20);
 
 /// What tells one state of a file from another: which file it is, its size, when it was written or replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,8 +52,9 @@ impl From<&Metadata> for Fingerprint {
 /// U+FFFD.
 ///
 /// # Errors
-/// What the system says, [`io::ErrorKind::InvalidInput`] for what is no regular file, and
-/// [`io::ErrorKind::FileTooLarge`] past [`bounds::TEXT_FILE_MAX`].
+/// What the system says, [`io::ErrorKind::InvalidInput`] for what is no regular file,
+/// [`io::ErrorKind::FileTooLarge`] past [`bounds::TEXT_FILE_MAX`], and [`io::ErrorKind::ResourceBusy`] for what is
+/// written all the time that it is read.
 pub fn read_text(path: &Path) -> io::Result<(String, Fingerprint)> {
     read_at_most(path, bounds::TEXT_FILE_MAX)
 }
@@ -68,15 +73,22 @@ pub fn read_octets(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")); // a pipe would never end
     }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let fingerprint = Fingerprint::from(&metadata);
-    let mut bytes = Vec::with_capacity(metadata.len().min(limit) as usize + 1);
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {limit} octets")));
+    for _ in 0..READS {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let fingerprint = Fingerprint::from(&metadata);
+        let mut bytes = Vec::with_capacity(metadata.len().min(limit) as usize + 1);
+        (&file).take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {limit} octets")));
+        }
+        // What was written meanwhile may be half of the old and half of the new.
+        if Fingerprint::from(&file.metadata()?) == fingerprint {
+            return Ok((bytes, fingerprint));
+        }
+        std::thread::sleep(READ_PAUSE);
     }
-    Ok((bytes, fingerprint))
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written"))
 }
 
 /// Writes a file aside and renames it, both forced to the disk: a crash leaves the old one or the new.

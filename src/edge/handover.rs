@@ -39,6 +39,11 @@ const YOURS: &[u8] = b"yours";
 
 /// What a running server does when it is replaced.
 pub trait Incumbent {
+    /// The sockets that are served by now.
+    ///
+    /// # Errors
+    /// The system's, where it has no descriptor left.
+    fn sockets(&self) -> io::Result<Vec<OwnedFd>>;
     /// Somebody is about to take over: what takes long to save is saved now. Serving goes on.
     fn prepare(&self);
     /// Takes and changes nothing more, from when this returns.
@@ -67,18 +72,18 @@ impl Offer {
         Ok(Self(socket))
     }
 
-    /// Hands `sockets` to newcomers, one after the other, until one has taken over.
+    /// Hands the sockets to newcomers, one after the other, until one has taken over.
     ///
     /// # Errors
     /// The system's, where nobody can connect any more.
-    pub fn attend(self, sockets: &[OwnedFd], incumbent: &impl Incumbent) -> io::Result<()> {
+    pub fn attend(self, incumbent: &impl Incumbent) -> io::Result<()> {
         loop {
             let newcomer = match accept_with(&self.0, SocketFlags::CLOEXEC) {
                 Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
                 accepted => accepted?,
             };
             // A fault of this connection is the newcomer's to tell; the next may come.
-            if is_one_of_us(&newcomer) && serve(&newcomer, sockets, incumbent).unwrap_or(false) {
+            if is_one_of_us(&newcomer) && serve(&newcomer, incumbent).unwrap_or(false) {
                 return Ok(());
             }
         }
@@ -86,8 +91,9 @@ impl Offer {
 }
 
 /// Hands over to one newcomer; whether it has taken over.
-fn serve(newcomer: &OwnedFd, sockets: &[OwnedFd], incumbent: &impl Incumbent) -> io::Result<bool> {
+fn serve(newcomer: &OwnedFd, incumbent: &impl Incumbent) -> io::Result<bool> {
     incumbent.prepare();
+    let sockets = incumbent.sockets()?;
     let mut left = sockets.len();
     for some in sockets.chunks(AT_A_TIME) {
         left -= some.len();
@@ -183,10 +189,12 @@ mod tests {
     use std::net::UdpSocket;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[derive(Default)]
-    struct Counting([AtomicUsize; 2]);
+    struct Counting([AtomicUsize; 2], Vec<OwnedFd>);
 
     impl Incumbent for Counting {
+        fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+            self.1.iter().map(OwnedFd::try_clone).collect()
+        }
         fn prepare(&self) {
             self.0[0].fetch_add(1, Ordering::Relaxed);
         }
@@ -203,13 +211,9 @@ mod tests {
         let sockets: Vec<UdpSocket> = (0..130).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
         let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"queued", addresses[129]).unwrap();
-        let sockets: Vec<OwnedFd> = sockets.into_iter().map(Into::into).collect();
-        let incumbent = Counting::default();
+        let incumbent = Counting(Default::default(), sockets.into_iter().map(Into::into).collect());
         std::thread::scope(|scope| {
-            let attending = scope.spawn(|| {
-                offer.attend(&sockets, &incumbent).unwrap();
-                drop(sockets);
-            });
+            let attending = scope.spawn(|| offer.attend(&incumbent).unwrap());
             // One that fails on the way takes nothing.
             drop(Predecessor::meet(&path).unwrap().expect("somebody is there"));
             let (predecessor, given) = Predecessor::meet(&path).unwrap().expect("still there");

@@ -32,6 +32,9 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether it is bound to the unspecified address, so that each datagram must say which one was asked.
     pub is_wildcard: bool,
+    /// The number of its address among those listened on: the same at every worker, and never another's. 0 until it
+    /// gets one.
+    pub door: usize,
 }
 
 /// One listen address, bound.
@@ -172,6 +175,18 @@ pub fn bind(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bo
     bind_once(address, workers, given)
 }
 
+/// As [`bind`], where sockets of this process have the same port, at this address or at one that contains it: they share
+/// it. Nothing then proves that a foreign program has not got it too, but that these were there first.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_beside(address: SocketAddr, workers: usize) -> Result<Bound, BindFault> {
+    let fault = |cause| BindFault { address, transport: "UDP", cause };
+    let sockets = (0..workers.max(1)).map(|_| udp_socket(address, true));
+    let udp = sockets.map(|socket| listener(socket?, address)).collect::<io::Result<_>>().map_err(fault)?;
+    Ok(Bound { address, udp, tcp: bind_tcp_as(address, true)? })
+}
+
 fn bind_once(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
     let there = given.take_udp(address);
     let udp = if there.is_empty() { bind_udp(address, workers) } else { adopt_udp(there, workers, given.are_kept) }?;
@@ -193,7 +208,7 @@ fn adopt_udp(mut sockets: Vec<Socket>, workers: usize, are_kept: bool) -> Result
         let socket = if are_kept { shared() } else { udp_socket(address, true).or_else(|_| shared()) };
         sockets.push(socket.map_err(fault)?);
     }
-    sockets.into_iter().map(|socket| prepare(socket, address)).collect::<io::Result<_>>().map_err(fault)
+    sockets.into_iter().map(|socket| listener(socket, address)).collect::<io::Result<_>>().map_err(fault)
 }
 
 /// Binds `workers` UDP sockets (at least one) to `address`.
@@ -210,13 +225,13 @@ pub fn bind_udp(address: SocketAddr, workers: usize) -> Result<Vec<Listener>, Bi
     let others = (1..workers.max(1)).map(|_| udp_socket(address, true));
     std::iter::once(Ok(first))
         .chain(others)
-        .map(|socket| prepare(socket?, address))
+        .map(|socket| listener(socket?, address))
         .collect::<io::Result<_>>()
         .map_err(fault)
 }
 
-/// Sets what a socket needs that queries arrive on.
-fn prepare(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
+/// The listener of a bound socket.
+fn listener(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
     let is_wildcard = address.ip().is_unspecified();
     // RFC 9715 §3.1: responses are never fragmented, and no forged ICMP may make the path look narrower.
     batch::omit_path_mtu(&socket, address.is_ipv4())?;
@@ -226,7 +241,7 @@ fn prepare(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
     // Best effort: the system caps both, and serving with smaller buffers beats not serving.
     socket.set_recv_buffer_size(bounds::SOCKET_BUFFER).ok();
     socket.set_send_buffer_size(bounds::SOCKET_BUFFER).ok();
-    Ok(Listener { socket: UdpSocket::from_std(socket.into()), address, is_wildcard })
+    Ok(Listener { socket: UdpSocket::from_std(socket.into()), address, is_wildcard, door: 0 })
 }
 
 /// Binds a TCP listener to `address`.
@@ -234,6 +249,18 @@ fn prepare(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
 /// # Errors
 /// [`BindFault`] naming the address.
 pub fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindFault> {
+    bind_tcp_as(address, false)
+}
+
+/// As [`bind_tcp`], where listeners of this process have the same port, as of [`bind_beside`].
+///
+/// # Errors
+/// As [`bind_tcp`].
+pub fn bind_tcp_beside(address: SocketAddr) -> Result<TcpListener, BindFault> {
+    bind_tcp_as(address, true)
+}
+
+fn bind_tcp_as(address: SocketAddr, is_shared: bool) -> Result<TcpListener, BindFault> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         if address.is_ipv6() {
@@ -242,7 +269,12 @@ pub fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindFault> {
         // A restart must not wait for connections in TIME-WAIT; on Linux this lets no second listener in.
         socket.set_reuse_address(true)?;
         socket.set_tcp_nodelay(true)?;
+        if is_shared {
+            socket.set_reuse_port(true)?;
+        }
         socket.bind(&SockAddr::from(address))?;
+        // From here on another of ours may stand beside it.
+        socket.set_reuse_port(true)?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
@@ -285,6 +317,20 @@ mod tests {
                 assert_eq!(listener.socket.local_addr().unwrap(), bound.address);
                 assert_eq!(listener.is_wildcard, bound.address.ip().is_unspecified());
             }
+        }
+    }
+
+    #[test]
+    fn an_address_gives_way_to_a_narrower_or_wider_one_of_ours_while_it_is_still_served() {
+        for (first, second) in
+            [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("[::]", "[::1]"), ("[::1]", "[::1]")]
+        {
+            let old = bind(format!("{first}:0").parse().unwrap(), 2, &mut Given::default()).unwrap();
+            let address: SocketAddr = format!("{second}:{}", old.address.port()).parse().unwrap();
+            let foreign = bind(address, 1, &mut Given::default()).unwrap_err().to_string();
+            assert!(foreign.contains("another program"), "{foreign}");
+            let new = bind_beside(address, 2).unwrap();
+            assert_eq!((new.address, new.udp.len()), (address, 2));
         }
     }
 

@@ -8,8 +8,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use super::listen::Listener;
 use super::tcp::TcpReply;
-use crate::base::bounds;
+use crate::base::{Instant, bounds};
 use crate::chain::Asker;
 
 /// Above so many, the room for letters is given back once it is empty.
@@ -46,17 +47,36 @@ pub enum Letter {
     /// Take nothing more from the listeners, which another process reads from now on. What the letter holds is dropped
     /// once that is so.
     HandOn(mpsc::Sender<()>),
+    /// Serve this one too.
+    Open(Box<Listener>),
+    /// Serve the listeners of a door until that moment, so that what came in by them is answered, and then no more; or
+    /// for ever after all.
+    Leave {
+        /// The door's number.
+        door: usize,
+        /// When they are closed; none keeps them.
+        at: Option<Instant>,
+    },
+    /// Something has changed that is looked at between events.
+    Look,
     /// Finish what was admitted, then end.
     Stop,
+}
+
+impl Letter {
+    /// Whether it is from us and not about a query: taken even where the mailbox is full.
+    const fn is_order(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Leave { .. } | Self::Look | Self::HandOn(_) | Self::Stop)
+    }
 }
 
 /// Where a response goes.
 #[derive(Debug)]
 pub enum Reply {
-    /// To `peer`, by the worker's listener of this index.
+    /// To `peer`, by the worker's listener of this door.
     Udp {
-        /// The listener's place in the worker's list.
-        listener: usize,
+        /// The number of the listener's door.
+        door: usize,
         /// Who asked.
         peer: SocketAddr,
         /// The address that was asked, if it is known.
@@ -136,13 +156,14 @@ pub fn mailbox(waker: mio::Waker) -> (Mailbox, Letters) {
 }
 
 impl Mailbox {
-    /// Posts `letter` and wakes the worker if it may be asleep. [`Letter::Stop`] is taken even past the bound.
+    /// Posts `letter` and wakes the worker if it may be asleep. Orders, such as [`Letter::Stop`], are taken even past
+    /// the bound.
     ///
     /// # Errors
     /// [`Full`] with the letter where [`bounds::MAILBOX_MAX`] letters wait.
     pub fn post(&self, letter: Letter) -> Result<(), Full> {
         let mut queue = self.0.queue();
-        if queue.letters.len() >= bounds::MAILBOX_MAX && !matches!(letter, Letter::Stop | Letter::HandOn(_)) {
+        if queue.letters.len() >= bounds::MAILBOX_MAX && !letter.is_order() {
             return Err(Full(Box::new(letter)));
         }
         queue.letters.push(letter);

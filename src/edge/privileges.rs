@@ -19,7 +19,7 @@ use nix::unistd::{self, User};
 use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs,
+    set_keep_capabilities, set_no_new_privs,
 };
 
 use crate::base::bounds;
@@ -74,16 +74,20 @@ impl Account {
         Err(format!("{}: more than {} files", folder.display(), bounds::STATE_FILES_MAX))
     }
 
-    /// Becomes this user, with its groups and no way back.
+    /// Becomes this user, with its groups and no way back; what root could do stays within reach of [`shed`] if it
+    /// `keeps` something of it.
     ///
     /// # Errors
     /// In words, where the system refuses: then nothing may be served.
-    pub fn become_it(&self) -> Result<(), String> {
+    pub fn become_it(&self, keeps: bool) -> Result<(), String> {
         let User { name, uid, gid, .. } = &self.0;
         let told = |fault: nix::Error| format!("cannot become the user {name}: {fault}");
         // While we may: what no program run from here shall ever have again.
         close_bounding_set(CapabilitySet::empty());
         let named = CString::new(name.as_bytes()).map_err(|fault| fault.to_string())?;
+        if keeps {
+            set_keep_capabilities(true).ok(); // where the system refuses, low ports take a restart
+        }
         unistd::initgroups(&named, *gid).map_err(told)?;
         unistd::setgid(*gid).map_err(told)?;
         unistd::setuid(*uid).map_err(told)?;
@@ -146,10 +150,15 @@ impl Shed {
 
 /// Gives up, for this thread and all that it starts: capabilities, new privileges, files other than `files`.
 ///
-/// One who stays root keeps the right to read and write files of others, without which root finds its files closed.
+/// Where low ports may have to be bound later (`binds_low`), the right to that is kept, if there is one. One who stays
+/// root keeps the right to read and write files of others, without which root finds its files closed.
 #[must_use]
-pub fn shed(files: &Files) -> Shed {
-    let kept = if is_root() { CapabilitySet::DAC_OVERRIDE } else { CapabilitySet::empty() };
+pub fn shed(files: &Files, binds_low: bool) -> Shed {
+    let mut wanted = CapabilitySet::empty();
+    wanted.set(CapabilitySet::DAC_OVERRIDE, is_root());
+    wanted.set(CapabilitySet::NET_BIND_SERVICE, binds_low);
+    let there = rustix::thread::capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
+    let kept = wanted.intersection(there);
     // The ambient set first: it refills the others when a program is run.
     clear_ambient_capability_set().ok();
     close_bounding_set(kept);
@@ -237,7 +246,7 @@ mod tests {
         let written = state.parent().map(Path::to_owned);
         let files = Files { read: vec![named.clone()], written, runs_programs: false };
         aside(|| {
-            let shed = shed(&files);
+            let shed = shed(&files, false);
             assert!(shed.capabilities.is_ok() && shed.new_privileges.is_ok(), "{shed}");
             aside(|| {
                 let sets = rustix::thread::capabilities(None).unwrap();

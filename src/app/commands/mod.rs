@@ -3,6 +3,7 @@
 mod check;
 mod default_config;
 mod pools;
+mod reloading;
 mod remote;
 mod scopes;
 mod serve;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::pools;
-use crate::app::cli::{Explain, Flush, Server};
+use super::{pools, reloading};
+use crate::app::cli::{Explain, Flush, Reload, Server};
 use crate::app::config::{self, Machine};
 use crate::app::serve::explain as explanation;
 use crate::edge::clock::wall_seconds;
@@ -38,6 +38,7 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
             shown("/cache/entries"),
             shown("/cache/bytes"),
         );
+        text += &reloading::status(&status["reload"], wall_seconds());
         for (name, count) in status["counted"].as_object().into_iter().flatten() {
             if count.as_u64() != Some(0) {
                 text.extend(["  ", &format!("{name:<28} {count}"), "\n"]);
@@ -47,12 +48,29 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
     })
 }
 
-/// Makes a running server read its configuration again; 1 if it cannot be reached or refuses.
+/// Makes a running server read its configuration again, or say what that would change; 1 if it cannot be asked, 2 with
+/// faults.
 ///
 /// # Errors
 /// If `out` or `err` cannot be written to.
-pub fn reload(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    show(change(server, Method::Post, "/v1/reload", &[], &json!({})), as_json, out, err, |_| "reloaded\n".into())
+pub fn reload(wanted: &Reload, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let Reload { dry_run, server } = wanted;
+    match post(server, "/v1/reload", &json!({ "dry_run": dry_run })) {
+        Ok(Answer::Done(told)) => show(Ok(told), as_json, out, err, reloading::text),
+        Ok(Answer::Refused(told)) if told.get("faults").and_then(Value::as_array).is_some_and(|it| !it.is_empty()) => {
+            if as_json {
+                writeln!(out, "{told:#}")?;
+            } else {
+                write!(err, "{}", reloading::faults(&told))?;
+            }
+            Ok(2)
+        }
+        Ok(Answer::Refused(told)) => {
+            let why = told.get("error").and_then(Value::as_str).map_or_else(|| told.to_string(), str::to_owned);
+            show(Err(format!("{}: {why}", server.server)), as_json, out, err, |_| String::new())
+        }
+        Err(fault) => show(Err(fault), as_json, out, err, |_| String::new()),
+    }
 }
 
 /// Makes a running server forget a name; 1 if it cannot be reached.
@@ -158,6 +176,25 @@ pub(super) fn change(
         request = request.header("authorization", token);
     }
     read(&server.server, request.send(body.to_string()))
+}
+
+/// What a server said.
+enum Answer {
+    Done(Value),
+    Refused(Value),
+}
+
+/// Asks `server` to do something; what it says is JSON either way.
+fn post(server: &Server, path: &str, body: &Value) -> Result<Answer, String> {
+    let unreachable = |fault: ureq::Error| format!("{} cannot be asked: {fault}", server.server);
+    let mut request = agent().post(url(&server.server, path)).header("content-type", "application/json");
+    if let Some(token) = bearer(server)? {
+        request = request.header("authorization", token);
+    }
+    let mut response = request.send(body.to_string()).map_err(unreachable)?;
+    let said = response.body_mut().read_to_string().map_err(unreachable)?;
+    let said = serde_json::from_str(&said).unwrap_or(Value::String(said));
+    Ok(if response.status().is_success() { Answer::Done(said) } else { Answer::Refused(said) })
 }
 
 fn pairs<'a>(fields: &'a [(&str, String)]) -> impl Iterator<Item = (&'a str, &'a str)> {

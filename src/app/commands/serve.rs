@@ -19,7 +19,7 @@ pub fn serve(file: Option<&Path>, replaces: bool, machine: &Machine, err: &mut d
         Some(file) => config::read(file, machine),
         None => config::builtin(machine),
     };
-    let Checked { config, lints } = match checked {
+    let checked = match checked {
         Ok(checked) => checked,
         Err(faults) => {
             for fault in faults {
@@ -28,11 +28,12 @@ pub fn serve(file: Option<&Path>, replaces: bool, machine: &Machine, err: &mut d
             return Ok(2);
         }
     };
+    let Checked { config, lints, .. } = &checked;
     for lint in lints {
         writeln!(err, "{lint}")?;
     }
     // Before the zones: they are read by who is become, as at a reload.
-    let threshold = match threshold::open(&config, file, replaces) {
+    let threshold = match threshold::open(config, file, replaces) {
         Ok(threshold) => threshold,
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;
@@ -40,7 +41,7 @@ pub fn serve(file: Option<&Path>, replaces: bool, machine: &Machine, err: &mut d
         }
     };
     let zones = match seed::dice() {
-        Ok(mut dice) => Library::new(keyed(&mut dice)).read(&config),
+        Ok(mut dice) => Library::new(keyed(&mut dice)).read(config),
         Err(fault) => {
             writeln!(err, "meridian: the system gives no randomness: {fault}")?;
             return Ok(1);
@@ -52,7 +53,7 @@ pub fn serve(file: Option<&Path>, replaces: bool, machine: &Machine, err: &mut d
     if zones.has_faults() {
         return Ok(2);
     }
-    match serve::serve(&config, zones, file, threshold) {
+    match serve::serve(&checked, zones, file, threshold) {
         Ok(()) => Ok(0),
         Err(fault) => {
             writeln!(err, "meridian: {fault}")?;

@@ -67,6 +67,12 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Every fault, a line each.
+#[must_use]
+pub fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 /// The known word that `word` was probably meant to be, if one is near.
 pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     const LONGEST: usize = 64; // no key is nearly as long; the distance costs the product of the lengths

@@ -17,6 +17,7 @@ mod later;
 mod limits;
 mod raw;
 mod recursion;
+mod source;
 mod steering;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,8 @@ use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-pub use fault::{At, Fault, Severity};
+pub use fault::{At, Fault, Severity, lines};
+pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
     Admin, Cache, Config, Families, ForwardZone, Hosts, Identity, Limits, Listen, Log, LogFormat, Prefetch,
@@ -41,6 +43,7 @@ pub use zones::{
 
 use crate::base::bounds;
 use crate::base::scalars;
+use crate::edge::files::{Fingerprint, read_octets};
 
 /// The built-in configuration, commented: what `meridian default-config` prints.
 pub const BUILTIN: &str = include_str!("default.yaml");
@@ -61,6 +64,35 @@ pub struct Checked {
     pub config: Config,
     /// In the order of the file.
     pub lints: Vec<Fault>,
+    /// What it was read from.
+    pub source: Source,
+}
+
+/// What was found in a file, good or bad.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The configuration as far as it could be read; with faults, not to be used but for finding more of them.
+    pub config: Option<Config>,
+    /// Faults and lints, in the order of the file.
+    pub noted: Vec<Fault>,
+    /// What it was read from.
+    pub source: Source,
+}
+
+impl Examined {
+    /// Whether the configuration must not be used.
+    #[must_use]
+    pub fn has_faults(&self) -> bool {
+        self.config.is_none() || self.noted.iter().any(|fault| fault.severity == Severity::Fault)
+    }
+
+    fn checked(self) -> Result<Checked, Vec<Fault>> {
+        let has_faults = self.has_faults();
+        match self.config {
+            Some(config) if !has_faults => Ok(Checked { config, lints: self.noted, source: self.source }),
+            _ => Err(self.noted),
+        }
+    }
 }
 
 /// Checks the text of a file; `file` is its name in faults and where its relative paths count from.
@@ -68,6 +100,11 @@ pub struct Checked {
 /// # Errors
 /// All faults, in the order of the file; at least one.
 pub fn load(file: &Path, text: &[u8], machine: &Machine) -> Result<Checked, Vec<Fault>> {
+    examine_text(file, text, machine).checked()
+}
+
+fn examine_text(file: &Path, text: &[u8], machine: &Machine) -> Examined {
+    let mut source = Source { file: file.display().to_string(), ..Source::default() };
     let report = cursor::Report::new(&file.display().to_string());
     let config = match parse(text) {
         Ok(tree) => {
@@ -77,6 +114,7 @@ pub fn load(file: &Path, text: &[u8], machine: &Machine) -> Result<Checked, Vec<
             {
                 crosswise::lint(config, &tree, &report, machine);
             }
+            source.tree = Some(tree);
             config
         }
         Err((at, found, allowed)) => {
@@ -84,13 +122,7 @@ pub fn load(file: &Path, text: &[u8], machine: &Machine) -> Result<Checked, Vec<
             None
         }
     };
-    let noted = report.finish();
-    match config {
-        Some(config) if noted.iter().all(|fault| fault.severity == Severity::Lint) => {
-            Ok(Checked { config, lints: noted })
-        }
-        _ => Err(noted),
-    }
+    Examined { config, noted: report.finish(), source }
 }
 
 /// Reads and checks a file of at most [`bounds::TEXT_FILE_MAX`] octets.
@@ -98,25 +130,47 @@ pub fn load(file: &Path, text: &[u8], machine: &Machine) -> Result<Checked, Vec<
 /// # Errors
 /// All faults, in the order of the file; a file that cannot be read is one.
 pub fn read(file: &Path, machine: &Machine) -> Result<Checked, Vec<Fault>> {
+    examine(file, machine).checked()
+}
+
+/// As [`read`], with what could be read of a file that has faults.
+#[must_use]
+pub fn examine(file: &Path, machine: &Machine) -> Examined {
     let fault = |found: String, allowed: String| {
         let file = file.display().to_string();
         vec![Fault { severity: Severity::Fault, file, at: At::START, key: String::new(), found, allowed }]
     };
-    let text = read_bounded(file).map_err(|(found, allowed)| fault(found, allowed))?;
-    load(file, &text, machine)
+    match read_bounded(file) {
+        Ok((text, seen)) => {
+            let mut examined = examine_text(file, &text, machine);
+            examined.source.seen = seen;
+            examined
+        }
+        Err((found, allowed)) => {
+            let source = Source { file: file.display().to_string(), ..Source::default() };
+            Examined { config: None, noted: fault(found, allowed), source }
+        }
+    }
 }
 
 /// The octets of a file within the bound; or what was found instead, and what may be.
-fn read_bounded(file: &Path) -> Result<Vec<u8>, (String, String)> {
+fn read_bounded(file: &Path) -> Result<(Vec<u8>, Option<Fingerprint>), (String, String)> {
+    let most = scalars::size_text(bounds::TEXT_FILE_MAX);
+    let too_long = (format!("a file of more than {most}"), format!("at most {most}"));
+    let unreadable = |error| (format!("no readable file ({error})"), "a YAML file".to_owned());
+    if std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file()) {
+        return match read_octets(file, bounds::TEXT_FILE_MAX) {
+            Ok((text, seen)) => Ok((text, Some(seen))),
+            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Err(too_long),
+            Err(error) => Err(unreadable(error)),
+        };
+    }
+    // A pipe is read as far as it goes.
     let mut text = Vec::new();
     File::open(file)
         .and_then(|opened| opened.take(bounds::TEXT_FILE_MAX + 1).read_to_end(&mut text))
-        .map_err(|error| (format!("no readable file ({error})"), "a YAML file".to_owned()))?;
-    if text.len() as u64 > bounds::TEXT_FILE_MAX {
-        let most = scalars::size_text(bounds::TEXT_FILE_MAX);
-        return Err((format!("a file of more than {most}"), format!("at most {most}")));
-    }
-    Ok(text)
+        .map_err(unreadable)?;
+    if text.len() as u64 > bounds::TEXT_FILE_MAX { Err(too_long) } else { Ok((text, None)) }
 }
 
 /// The built-in configuration; its relative paths count from the working folder.
@@ -124,7 +178,13 @@ fn read_bounded(file: &Path) -> Result<Vec<u8>, (String, String)> {
 /// # Errors
 /// None outside a broken build: a test loads it.
 pub fn builtin(machine: &Machine) -> Result<Checked, Vec<Fault>> {
-    load(Path::new("built-in configuration"), BUILTIN.as_bytes(), machine)
+    examine_builtin(machine).checked()
+}
+
+/// As [`builtin`], with the shape of [`examine`].
+#[must_use]
+pub fn examine_builtin(machine: &Machine) -> Examined {
+    examine_text(Path::new("built-in configuration"), BUILTIN.as_bytes(), machine)
 }
 
 /// The built-in configuration as JSON, without its comments.

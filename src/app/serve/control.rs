@@ -3,101 +3,130 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
-use tracing::{error, info, warn};
 
 use super::current::Current;
 use super::digest::digest;
-use super::files::Fingerprints;
+use super::doors::Doors;
+use super::files::Digests;
 use super::lookout::Lookout;
 use super::places::Places;
+use super::reload::{By, Chronicle, Order, Orders, Watch};
 use super::station::Surroundings;
-use super::zones::{Cause, Keeper};
+use super::zones::Keeper;
 use super::{explain, files, total};
-use crate::app::build::{self, Built, Kept};
-use crate::app::config::{self, Config, Severity};
-use crate::app::machine;
-use crate::app::steered;
+use crate::app::build::{Built, Kept};
+use crate::app::config::{Config, Source};
 use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant, bounds};
 use crate::dns::{Name, RecordType};
 use crate::edge::admin::{AdminHouse, PoolHouse, Task};
-use crate::edge::files::Fingerprint;
-use crate::edge::manager::{self, News};
-use crate::edge::seed;
-use crate::handlers::authority::Zone;
+use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::handlers::cache::Cache;
-use crate::handlers::hosts::Hosts;
-
-/// The library and the folder that it came from.
-struct Shelf {
-    library: Library,
-    /// The folder's state at the last two looks.
-    folder: Option<[Option<Fingerprint>; 2]>,
-}
 
 /// The configuration in force and what was built from it.
 pub struct Held {
     /// The configuration.
     pub config: Config,
+    /// What it was read from.
+    pub source: Source,
     /// The house and its parts.
     pub built: Built,
+    /// What the house's files said.
+    pub digests: Digests,
+}
+
+/// What only reloads need, one after the other.
+pub struct Bench {
     /// What outlives a reload.
     pub kept: Kept,
-    /// The files as they were read.
-    pub watched: Fingerprints,
     /// The databases of places.
     pub places: Places,
+    /// What the zones' files last said.
+    pub library: Library,
+    /// The files that are reason for a reload when they change.
+    pub watched: Vec<Watch>,
+    /// The hosts file, if there is one.
+    pub hosts: Option<Watch>,
 }
 
 /// The handle by which signals, files and the admin address reach the running house.
 pub struct Control {
-    path: Option<PathBuf>,
+    pub(super) path: Option<PathBuf>,
     held: Mutex<Held>,
-    current: Arc<Current>,
+    /// Held while something is read again, so that one reading follows another.
+    pub(super) bench: Mutex<Bench>,
+    pub(super) current: Arc<Current>,
     keeper: Arc<Keeper>,
-    /// What the zones' files last said; held while they are read, so that one reading follows another.
-    library: Mutex<Shelf>,
-    surroundings: Surroundings,
+    pub(super) surroundings: Surroundings,
     lookout: Arc<Lookout>,
     /// Held while it is saved what outlives the process.
     saving: Mutex<()>,
     tallies: Vec<Arc<Tally>>,
+    /// What reloads count in.
+    pub(super) tally: Arc<Tally>,
     is_ready: AtomicBool,
+    has_retired: AtomicBool,
     explaining: tokio::sync::Semaphore,
-    reloaded: tokio::sync::Notify,
+    pub(super) orders: Orders,
+    chronicle: Mutex<Chronicle>,
+    doors: OnceLock<Doors>,
 }
 
 impl Control {
-    /// Control over what was just built from `config` of the file `path`.
+    /// Control over what was just built from the configuration in `path`, and the orders that somebody is to attend to. It
+    /// counts in the last of `tallies`, which are all.
     #[must_use]
     pub fn new(
         path: Option<&Path>,
-        held: Held,
-        (keeper, library): (Arc<Keeper>, Library),
+        (held, bench): (Held, Bench),
+        keeper: Arc<Keeper>,
         (surroundings, lookout): (Surroundings, Arc<Lookout>),
         tallies: Vec<Arc<Tally>>,
-    ) -> Self {
-        Self {
+    ) -> (Self, Receiver<Order>) {
+        let (orders, waiting) = sync_channel(bounds::RELOADS_WAITING);
+        let control = Self {
             path: path.map(Path::to_owned),
             held: Mutex::new(held),
+            bench: Mutex::new(bench),
             current: Arc::clone(&surroundings.current),
             keeper,
-            library: Mutex::new(Shelf { library, folder: None }),
             surroundings,
             lookout,
             saving: Mutex::new(()),
+            tally: tallies.last().cloned().unwrap_or_default(),
             tallies,
             is_ready: AtomicBool::new(false),
+            has_retired: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
-            reloaded: tokio::sync::Notify::new(),
-        }
+            orders,
+            chronicle: Mutex::new(Chronicle::new(wall_seconds())),
+            doors: OnceLock::new(),
+        };
+        (control, waiting)
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    /// What becomes of reloads.
+    pub fn chronicle(&self) -> MutexGuard<'_, Chronicle> {
+        self.chronicle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The doors of this server, once they are open.
+    #[must_use]
+    pub fn doors(&self) -> Option<&Doors> {
+        self.doors.get()
+    }
+
+    /// Keeps the doors at hand for reloads.
+    pub fn keep_doors(&self, doors: Doors) -> &Doors {
+        self.doors.get_or_init(|| doors)
+    }
+
+    pub(super) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,6 +139,12 @@ impl Control {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.surroundings.clock.now()
+    }
+
+    /// The machine's clock.
+    #[must_use]
+    pub const fn clock(&self) -> MachineClock {
+        self.surroundings.clock
     }
 
     /// The running cache.
@@ -142,24 +177,22 @@ impl Control {
         }
     }
 
+    /// Reads nothing again any more, from when this returns. Blocks while something is read.
+    pub fn retire(&self) {
+        self.has_retired.store(true, Ordering::Relaxed);
+        drop(self.bench());
+    }
+
+    /// Whether another process has taken over.
+    pub(super) fn has_retired(&self) -> bool {
+        self.has_retired.load(Ordering::Relaxed)
+    }
+
     /// What is being done, for people who look at their service manager.
     #[must_use]
     pub fn summary(&self) -> String {
         let held = self.held();
         format!("serving {} zones with {} workers", held.config.zones.len(), held.config.workers)
-    }
-
-    /// Watches the hosts file, after each reload the one that is then configured; for ever.
-    pub async fn watch_hosts(self: Arc<Self>) {
-        loop {
-            let (config, watched) = {
-                let held = self.held();
-                (held.config.clone(), held.watched)
-            };
-            let own = Arc::clone(&self);
-            let _watch = files::watch_hosts(&config, watched, move |hosts| own.change_hosts(hosts));
-            self.reloaded.notified().await;
-        }
     }
 
     /// Who watches the members of pools.
@@ -172,144 +205,6 @@ impl Control {
     #[must_use]
     pub const fn keeper(&self) -> &Arc<Keeper> {
         &self.keeper
-    }
-
-    /// Answers from another hosts table from now on; the cache forgets the names that changed.
-    pub fn change_hosts(&self, hosts: Hosts) {
-        let held = self.held();
-        let Some(link) = &held.built.hosts else { return };
-        let changed = link.swap(hosts);
-        if let Some(cache) = &held.built.cache {
-            cache.forget(&changed);
-        }
-        self.current.touch();
-        info!("hosts file read again: {} names changed", changed.len());
-    }
-
-    /// Reads the zones again whose files have changed since the last look, and everything where the folder of
-    /// zones has gained or lost a file. To be called every [`crate::base::bounds::FILE_POLL`]: a file counts as
-    /// written when it has rested from one look to the next.
-    pub fn look_at_zones(&self) {
-        let mut shelf = self.shelf();
-        if let Some(reading) = shelf.library.look() {
-            for noted in &reading.noted {
-                match noted.severity {
-                    Severity::Fault => error!("{noted}"),
-                    Severity::Lint => warn!("{noted}"),
-                }
-            }
-            if reading.has_faults() {
-                error!("zones with faults stay as they were");
-            }
-            tell(&reading.fresh);
-            self.keeper.replace_all(reading.fresh, Cause::File);
-            shelf.library = reading.library;
-        }
-        let folder = self.held().config.zones_folder.clone();
-        let Some(now) = folder.map(|folder| Fingerprint::of(&folder)) else { return };
-        let [read, seen] = shelf.folder.unwrap_or([now, now]);
-        shelf.folder = Some([if now == seen { now } else { read }, now]);
-        drop(shelf);
-        if now == seen && now != read {
-            self.reload().ok(); // which logs its faults
-        }
-    }
-
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.library.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the configuration and its files again. A bad one changes nothing.
-    ///
-    /// # Errors
-    /// Every fault, a line each.
-    pub fn reload(&self) -> Result<(), String> {
-        manager::tell(&News::Reloading);
-        let outcome = self.try_reload();
-        manager::tell(&News::Ready(self.summary()));
-        match &outcome {
-            Ok(()) => info!("configuration read again"),
-            Err(faults) => {
-                for fault in faults.lines() {
-                    error!("{fault}");
-                }
-                error!("the configuration is not changed");
-            }
-        }
-        outcome
-    }
-
-    fn try_reload(&self) -> Result<(), String> {
-        self.read_again().map_err(|faults| {
-            let closed = self.path.iter().filter_map(|path| config::read(path, &machine()).ok());
-            let closed = closed.flat_map(|checked| checked.config.files).filter(|file| files::is_closed(file));
-            closed.fold(faults, |faults, file| {
-                format!("{faults}\n{}: not open to this server since its start; restart to have it", file.display())
-            })
-        })
-    }
-
-    fn read_again(&self) -> Result<(), String> {
-        let Some(path) = &self.path else { return Err("the built-in configuration cannot change".into()) };
-        let checked = config::read(path, &machine())
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        let read = files::read(&checked.config)?;
-        let mut shelf = self.shelf();
-        let reading = shelf.library.read(&checked.config);
-        if reading.has_faults() {
-            let faults = reading.noted.iter().filter(|fault| fault.severity == Severity::Fault);
-            return Err(faults.map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-        }
-        for lint in checked.lints.iter().chain(&reading.noted) {
-            warn!("{lint}");
-        }
-        let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
-        let mut held = self.held();
-        if fixed(&checked.config) != fixed(&held.config) {
-            let text =
-                "listen, admin, workers, user, state, limits.tcp, log.level and log.format cannot change while running";
-            return Err(format!("{text}; restart for that"));
-        }
-        let authority = Arc::clone(&held.kept.authority);
-        let helm = steered::helm(&checked.config.steering, &authority.helm())?;
-        let places = held.places.read(&checked.config.steering, &helm)?;
-        let _runtime = self.surroundings.runtime.enter(); // the forwarders' sockets belong to it
-        let scene = Arc::clone(helm.scene());
-        let followed = Arc::clone(&authority);
-        held.places.settle(places, &scene, move || steered::compile(&followed.helm()));
-        steered::compile(&helm);
-        // The board first, or nobody would know how new members stand.
-        self.lookout.configure(&checked.config.steering);
-        let names = helm.names().cloned().collect();
-        // Before the zones: what stands in them for pools is not to be answered as it stands.
-        authority.take_helm(helm);
-        self.lookout.follow(names);
-        let built = build::build(&checked.config, read.files, &mut held.kept, files::move_cache(self.now()), &mut dice);
-        self.current.replace(Arc::clone(&built.house), Arc::clone(&built.forwarders));
-        tell(&reading.fresh);
-        self.keeper.configure(&checked.config.zones, &checked.config.keys, reading.fresh);
-        shelf.library = reading.library;
-        (held.config, held.built, held.watched) = (checked.config, built, read.fingerprints);
-        self.reloaded.notify_one();
-        Ok(())
-    }
-}
-
-/// What was settled when the process began.
-fn fixed(config: &Config) -> impl PartialEq + use<'_> {
-    let log = (config.log.level, config.log.format);
-    (&config.listen, &config.admin, config.workers, &config.user, &config.state, config.limits.tcp, log)
-}
-
-/// Says which zones have come.
-pub fn tell(zones: &[Arc<Zone>]) {
-    /// Zones that are named; more are counted.
-    const NAMED_MAX: usize = 20;
-    for zone in zones.iter().take(NAMED_MAX) {
-        info!("zone {}: serial {}, {} names", zone.apex(), zone.serial(), zone.name_count());
-    }
-    if zones.len() > NAMED_MAX {
-        info!("and {} zones more", zones.len() - NAMED_MAX);
     }
 }
 
@@ -343,6 +238,7 @@ impl AdminHouse for Control {
             "uptime_seconds": self.now().seconds(),
             "ready": self.is_ready(),
             "workers": self.held().config.workers,
+            "reload": self.chronicle().to_json(),
             "cache": { "entries": entries, "bytes": bytes },
             "counted": counted,
         });
@@ -355,8 +251,8 @@ impl AdminHouse for Control {
         Box::pin(async move { tokio::task::block_in_place(|| digest(&steering, &scene.board(), &scene.atlas())) })
     }
 
-    fn reload(&self) -> Task<'_, Result<(), String>> {
-        Box::pin(async move { tokio::task::block_in_place(|| Self::reload(self)) })
+    fn reload(&self, is_rehearsal: bool) -> Task<'_, Result<Value, Value>> {
+        Box::pin(self.reload_for(By::Api, is_rehearsal))
     }
 
     fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value> {

@@ -62,7 +62,7 @@ pub fn explain(
     };
     let mut bytes = Vec::new();
     message.compose(&mut bytes, bounds::MESSAGE_MAX).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let mut reply = Some(Reply::Udp { listener: usize::MAX, peer: address, local: None });
+    let mut reply = Some(Reply::Udp { door: usize::MAX, peer: address, local: None });
     let mut out = Vec::new();
     let next = station.worker().turn_handed_over(&bytes, asker, &mut reply, begun, &mut out);
     let mut events = Events::with_capacity(64);

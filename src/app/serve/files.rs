@@ -7,61 +7,99 @@ use std::path::Path;
 use tracing::{debug, info, warn};
 
 use crate::app::build::Files;
-use crate::app::config::{Config, Roots};
+use crate::app::config::{At, Config, Fault, Roots, Severity, Source};
 use crate::base::Instant;
 use crate::chain::Delegation;
 use crate::dns::cookie::{self, CookieSecrets, SecretsFault};
 use crate::edge::clock::wall_seconds;
-use crate::edge::files::{FileWatch, Fingerprint, read_text};
+use crate::edge::files::read_text;
 use crate::handlers::cache::Cache;
 use crate::handlers::hosts::{self, Hosts};
 use crate::handlers::resolve::hints::{self, HintsFault};
+use crate::steer::hashing::hash_bytes;
 
 /// The snapshot's name in the `state` directory.
 const SNAPSHOT: &str = "cache.snapshot";
 /// Warnings about one hosts file that are logged.
 const WARNINGS_MAX: usize = 20;
 
-/// The state in which files were read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fingerprints {
-    hosts: Option<Fingerprint>,
+/// What files said, so that it is known whether they say the same later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Digests {
+    /// Of the hosts file.
+    pub hosts: u64,
+    /// Of the root hints and the secrets, which a house is built from.
+    pub house: u64,
 }
 
 /// What was read.
 pub struct Read {
     /// The content.
     pub files: Files,
-    /// The state of the files.
-    pub fingerprints: Fingerprints,
+    /// What they said.
+    pub digests: Digests,
 }
 
 /// Reads what `config` names. A hosts file that is missing or has bad lines is a warning; root hints and secrets are
-/// needed.
+/// needed. `source` is what `config` was read from.
 ///
 /// # Errors
-/// In words, naming the file and each bad line.
-pub fn read(config: &Config) -> Result<Read, String> {
-    let mut files = Files::default();
-    let mut fingerprints = Fingerprints::default();
+/// Every fault of every file.
+pub fn read(config: &Config, source: &Source) -> Result<Read, Vec<Fault>> {
+    let mut read = Read { files: Files::default(), digests: Digests::default() };
+    let mut faults = Vec::new();
     if let Some(Some(path)) = &config.limits.cookies {
-        files.cookie_secrets = Some(read_secrets(path)?);
+        match needed(path, &["limits", "cookies", "secret_file"], source).and_then(|text| parse_secrets(path, &text)) {
+            Ok((secrets, digest)) => {
+                read.files.cookie_secrets = Some(secrets);
+                read.digests.house ^= digest;
+            }
+            Err(mut found) => faults.append(&mut found),
+        }
     }
-    let Some(recursion) = &config.recursion else { return Ok(Read { files, fingerprints }) };
-    if let Some(hosts) = &recursion.hosts {
-        let (content, fingerprint) = read_hosts(&hosts.file, hosts.ttl.as_secs() as u32);
-        files.hosts = Some(content);
-        fingerprints.hosts = fingerprint;
+    if let Some(recursion) = &config.recursion {
+        if let Roots::File(path) = &recursion.roots {
+            match needed(path, &["recursion", "roots"], source).and_then(|text| parse_hints(path, &text)) {
+                Ok((roots, digest)) => {
+                    read.files.roots = Some(roots);
+                    read.digests.house = read.digests.house.rotate_left(1) ^ digest;
+                }
+                Err(mut found) => faults.append(&mut found),
+            }
+        }
+        if let Some(hosts) = &recursion.hosts {
+            let (content, digest) = read_hosts(&hosts.file, hosts.ttl.as_secs() as u32);
+            read.files.hosts = Some(content);
+            read.digests.hosts = digest;
+        }
     }
-    if let Roots::File(path) = &recursion.roots {
-        files.roots = Some(read_hints(path)?);
-    }
-    Ok(Read { files, fingerprints })
+    if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
-fn read_hosts(path: &Path, ttl: u32) -> (Hosts, Option<Fingerprint>) {
+/// The text of a file without which nothing goes, or that it cannot be read, told where it is named.
+fn needed(path: &Path, key: &[&str], source: &Source) -> Result<String, Vec<Fault>> {
+    read_text(path).map(|(text, _)| text).map_err(|fault| {
+        vec![Fault {
+            severity: Severity::Fault,
+            file: source.file().to_owned(),
+            at: source.place(key),
+            key: key.join("."),
+            found: format!("{} ({fault})", path.display()),
+            allowed: "a readable file".into(),
+        }]
+    })
+}
+
+fn bad(path: &Path, line: usize, key: &str, found: &str, allowed: &str) -> Fault {
+    let at = At { line: line as u64, column: 0 };
+    let (found, allowed) = (found.to_owned(), allowed.to_owned());
+    Fault { severity: Severity::Fault, file: path.display().to_string(), at, key: key.to_owned(), found, allowed }
+}
+
+/// Reads a hosts file; a digest tells whether it says the same as another time.
+pub fn read_hosts(path: &Path, ttl: u32) -> (Hosts, u64) {
     match read_text(path) {
-        Ok((text, fingerprint)) => {
+        Ok((text, _)) => {
             let (content, warnings) = hosts::parse(&text, ttl);
             for warning in warnings.iter().take(WARNINGS_MAX) {
                 warn!("{}:{}", path.display(), warning);
@@ -69,49 +107,35 @@ fn read_hosts(path: &Path, ttl: u32) -> (Hosts, Option<Fingerprint>) {
             if warnings.len() > WARNINGS_MAX {
                 warn!("{}: {} more bad lines", path.display(), warnings.len() - WARNINGS_MAX);
             }
-            (content, Some(fingerprint))
+            (content, hash_bytes(1, text.as_bytes()))
         }
         Err(fault) => {
             warn!("{}: {fault}; no hosts from there", path.display());
-            (hosts::parse("", ttl).0, None)
+            (hosts::parse("", ttl).0, 0)
         }
     }
 }
 
-fn read_secrets(path: &Path) -> Result<CookieSecrets, String> {
-    let (text, _) = read_text(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    cookie::parse_secrets(&text).map_err(|fault| match fault {
-        SecretsFault::Line(line) => format!("{}:{line}: a secret is 32 hexadecimal digits", path.display()),
-        SecretsFault::Count => format!("{}: one secret, or two, a line each", path.display()),
-    })
+fn parse_secrets(path: &Path, text: &str) -> Result<(CookieSecrets, u64), Vec<Fault>> {
+    const KEY: &str = "limits.cookies.secret_file";
+    let secrets = cookie::parse_secrets(text).map_err(|fault| match fault {
+        // What stands there is nobody's business.
+        SecretsFault::Line(line) => vec![bad(path, line, KEY, "something else", "a secret is 32 hexadecimal digits")],
+        SecretsFault::Count => vec![bad(path, 0, KEY, "another number of lines", "one secret, or two, a line each")],
+    })?;
+    Ok((secrets, hash_bytes(2, text.as_bytes())))
 }
 
-fn read_hints(path: &Path) -> Result<Delegation, String> {
-    let (text, _) = read_text(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    hints::parse(&text).map_err(|faults| {
-        let lines = faults.iter().map(|fault| match fault {
-            HintsFault::Line { line, why } => format!("{}:{line}: {why}", path.display()),
-            HintsFault::Empty => format!("{}: no root server has an address", path.display()),
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    })
-}
-
-/// Whether a file is there and may not be read, as those are that were not named at the start.
-#[must_use]
-pub fn is_closed(path: &Path) -> bool {
-    File::open(path).is_err_and(|fault| fault.kind() == std::io::ErrorKind::PermissionDenied)
-}
-
-/// Watches the hosts file of `config` until the watch is dropped; `changed` gets its new content.
-pub fn watch_hosts(
-    config: &Config,
-    known: Fingerprints,
-    mut changed: impl FnMut(Hosts) + Send + 'static,
-) -> Option<FileWatch> {
-    let hosts = config.recursion.as_ref()?.hosts.as_ref()?;
-    let (path, ttl) = (hosts.file.clone(), hosts.ttl.as_secs() as u32);
-    Some(FileWatch::start(hosts.file.clone(), known.hosts, move || changed(read_hosts(&path, ttl).0)))
+fn parse_hints(path: &Path, text: &str) -> Result<(Delegation, u64), Vec<Fault>> {
+    const KEY: &str = "recursion.roots";
+    let hints = hints::parse(text).map_err(|faults| {
+        let fault = |fault: &HintsFault| match fault {
+            HintsFault::Line { line, why } => bad(path, *line, KEY, why, ""),
+            HintsFault::Empty => bad(path, 0, KEY, "no root server that has an address", "one or more"),
+        };
+        faults.iter().map(fault).collect::<Vec<_>>()
+    })?;
+    Ok((hints, hash_bytes(3, text.as_bytes())))
 }
 
 /// Moves what one cache knows into another, as when its size is changed.

@@ -5,11 +5,13 @@ pub mod control;
 pub mod current;
 pub mod desk;
 mod digest;
+pub mod doors;
 pub mod explain;
 pub mod files;
 pub mod log;
 pub mod lookout;
 pub mod places;
+pub mod reload;
 mod signals;
 pub mod station;
 pub mod succession;
@@ -23,19 +25,20 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::mpsc::Receiver;
 
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{error, info, warn};
 
-use self::control::{Control, Held};
+use self::control::{Bench, Control, Held};
 use self::current::Current;
 use self::desk::{Clerk, Clerks};
+use self::doors::{Doors, Opened};
 use self::lookout::Lookout;
 use self::places::Places;
+use self::reload::Order;
 use self::signals::Signals;
 use self::station::{Station, Surroundings};
 use self::succession::{Bid, Bids, Settled};
@@ -44,7 +47,7 @@ use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
-use super::config::{Config, TcpLimits};
+use super::config::{self, Checked, Config, Source, TcpLimits};
 use super::steered;
 use super::zone_files::{Library, Reading};
 use crate::base::bounds;
@@ -53,15 +56,14 @@ use crate::base::patience::Patience;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
-use crate::edge::admin::{self, Gauge, Metrics, Token};
+use crate::edge::admin::{self, Gauge, Metrics};
 use crate::edge::clock::{MachineClock, wall_seconds};
-use crate::edge::files::read_octets;
-use crate::edge::listen::Bound;
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::manager::{self, News};
 use crate::edge::seed;
 use crate::edge::tcp::{self, TcpPlaces, TcpSettings};
 use crate::edge::upstream_tcp::UpstreamTcp;
+use crate::handlers::authority::Zone;
 
 /// Entries of the cache that one step of a sweep looks at. Steps are small and frequent, so that none of them keeps
 /// a query waiting where there is one core only.
@@ -71,13 +73,14 @@ const SWEEP_TICK: std::time::Duration = std::time::Duration::from_millis(10);
 /// The pause between two sweeps.
 const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, behind what was opened on
-/// the `threshold`, until TERM
-/// or INT, or until another server takes over.
+/// Serves the configuration `checked`, which came from `path` or is built in, and the `zones` read for it, by what was
+/// opened on the `threshold`, until TERM or INT, or until another server takes over.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, threshold: Threshold) -> Result<(), String> {
+pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: Threshold) -> Result<(), String> {
+    let Checked { config, source, .. } = checked;
+    let states = reload::states_of(config, source);
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
@@ -85,13 +88,12 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, threshold: Th
         let _within = runtime.enter();
         Signals::hook()?
     };
-    let files = files::read(config)?;
-    let watched = files.fingerprints;
+    let files::Read { files, digests } = files::read(config, source).map_err(|faults| config::lines(&faults))?;
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
     let scene = Arc::clone(kept.authority.helm().scene());
     scene.set_calendar(wall_seconds(), now);
-    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let helm = steered::helm(&config.steering, &kept.authority.helm()).map_err(|it| config::lines(&it))?;
     let mut places = Places::default();
     let found = places.read(&config.steering, &helm)?;
     {
@@ -102,11 +104,10 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, threshold: Th
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
-    let Threshold { bound, admin, spare, predecessor, descriptors } = threshold;
+    let Threshold { mut opened, admin, are_kept, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
-    let built =
-        runtime.block_on(async { build::build(config, files.files, &mut kept, files::move_cache(now), &mut dice) });
+    let built = runtime.block_on(async { build::build(config, files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
@@ -123,22 +124,20 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, threshold: Th
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
     let updates = start_updates(config, &keeper, &mut dice)?;
-    control::tell(&zones.fresh);
+    tell(&zones.fresh);
     keeper.configure(&config.zones, &config.keys, zones.fresh);
     let (slot, errands) = desk::desk();
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let patience = Arc::clone(&kept.patience);
-    let crew = man_stations(config, bound, descriptors, &surroundings, patience, &mut dice)
+    let crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;
-    let control = Arc::new(Control::new(
-        path,
-        Held { config: config.clone(), built, kept, watched, places },
-        (keeper, zones.library),
-        (surroundings, lookout),
-        crew.tallies.clone(),
-    ));
+    let mut bench = Bench { kept, places, library: zones.library, watched: Vec::new(), hosts: None };
+    bench.watch(config, source, &states);
+    let held = Held { config: config.clone(), source: source.clone(), built, digests };
+    let (control, orders) = Control::new(path, (held, bench), keeper, (surroundings, lookout), crew.tallies.clone());
+    let control = Arc::new(control);
     // Who answers transfers and updates; both change zones through the keeper.
     let transfers = {
         let _within = runtime.enter();
@@ -148,8 +147,9 @@ pub fn serve(config: &Config, zones: Reading, path: Option<&Path>, threshold: Th
         Clerks { transfers: Arc::clone(&transfers) as Arc<dyn Clerk>, updates: Arc::clone(&updates) as Arc<dyn Clerk> };
     runtime.spawn(desk::attend(errands, clerks));
     let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
-    let bids = succession::attend(offer, spare, &control);
-    let end = runtime.block_on(live(config, &control, crew, admin, signals, (bids, settled)))?;
+    let doors = runtime.block_on(async { open_doors(config, &control, &crew, (opened, are_kept), admin) })?;
+    let bids = succession::attend(offer, &control);
+    let end = runtime.block_on(live(&control, (crew, doors), orders, signals, (bids, settled)))?;
     if matches!(end, End::Asked) {
         control.save();
     }
@@ -192,28 +192,25 @@ struct Crew {
     mailboxes: Vec<Mailbox>,
     turns: Vec<Arc<AtomicU64>>,
     tallies: Vec<Arc<Tally>>,
-    tcp: Vec<std::net::TcpListener>,
     tcp_places: Arc<TcpPlaces>,
 }
 
 fn man_stations(
     config: &Config,
-    bound: Vec<Bound>,
+    opened: &mut [Opened],
     descriptors: u64,
     surroundings: &Surroundings,
     patience: Arc<Patience>,
     dice: &mut Dice,
 ) -> io::Result<Crew> {
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
-    let mut tcp = Vec::new();
-    for one in bound {
+    for one in opened {
         // Taken over, they may be more than there are workers.
-        for (at, listener) in one.udp.into_iter().enumerate() {
+        for (at, listener) in one.take_udp().into_iter().enumerate() {
             if let Some(own) = listeners.get_mut(at % config.workers) {
                 own.push(listener);
             }
         }
-        tcp.push(one.tcp);
     }
     let mut stations = Vec::new();
     let mut tallies = Vec::new();
@@ -238,43 +235,42 @@ fn man_stations(
     let tally = Arc::new(Tally::default());
     let tcp_places = TcpPlaces::new(settings, patience, Arc::clone(&tally), dice);
     tallies.push(tally);
-    Ok(Crew { threads, mailboxes, turns, tallies, tcp, tcp_places })
+    // And one that reloads count in.
+    tallies.push(Arc::default());
+    Ok(Crew { threads, mailboxes, turns, tallies, tcp_places })
+}
+
+/// Takes queries and commands by what was opened. To be called within the runtime.
+fn open_doors<'c>(
+    config: &Config,
+    control: &'c Arc<Control>,
+    crew: &Crew,
+    opened: (Vec<Opened>, bool),
+    admin: Option<std::net::TcpListener>,
+) -> Result<&'c Doors, String> {
+    let (tallies, gauges) = (crew.tallies.clone(), (Arc::clone(control), Arc::clone(&crew.tcp_places)));
+    let metrics = move || Metrics::new(tallies.clone(), self::gauges(&gauges.0, &gauges.1));
+    let machine = (control.clock(), Handle::current());
+    let doors = Doors::new(machine, crew.mailboxes.clone(), Arc::clone(&crew.tcp_places), Box::new(metrics));
+    let doors = control.keep_doors(doors);
+    doors.begin(opened, config.admin.as_ref().zip(admin), &(Arc::clone(control) as Arc<dyn admin::AdminHouse>))?;
+    Ok(doors)
 }
 
 /// Everything that the runtime does while the stations serve; returns once they have ended.
 async fn live(
-    config: &Config,
     control: &Arc<Control>,
-    crew: Crew,
-    admin_listener: Option<std::net::TcpListener>,
+    (crew, doors): (Crew, &Doors),
+    orders: Receiver<Order>,
     signals: Signals,
     (mut bids, settled): (Bids, Settled),
 ) -> Result<End, String> {
-    let (stop, stopped) = watch::channel(false);
-    let mut streams = tokio::task::JoinSet::new();
-    let (next, mailboxes) = (Arc::new(AtomicUsize::new(0)), Arc::<[Mailbox]>::from(crew.mailboxes.clone()));
-    for listener in crew.tcp {
-        let listener =
-            TcpListener::from_std(listener).map_err(|fault| format!("cannot accept connections: {fault}"))?;
-        let (mailboxes, next) = (Arc::clone(&mailboxes), Arc::clone(&next));
-        // What comes together stays together: one worker is woken, and answers together.
-        let submit = move |letters: Vec<Letter>| {
-            let turn = next.fetch_add(1, Ordering::Relaxed) % mailboxes.len().max(1);
-            mailboxes.get(turn).map_or(letters.len(), |mailbox| mailbox.post_all(letters))
-        };
-        streams.spawn(tcp::serve(listener, Arc::clone(&crew.tcp_places), submit, stopped.clone()));
-    }
-    let mut commands = tokio::task::JoinSet::new();
-    if let (Some(admin), Some(listener)) = (&config.admin, admin_listener) {
-        let listener = TcpListener::from_std(listener).map_err(|fault| format!("cannot take commands: {fault}"))?;
-        let metrics = Metrics::new(crew.tallies.clone(), gauges(control, &crew.tcp_places));
-        let house = Arc::clone(control) as Arc<dyn admin::AdminHouse>;
-        let token = admin.token_file.as_deref().map(token).transpose()?;
-        commands.spawn(admin::serve(listener, house, metrics, token, stopped.clone()));
-    }
-    let watch = tokio::spawn(Arc::clone(control).watch_hosts());
+    let attending = Arc::clone(control);
+    std::thread::Builder::new()
+        .name("meridian-reload".to_owned())
+        .spawn(move || attending.attend(&orders))
+        .map_err(|fault| format!("cannot start threads: {fault}"))?;
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
-    let looker = tokio::spawn(look_at_zones(Arc::clone(control)));
     let saver = tokio::spawn(save_now_and_then(Arc::clone(control)));
     let watchdog = tokio::spawn(watchdog::feed(crew.turns.clone()));
     control.set_ready();
@@ -283,21 +279,19 @@ async fn live(
         () = signals.obey(control) => None,
         Some(bid) = bids.recv() => Some(bid),
     };
-    [watch, sweeper, looker, saver].iter().for_each(tokio::task::JoinHandle::abort);
+    [sweeper, saver].iter().for_each(tokio::task::JoinHandle::abort);
     manager::tell(&News::Stopping);
     let end = if let Some(bid) = bid {
         info!("another server takes over: answering what was asked");
-        succession::step_down(control, &crew.mailboxes, &stop, commands, settled).await;
+        succession::step_down(control, doors, &crew.mailboxes, settled).await;
         drop::<Bid>(bid);
         End::Replaced
     } else {
         info!("stopping: answering what was asked");
-        stop.send(true).ok();
         End::Asked
     };
     // Connections first: their last queries need the stations.
-    let streams_end = async { while streams.join_next().await.is_some() {} };
-    tokio::time::timeout(crate::base::bounds::DRAIN, streams_end).await.ok();
+    doors.close().await;
     for mailbox in &crew.mailboxes {
         mailbox.post(Letter::Stop).ok();
     }
@@ -342,19 +336,11 @@ async fn save_now_and_then(control: Arc<Control>) {
     }
 }
 
-/// Notices changed zone files, for ever.
-async fn look_at_zones(control: Arc<Control>) {
-    loop {
-        tokio::time::sleep(bounds::FILE_POLL).await;
-        let control = Arc::clone(&control);
-        tokio::task::spawn_blocking(move || control.look_at_zones()).await.ok();
-    }
-}
-
 fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
     let gauge = |name, help, read: Box<dyn Fn() -> f64 + Send + Sync>| Gauge { name, help, read };
     let (entries, bytes, places, clock) =
         (Arc::clone(control), Arc::clone(control), Arc::clone(places), Arc::clone(control));
+    let (generation, reloaded, refused) = (Arc::clone(control), Arc::clone(control), Arc::clone(control));
     vec![
         gauge(
             "cache_entries",
@@ -367,6 +353,21 @@ fn gauges(control: &Arc<Control>, places: &Arc<TcpPlaces>) -> Vec<Gauge> {
             Box::new(move || bytes.cache().map_or(0.0, |cache| cache.bytes() as f64)),
         ),
         gauge("tcp_connections", "Open TCP connections of clients.", Box::new(move || places.taken() as f64)),
+        gauge(
+            "config_generation",
+            "The generation of the configuration in force; 1 is the start's.",
+            Box::new(move || generation.chronicle().generation() as f64),
+        ),
+        gauge(
+            "config_since_seconds",
+            "When the configuration in force came into force, seconds since 1970.",
+            Box::new(move || reloaded.chronicle().since() as f64),
+        ),
+        gauge(
+            "config_refused",
+            "Whether the last reload was refused: 1 until a good one.",
+            Box::new(move || f64::from(u8::from(refused.chronicle().has_failed()))),
+        ),
         gauge("uptime_seconds", "Seconds since the start.", Box::new(move || clock.now().seconds() as f64)),
     ]
 }
@@ -385,9 +386,9 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| fault.to_string())?;
     let runtime = start_runtime(1)?;
-    let files = files::read(config)?.files;
+    let files = files::read(config, &Source::default()).map_err(|faults| config::lines(&faults))?.files;
     let mut kept = Kept::nothing(&mut dice);
-    let helm = steered::helm(&config.steering, &kept.authority.helm())?;
+    let helm = steered::helm(&config.steering, &kept.authority.helm()).map_err(|it| config::lines(&it))?;
     let mut places = Places::default();
     let found = places.read(&config.steering, &helm)?;
     {
@@ -420,10 +421,14 @@ fn surround(clock: MachineClock, runtime: &Runtime, current: Arc<Current>, dice:
     Surroundings { clock, runtime: runtime.handle().clone(), tcp, current, desk: None }
 }
 
-/// The token of the admin address.
-fn token(path: &Path) -> Result<Token, String> {
-    let (octets, _) =
-        read_octets(path, bounds::TEXT_FILE_MAX).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    let wanted = format!("a token of {} to {} visible ASCII letters", Token::OCTETS_MIN, Token::OCTETS_MAX);
-    Token::parse(&octets).ok_or_else(|| format!("{}: found something else, allowed: {wanted}", path.display()))
+/// Says which zones have come.
+pub fn tell(zones: &[Arc<Zone>]) {
+    /// Zones that are named; more are counted.
+    const NAMED_MAX: usize = 20;
+    for zone in zones.iter().take(NAMED_MAX) {
+        info!("zone {}: serial {}, {} names", zone.apex(), zone.serial(), zone.name_count());
+    }
+    if zones.len() > NAMED_MAX {
+        info!("and {} zones more", zones.len() - NAMED_MAX);
+    }
 }

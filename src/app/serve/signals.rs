@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::control::Control;
+use super::reload::By;
 
 /// What signals tell us. One that comes before anybody asks is not lost.
 pub(super) struct Signals {
@@ -27,10 +28,7 @@ impl Signals {
             tokio::select! {
                 _ = self.term.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hup.recv() => {
-                    let control = Arc::clone(control);
-                    tokio::task::spawn_blocking(move || control.reload()).await.ok();
-                }
+                _ = self.hup.recv() => control.order(By::Signal),
             }
         }
     }

@@ -29,7 +29,7 @@ use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
-use super::current::Current;
+use super::current::{Current, Tenant};
 use super::desk::{DeskSlot, hand_on};
 use super::log;
 
@@ -67,6 +67,7 @@ pub struct Station {
     surroundings: Surroundings,
     place: (usize, usize),
     generation: u64,
+    tenant: Tenant,
     forwarders: Arc<Forwarders>,
     logged_per_million: u64,
     worker: Worker<Reply>,
@@ -74,6 +75,8 @@ pub struct Station {
     poll: Poll,
     listeners: Vec<Listener>,
     is_ready: Vec<bool>,
+    /// Doors that are closed at a moment to come.
+    leaving: Vec<(usize, Instant)>,
     batch: Batch,
     /// Batches in a row that had no room for more.
     full_in_a_row: u32,
@@ -115,12 +118,15 @@ impl Station {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let (mailbox, letters) = mailbox(mio::Waker::new(poll.registry(), WAKE)?);
+        let tenant = surroundings.current.settle();
         let (generation, house, forwarders) = surroundings.current.snapshot();
+        tenant.move_to(generation);
         let logged_per_million = u64::from(house.logged_per_million);
         let worker = Self::hire(house, place, &surroundings.clock, &mut dice, &tally);
         Ok(Self {
             place,
             generation,
+            tenant,
             forwarders,
             logged_per_million,
             worker,
@@ -128,6 +134,7 @@ impl Station {
             poll,
             is_ready: vec![true; listeners.len()],
             listeners,
+            leaving: Vec::new(),
             batch: Batch::new(),
             full_in_a_row: 0,
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
@@ -224,6 +231,7 @@ impl Station {
         self.logged_per_million = u64::from(house.logged_per_million);
         self.worker = Self::hire(house, self.place, &self.surroundings.clock, &mut self.dice, &self.tally);
         (self.generation, self.forwarders) = (generation, forwarders);
+        self.tenant.move_to(generation);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
         (self.batch, self.full_in_a_row) = (Batch::new(), 0);
         self.is_ready.fill(true);
@@ -265,6 +273,18 @@ impl Station {
             self.next_tidy = now + TIDY_EVERY;
             self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
+            self.close_doors(now);
+        }
+    }
+
+    /// Closes the listeners whose time is over; what waits in their sockets is answered first.
+    fn close_doors(&mut self, now: Instant) {
+        for (door, _) in self.leaving.extract_if(.., |(_, at)| *at <= now).collect::<Vec<_>>() {
+            while let Some(at) = self.listeners.iter().position(|listener| listener.door == door) {
+                self.receive(at);
+                self.listeners.remove(at);
+                self.is_ready.remove(at);
+            }
         }
     }
 
@@ -275,12 +295,14 @@ impl Station {
             self.logged_per_million = u64::from(house.logged_per_million);
             self.worker.move_into(house);
             (self.generation, self.forwarders) = (generation, forwarders);
+            self.tenant.move_to(generation);
         }
     }
 
     fn receive(&mut self, at: usize) {
         for _ in 0..BATCHES_IN_A_ROW {
             let Some(listener) = self.listeners.get(at) else { return };
+            let door = listener.door;
             let count = self.batch.receive(listener).unwrap_or(0);
             self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
             self.worker.press(self.full_in_a_row >= PRESSED);
@@ -297,7 +319,7 @@ impl Station {
                 let peer = self.batch.peer(index);
                 let local = self.batch.local(index);
                 let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false };
-                let mut reply = Some(Reply::Udp { listener: at, peer, local });
+                let mut reply = Some(Reply::Udp { door, peer, local });
                 let Some((bytes, out)) = self.batch.exchange(index) else { continue };
                 let next = self.worker.turn_foreseen(glance, bytes, asker, &mut reply, now, out);
                 if self.logged_per_million > 0 && self.dice.below(1_000_000) < self.logged_per_million {
@@ -373,6 +395,15 @@ impl Station {
                     self.is_ready.fill(false);
                     drop(told);
                 }
+                Letter::Open(listener) => {
+                    self.listeners.push(*listener);
+                    self.is_ready.push(true);
+                }
+                Letter::Leave { door, at } => {
+                    self.leaving.retain(|(leaving, _)| *leaving != door);
+                    self.leaving.extend(at.map(|at| (door, at)));
+                }
+                Letter::Look => {} // which every step does
                 Letter::Stop => self.is_stopping = true,
             }
         }
@@ -451,8 +482,9 @@ impl Station {
 
     fn send(&mut self, reply: Reply, bytes: &[u8]) {
         match reply {
-            Reply::Udp { listener, peer, local } => {
-                let sent = self.listeners.get(listener).map(|listener| batch::send_to(listener, bytes, peer, local));
+            Reply::Udp { door, peer, local } => {
+                let listener = self.listeners.iter().find(|listener| listener.door == door);
+                let sent = listener.map(|listener| batch::send_to(listener, bytes, peer, local));
                 if !matches!(sent, Some(Ok(()))) {
                     self.tally.count(Event::SilenceUnsent);
                 }

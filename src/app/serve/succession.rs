@@ -1,20 +1,20 @@
 //! What a running server does for the one that replaces it: offers its sockets, and steps down when it is bid to.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use tokio::sync::{mpsc as slots, watch};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc as slots;
 use tracing::{info, warn};
 
 use super::control::Control;
+use super::doors::Doors;
 use super::lookout::Lookout;
 use super::threshold::HANDOVER;
 use super::transfer::Transfers;
 use super::updates::Updates;
-use crate::base::bounds;
 use crate::edge::handover::{Incumbent, Offer};
 use crate::edge::mailbox::{Letter, Mailbox};
 
@@ -31,6 +31,10 @@ struct Reigning {
 }
 
 impl Incumbent for Reigning {
+    fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        self.control.doors().map_or_else(|| Ok(Vec::new()), Doors::sockets)
+    }
+
     fn prepare(&self) {
         info!("a successor has come: saving what it can begin with");
         self.control.save();
@@ -57,16 +61,17 @@ pub fn open(state: Option<&Path>) -> Option<Offer> {
     Offer::open(&place).map_err(told).ok()
 }
 
-/// Hands the sockets `spare` to whoever comes; what is returned receives bids to step down, and never does where nothing
+/// Hands the sockets to whoever comes; what is returned receives bids to step down, and never does where nothing
 /// is offered.
 #[must_use]
-pub fn attend(offer: Option<Offer>, spare: Vec<OwnedFd>, control: &Arc<Control>) -> Bids {
+pub fn attend(offer: Option<Offer>, control: &Arc<Control>) -> Bids {
     let (bids, arriving) = slots::channel(1);
     let reigning = Reigning { control: Arc::clone(control), bids };
     let Some(offer) = offer else { return arriving };
-    let attend = move || match offer.attend(&spare, &reigning) {
-        Ok(()) => drop(spare),
-        Err(fault) => warn!("the sockets are offered to no successor any more: {fault}"),
+    let attend = move || {
+        if let Err(fault) = offer.attend(&reigning) {
+            warn!("the sockets are offered to no successor any more: {fault}");
+        }
     };
     if let Err(fault) = std::thread::Builder::new().name("meridian-offer".into()).spawn(attend) {
         warn!("a successor cannot take over: {fault}");
@@ -85,26 +90,20 @@ pub struct Settled {
 }
 
 /// Takes nothing more in, and leaves what outlives the process as it is from now on to another.
-pub async fn step_down(
-    control: &Arc<Control>,
-    mailboxes: &[Mailbox],
-    stop: &watch::Sender<bool>,
-    mut commands: JoinSet<()>,
-    settled: Settled,
-) {
+pub async fn step_down(control: &Arc<Control>, doors: &Doors, mailboxes: &[Mailbox], settled: Settled) {
     let (told, all_left) = mpsc::channel();
     for mailbox in mailboxes {
-        mailbox.post(Letter::HandOn(told.clone())).ok();
+        mailbox.post(Letter::HandOn(told.clone())).ok(); // an order is never refused
     }
     drop(told);
-    stop.send(true).ok();
+    doors.shut();
     // What has come in changes what it asked to change before that is written down for the last time.
-    let commands_end = async { while commands.join_next().await.is_some() {} };
-    tokio::time::timeout(bounds::STEP_DOWN_COMMANDS, commands_end).await.ok();
+    doors.await_commands().await;
     let control = Arc::clone(control);
     let settle = move || {
         all_left.recv().ok(); // an error says that nobody holds the other end any more
         control.await_desk();
+        control.retire();
         settled.transfers.retire();
         settled.updates.retire();
         settled.lookout.retire();

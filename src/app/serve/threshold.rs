@@ -4,14 +4,14 @@
 //! starts. What comes in before there is anybody to answer waits in the sockets.
 
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
+use super::doors::{self, Opened};
 use crate::app::config::Config;
 use crate::edge::handover::Predecessor;
-use crate::edge::listen::{self, BindFault, Bound, Given};
+use crate::edge::listen::{self, BindFault, Given};
 use crate::edge::manager;
 use crate::edge::privileges::{self, Account, Files};
 use crate::steer::health::Probe;
@@ -25,11 +25,11 @@ const FILES_AT_LEAST: u64 = 1_024;
 #[derive(Debug)]
 pub struct Threshold {
     /// Where queries come in, at least one address.
-    pub(super) bound: Vec<Bound>,
+    pub(super) opened: Vec<Opened>,
     /// Where commands come in.
     pub(super) admin: Option<TcpListener>,
-    /// All of them once more, for a successor.
-    pub(super) spare: Vec<OwnedFd>,
+    /// Whether the service manager keeps them already.
+    pub(super) are_kept: bool,
     /// Who still serves by these sockets.
     pub(super) predecessor: Option<Predecessor>,
     /// Files that may be open at a time.
@@ -49,30 +49,14 @@ pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Thre
     }
     let account = account(config)?;
     let (predecessor, mut given) = given(config, replaces)?;
-    let bound = bind(config, &mut given)?;
+    let opened = doors::bind(config, &mut given)?;
     let admin = bind_admin(config, &mut given)?;
-    let told = |fault| format!("cannot keep a socket for a successor: {fault}");
-    let mut spare = Vec::new();
-    for one in &bound {
-        let sockets = one.duplicate().map_err(told)?;
-        if !given.are_kept() {
-            manager::keep(one.address, &sockets);
-        }
-        spare.extend(sockets);
-    }
-    if let Some(listener) = &admin {
-        let (socket, address) = (listener.try_clone().map_err(told)?.into(), listener.local_addr().map_err(told)?);
-        if !given.are_kept() {
-            manager::keep(address, std::slice::from_ref(&socket));
-        }
-        spare.push(socket);
-    }
     for address in given.rest() {
         info!("{address} is no longer listened on");
         manager::forget(address);
     }
     give_up(config, path, account.as_ref())?;
-    Ok(Threshold { bound, admin, spare, predecessor, descriptors })
+    Ok(Threshold { opened, admin, are_kept: given.are_kept(), predecessor, descriptors })
 }
 
 /// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
@@ -124,32 +108,10 @@ fn given(config: &Config, replaces: bool) -> Result<(Option<Predecessor>, Given)
     Ok((None, Given::new(sockets, are_kept)))
 }
 
-fn bind(config: &Config, given: &mut Given) -> Result<Vec<Bound>, String> {
-    let mut bound = Vec::new();
-    for listen in &config.listen {
-        let one = match listen::bind(listen.address, config.workers, given) {
-            Ok(one) => one,
-            // A machine without IPv6 still serves the built-in configuration.
-            Err(fault)
-                if listen.address.is_ipv6() && listen.address.ip().is_loopback() && fault.is_without_family() =>
-            {
-                warn!("{fault}; not listening there");
-                continue;
-            }
-            Err(fault) => return Err(fault.to_string()),
-        };
-        info!("listening on {} (UDP, TCP)", one.address);
-        bound.push(one);
-    }
-    if bound.is_empty() { Err("no address to listen on".into()) } else { Ok(bound) }
-}
-
 fn bind_admin(config: &Config, given: &mut Given) -> Result<Option<TcpListener>, String> {
     let Some(admin) = &config.admin else { return Ok(None) };
     let bound = given.take_tcp(admin.address).map_or_else(|| listen::bind_tcp(admin.address), Ok);
-    let listener = bound.map_err(|fault: BindFault| format!("admin: {fault}"))?;
-    info!("admin on http://{}", listener.local_addr().unwrap_or(admin.address));
-    Ok(Some(listener))
+    bound.map(Some).map_err(|fault: BindFault| format!("admin: {fault}"))
 }
 
 /// Becomes who is to be become, and gives up what serving does not take.
@@ -162,15 +124,22 @@ fn give_up(config: &Config, path: Option<&Path>, account: Option<&Account>) -> R
         }
     }
     if let Some(account) = account {
-        account.become_it()?;
+        account.become_it(binds_low(config))?;
     }
-    let shed = privileges::shed(&files(config, path));
+    let shed = privileges::shed(&files(config, path), binds_low(config));
     if shed.is_whole() {
-        info!("given up: {shed}")
+        info!("given up: {shed}");
     } else {
-        warn!("given up: {shed}")
+        warn!("given up: {shed}");
     }
     Ok(())
+}
+
+/// Whether a reload may have to bind ports that take a right to: where there is one such port, another may come.
+fn binds_low(config: &Config) -> bool {
+    const FREE: u16 = 1_024;
+    let admin = config.admin.iter().map(|admin| admin.address);
+    config.listen.iter().map(|listen| listen.address).chain(admin).any(|address| (1..FREE).contains(&address.port()))
 }
 
 /// The files that a server of `config` touches.

@@ -298,9 +298,11 @@ impl Keeper {
     }
 
     fn swap(&self, next: Zones) {
+        let old = self.zones();
         self.authority.swap(next);
         // After the swap: a worker that moves now finds the new zones, one that moved before has yet to move.
         self.current.touch();
+        self.current.retire(old);
     }
 
     fn tell(&self, changed: Changed) {

@@ -89,7 +89,7 @@ impl AdminHouse for House {
     fn status(&self) -> Task<'_, Value> {
         unreachable!()
     }
-    fn reload(&self) -> Task<'_, Result<(), String>> {
+    fn reload(&self, _: bool) -> Task<'_, Result<Value, Value>> {
         unreachable!()
     }
     fn explain(&self, _: Name, _: RecordType, _: Option<std::net::IpAddr>) -> Task<'_, Value> {

@@ -47,8 +47,9 @@ pub trait AdminHouse: Send + Sync {
     fn digest(&self) -> Task<'_, Value>;
     /// The state of the server.
     fn status(&self) -> Task<'_, Value>;
-    /// Reads the configuration again; an error says every fault, a line each.
-    fn reload(&self) -> Task<'_, Result<(), String>>;
+    /// Reads the configuration and its files again, or in a rehearsal only says what that would change. An error has
+    /// `error`, every fault a line each, and `faults`, the same for programs.
+    fn reload(&self, is_rehearsal: bool) -> Task<'_, Result<Value, Value>>;
     /// Why `client` gets the answer that it gets.
     fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Value>;
     /// Who watches the pools; none where there is nobody, as before the start has ended.
@@ -202,15 +203,17 @@ async fn flush(State(desk): State<Arc<Desk>>, body: Result<Json<Flush>, JsonReje
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reload {}
+struct Reload {
+    #[serde(default)]
+    dry_run: bool,
+}
 
-async fn reload(
-    State(desk): State<Arc<Desk>>,
-    body: Result<Json<Reload>, JsonRejection>,
-) -> Result<Json<Value>, Fault> {
-    let Json(Reload {}) = body?;
-    desk.house.reload().await.map_err(|faults| Fault(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
-    Ok(Json(json!({ "reloaded": true })))
+async fn reload(State(desk): State<Arc<Desk>>, body: Result<Json<Reload>, JsonRejection>) -> Result<Response, Fault> {
+    let Json(Reload { dry_run }) = body?;
+    Ok(match desk.house.reload(dry_run).await {
+        Ok(told) => Json(told).into_response(),
+        Err(faults) => (StatusCode::UNPROCESSABLE_ENTITY, Json(faults)).into_response(),
+    })
 }
 
 fn bad(text: String) -> Fault {

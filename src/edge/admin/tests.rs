@@ -12,8 +12,10 @@ struct House {
 }
 
 impl AdminHouse for House {
-    fn reload(&self) -> Task<'_, Result<(), String>> {
-        Box::pin(async { Err("meridian.yaml:1:1: workers: found 0, allowed: from 1".into()) })
+    fn reload(&self, is_rehearsal: bool) -> Task<'_, Result<Value, Value>> {
+        let fault = "meridian.yaml:1:1: workers: found 0, allowed: from 1";
+        let faults = json!({ "error": fault, "faults": [{ "key": "workers" }] });
+        Box::pin(async move { if is_rehearsal { Ok(json!({ "dry_run": true })) } else { Err(faults) } })
     }
 
     fn is_ready(&self) -> bool {

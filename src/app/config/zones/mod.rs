@@ -119,7 +119,7 @@ fn zone_field<'t>(name: &str, node: &'t Node, report: &'t Report) -> Field<'t> {
 
 fn parse_file(path: &Path) -> Result<Node, (At, String, &'static str)> {
     let text = super::read_bounded(path).map_err(|(found, _)| (At::START, found, "a YAML file"))?;
-    super::parse(&text)
+    super::parse(&text.0)
 }
 
 /// The demo zone, wherever the program runs.
