@@ -203,3 +203,28 @@ fn the_unit_has_no_line_that_systemd_does_not_understand() {
     let of_the_unit: Vec<&str> = said.lines().filter(|line| line.contains("meridian.service")).collect();
     assert!(of_the_unit.is_empty(), "{said}");
 }
+
+#[test]
+fn the_right_to_low_ports_stays_where_one_is_bound_and_a_reload_uses_it() {
+    const CAP_NET_BIND_SERVICE: &str = "0000000000000400";
+    let name = "the_right_to_low_ports_stays_where_one_is_bound_and_a_reload_uses_it";
+    namespace::inside(name, &[], || {
+        with_root(name, |directory| {
+            configure(directory, "user: nobody\nrecursion: off");
+            let file = directory.join("meridian.yaml");
+            let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "127.0.0.1:53");
+            std::fs::write(&file, &text).unwrap();
+            let (server, _) = start(directory, "low");
+            for found in of_every_thread(&server, "CapEff") {
+                assert_eq!(found, CAP_NET_BIND_SERVICE);
+            }
+            std::fs::write(&file, text.replace("127.0.0.1:53", "127.0.0.1:53\", \"127.0.0.2:853")).unwrap();
+            server.signal("HUP");
+            let end = Instant::now() + Duration::from_secs(20);
+            let address = "127.0.0.2:853".parse().unwrap();
+            while ask::once(address, "www.example.com.", A, Duration::from_millis(100)).is_none() {
+                assert!(Instant::now() < end, "{}", server.output());
+            }
+        });
+    });
+}

@@ -321,6 +321,24 @@ fn a_successor_that_cannot_begin_leaves_the_old_one_as_it_is() {
 }
 
 #[test]
+fn an_address_that_a_reload_has_opened_is_handed_over_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut server, address) = first(directory.path(), "recursion: off");
+    configure(directory.path(), "127.0.0.1:0\", \"127.0.0.2:0", "recursion: off");
+    server.signal("HUP");
+    wait_for(|| server.output().contains("listening on 127.0.0.2:"), "the reload opens an address");
+    let log = server.output();
+    let opened = log.split_once("listening on 127.0.0.2:").unwrap().1.split_once(' ').unwrap().0;
+    let opened: SocketAddr = format!("127.0.0.2:{opened}").parse().unwrap();
+    let mut next = start(directory.path(), "next", &["--replace"]);
+    assert!(server.wait_for_end(Duration::from_secs(30)).success(), "{}", next.output());
+    for address in [address, opened] {
+        next.wait_until_it_answers_at(address, ("www.example.com.", A));
+        assert!(ask::over_tcp(address, "www.example.com.", A, PATIENCE).is_some(), "{address}");
+    }
+}
+
+#[test]
 fn without_being_told_to_replace_a_second_server_is_refused_the_port() {
     let directory = tempfile::tempdir().unwrap();
     let (mut server, address) = first(directory.path(), "recursion: off");

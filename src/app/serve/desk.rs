@@ -122,6 +122,18 @@ pub fn desk() -> (DeskSlot, mpsc::Receiver<Errand>) {
     mpsc::channel(bounds::DESK_WAITING)
 }
 
+/// Hands a query to the worker whose name it is; a full mailbox is a counted silence.
+pub fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, reply: Option<Reply>, tally: &Tally) {
+    let letter = reply.map(|reply| Letter::Query { bytes: bytes.to_vec(), asker, reply, handed_over: true });
+    let posted = match (letter, neighbours.get(home)) {
+        (Some(letter), Some(home)) => home.post(letter).is_ok(),
+        _ => false,
+    };
+    if !posted {
+        tally.count(Event::SilenceOverload);
+    }
+}
+
 /// Hands a message to the desk; a full one is a counted silence.
 pub fn hand_on(
     desk: Option<&DeskSlot>,

@@ -30,7 +30,7 @@ use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
 use super::current::{Current, Tenant};
-use super::desk::{DeskSlot, hand_on};
+use super::desk::{DeskSlot, hand_on, hand_over};
 use super::log;
 
 const WAKE: Token = Token(0);
@@ -492,18 +492,6 @@ impl Station {
             Reply::Tcp(reply) => self.nudges.extend(Some(reply.send_later(bytes)).filter(|nudge| !nudge.is_idle())),
             Reply::Inside(reply) => drop(reply.send(bytes.to_vec())), // whoever asked may have given up
         }
-    }
-}
-
-/// Hands a query to the worker whose name it is; a full mailbox is a counted silence.
-fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker, reply: Option<Reply>, tally: &Tally) {
-    let letter = reply.map(|reply| Letter::Query { bytes: bytes.to_vec(), asker, reply, handed_over: true });
-    let posted = match (letter, neighbours.get(home)) {
-        (Some(letter), Some(home)) => home.post(letter).is_ok(),
-        _ => false,
-    };
-    if !posted {
-        tally.count(Event::SilenceOverload);
     }
 }
 
