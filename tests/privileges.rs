@@ -157,7 +157,7 @@ fn a_reload_reaches_no_file_outside_the_folders_named_at_the_start_and_says_so()
     reload(&hosts(elsewhere.path(), "far"), "not open to this server since its start; restart to have it");
     // What lies beside the configuration is read, and found to be broken.
     reload(&hosts(directory.path(), "near"), "near/roots:1:");
-    reload("recursion: off", "configuration read again");
+    reload("recursion: off", "nothing has changed");
     assert!(ask::once(address, "www.example.com.", A, Duration::from_secs(5)).is_some());
 }
 
