@@ -333,6 +333,16 @@ proptest! {
     }
 
     #[test]
+    fn a_message_read_in_part_is_the_whole_one_cut(bytes in prop_oneof![bytes(), mutated()], most in 0..4_usize) {
+        if let Ok(mut whole) = Message::parse(&bytes) {
+            for section in [&mut whole.answer, &mut whole.authority, &mut whole.additional] {
+                section.truncate(most);
+            }
+            prop_assert_eq!(Message::parse_within(&bytes, most), Ok(whole));
+        }
+    }
+
+    #[test]
     fn random_octets_are_read_without_harm(bytes in vec(any::<u8>(), 0..600)) {
         assert_glance_agrees(&bytes);
         if let (Ok(ours), Ok(theirs)) = (Message::parse(&bytes), op::Message::from_vec(&bytes)) {

@@ -269,6 +269,11 @@ impl<R> Worker<R> {
             }
             Err(Unreadable::Errand(errand)) if self.house.has_desk => return self.elsewhere(errand),
             Err(Unreadable::Errand(_)) => return self.refuse(datagram, Rcode::NOTIMP, out),
+            // Nobody is owed an answer to what cannot be read.
+            Err(Unreadable::Refuse(_)) if self.is_pressed && asker.carrier == Carrier::Udp => {
+                self.tally.count(Event::SilencePressed);
+                return Next::Silence;
+            }
             Err(Unreadable::Refuse(rcode)) => return self.refuse(datagram, rcode, out),
             Err(Unreadable::Version(query)) => {
                 return self.respond(&query, &standing, &Answer::empty(Rcode::BADVERS), now, out);

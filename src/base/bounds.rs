@@ -126,6 +126,9 @@ bounds! {
     PACE_FLOOR: u32 = 32;
     /// Late responses of one worker held back until they may leave.
     RESPONSES_HELD: usize = 16_384;
+    /// Records read of each section of an upstream's response: the longest RRset with aliases and signatures, and more
+    /// than a referral needs.
+    SECTION_RECORDS_READ: usize = 384;
     /// Records of an RRset.
     RECORDS_PER_RRSET: usize = 256;
     /// Octets of a cached RRset.
@@ -160,6 +163,8 @@ bounds! {
     TCP_FIRST_OCTET: Duration = Duration::from_secs(3);
     /// A query over TCP must be whole within this time after its first octet.
     TCP_MESSAGE: Duration = Duration::from_secs(7);
+    /// Octets of answers that the system holds for a TCP client beside those on their way.
+    TCP_NOT_SENT_MAX: u32 = 32 * 1024;
     /// Octets of answers that a TCP client must read, or all, within `TCP_READING`.
     TCP_PROGRESS: usize = 4 * 1024;
     /// For so long a TCP client may leave its answers unread.
@@ -209,6 +214,8 @@ bounds! {
     SEND_RETRIES: u32 = 4;
     /// Octets of a listening socket's receive and of its send buffer, as far as the system allows.
     SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+    /// How long a query may wait in a listening socket while queries come in faster than they are answered.
+    QUEUED_UNDER_OVERLOAD: Duration = Duration::from_millis(2);
     /// Lines of a hosts file.
     HOSTS_LINES_MAX: usize = 1_000_000;
     /// Warnings kept of one hosts file.

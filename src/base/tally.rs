@@ -84,6 +84,8 @@ events! {
     SilenceLoop = "silence_loop",
     /// Datagrams from networks that are denied: silence.
     SilenceDenied = "silence_denied",
+    /// Queries that cannot be read, and were not told so because queries came in faster than they were answered.
+    SilencePressed = "silence_pressed",
     /// Limited queries and responses that nothing was sent for.
     SilenceLimited = "silence_limited",
     /// Queries over a limit of queries.

@@ -137,6 +137,15 @@ impl Message {
     /// # Errors
     /// [`WireFault`] with the octet at which it is broken.
     pub fn parse(bytes: &[u8]) -> Result<Self, WireFault> {
+        Self::parse_within(bytes, usize::MAX)
+    }
+
+    /// Reads a message, of each section at most `most` records, and OPT: who sends more than anybody needs must not
+    /// cost more either. The others are looked at only for where they end.
+    ///
+    /// # Errors
+    /// [`WireFault`] with the octet at which it is broken.
+    pub fn parse_within(bytes: &[u8], most: usize) -> Result<Self, WireFault> {
         let mut reader = Reader::new(bytes, 0);
         let id = reader.u16()?;
         let bits = reader.u16()?;
@@ -150,14 +159,22 @@ impl Message {
                 class: Class(reader.u16()?),
             });
         }
-        for _ in 0..answers {
-            message.answer.push(plain_record(&mut reader, bytes)?);
-        }
-        for _ in 0..authorities {
-            message.authority.push(plain_record(&mut reader, bytes)?);
+        for (count, section) in [(answers, &mut message.answer), (authorities, &mut message.authority)] {
+            for number in 0..usize::from(count) {
+                let at = reader.position();
+                if number < most {
+                    section.push(plain_record(&mut reader, bytes)?);
+                } else if skip_record(&mut reader)? == RecordType::OPT {
+                    return Err(WireFault::Opt { at });
+                }
+            }
         }
         for _ in 0..additionals {
             let at = reader.position();
+            if message.additional.len() >= most && skip_record(&mut reader.clone())? != RecordType::OPT {
+                skip_record(&mut reader)?;
+                continue;
+            }
             let raw = record(&mut reader, bytes)?;
             if raw.rtype == RecordType::OPT {
                 if message.edns.is_some() || !raw.owner.is_root() {
@@ -196,6 +213,16 @@ impl Message {
         composer.finish();
         Ok(())
     }
+}
+
+/// Leaves a record out; its type.
+fn skip_record(reader: &mut Reader<'_>) -> Result<RecordType, WireFault> {
+    reader.skip_name()?;
+    let rtype = RecordType(reader.u16()?);
+    reader.bytes(6)?;
+    let length = reader.u16()?;
+    reader.bytes(usize::from(length))?;
+    Ok(rtype)
 }
 
 /// A record of a section in which OPT has no place (RFC 6891 §6.1.1).

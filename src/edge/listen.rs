@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use mio::net::UdpSocket;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::batch;
 use crate::base::bounds;
@@ -35,6 +35,14 @@ pub struct Listener {
     /// The number of its address among those listened on: the same at every worker, and never another's. 0 until it
     /// gets one.
     pub door: usize,
+}
+
+impl Listener {
+    /// Bounds what waits unread, in octets, as far as the system allows; what is beyond it is dropped by the system.
+    pub fn queue(&self, octets: usize) {
+        // Best effort: serving with another buffer beats not serving.
+        SockRef::from(&self.socket).set_recv_buffer_size(octets).ok();
+    }
 }
 
 /// One listen address, bound.

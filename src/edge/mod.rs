@@ -15,6 +15,7 @@ pub mod journal;
 pub mod listen;
 pub mod mailbox;
 pub mod manager;
+pub mod pressure;
 pub mod priority;
 pub mod privileges;
 pub mod probe;

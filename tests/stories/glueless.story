@@ -139,7 +139,47 @@ story: name servers that lead to different places are looked up beside each othe
   down 192.0.2.5
   ask www.apart.example. A
   expect NOERROR
-  expect took <= 80ms
+  expect took <= 450ms
+
+story: a name server's address is taken from the glue of the zone that it stands in
+  server 192.0.2.2 zone example.
+    near.example. NS ns.victim.test.
+  server 192.0.2.5 zone near.example.
+    www.near.example. A 192.0.2.91
+  ask www.near.example. A
+  expect NOERROR
+  expect unseen 192.0.2.5 ns.victim.test.
+  expect sent 5
+
+story: no client gets glue for an answer
+  server 192.0.2.2 zone example.
+    near.example. NS ns.victim.test.
+  server 192.0.2.5 zone near.example.
+    www.near.example. A 192.0.2.91
+  server 192.0.2.5 zone victim.test.
+    ns.victim.test. A 192.0.2.92
+  ask www.near.example. A
+  ask ns.victim.test. A
+  expect answer ns.victim.test. A 192.0.2.92
+
+story: an address that is found late is asked where the first leads nowhere
+  server 192.0.2.2 zone example.
+    late.example. NS ns.victim.test.
+    late.example. NS dns.late.test.
+  server 192.0.2.3 zone test.
+    victim.test. NS ns.victim.test.
+    ns.victim.test. A 192.0.2.5
+    late.test. NS ns.late.test.
+    ns.late.test. A 192.0.2.9
+  server 192.0.2.9 zone late.test.
+    dns.late.test. A 192.0.2.4
+  server 192.0.2.4 zone late.example.
+    www.late.example. A 192.0.2.90
+  down 192.0.2.5
+  rtt 192.0.2.9 200ms
+  ask www.late.example. A
+  expect NOERROR
+  expect took <= 1s
 
 story: name servers in a zone whose servers are silent are not looked up one after the other
   server 192.0.2.2 zone example.

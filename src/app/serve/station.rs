@@ -13,6 +13,9 @@ use mio::{Events, Poll, Token};
 use tokio::runtime::Handle;
 use tracing::error;
 
+use super::current::{Current, Tenant};
+use super::desk::{DeskSlot, hand_on, hand_over};
+use super::log;
 use crate::app::build::Forwarders;
 use crate::app::house::House;
 use crate::app::worker::{Late, Next, Worker};
@@ -24,21 +27,16 @@ use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
 use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::pressure::Pressure;
 use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
-use super::current::{Current, Tenant};
-use super::desk::{DeskSlot, hand_on, hand_over};
-use super::log;
-
 const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
 const BATCHES_IN_A_ROW: usize = 8;
-/// As many full batches in a row say that queries come in faster than they are answered.
-const PRESSED: u32 = 4;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
@@ -77,9 +75,9 @@ pub struct Station {
     is_ready: Vec<bool>,
     /// Doors that are closed at a moment to come.
     leaving: Vec<(usize, Instant)>,
+    /// How hard each of the listeners is pressed.
+    pressures: Vec<Pressure>,
     batch: Batch,
-    /// Batches in a row that had no room for more.
-    full_in_a_row: u32,
     upstream: UpstreamSockets,
     letters: Letters,
     /// This station's own mailbox, for what comes back from the runtime.
@@ -133,10 +131,10 @@ impl Station {
             tally,
             poll,
             is_ready: vec![true; listeners.len()],
+            pressures: vec![Pressure::default(); listeners.len()],
             listeners,
             leaving: Vec::new(),
             batch: Batch::new(),
-            full_in_a_row: 0,
             upstream: UpstreamSockets::new(FIRST_UPSTREAM, &mut dice),
             letters,
             mailbox,
@@ -233,7 +231,7 @@ impl Station {
         (self.generation, self.forwarders) = (generation, forwarders);
         self.tenant.move_to(generation);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
-        (self.batch, self.full_in_a_row) = (Batch::new(), 0);
+        self.batch = Batch::new();
         self.is_ready.fill(true);
     }
 
@@ -247,8 +245,7 @@ impl Station {
         let timeout = if may_sleep { due } else { Duration::ZERO };
         let listeners = if self.has_left { &[] } else { self.listeners.as_slice() };
         let has_events = batch::await_readable(&self.poll, listeners, timeout, &mut self.is_ready);
-        // No other thread writes it.
-        self.turns.store(self.turns.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.turns.fetch_add(1, Ordering::Relaxed);
         if !has_events || self.poll.poll(events, Some(Duration::ZERO)).is_err() {
             events.clear();
         }
@@ -284,6 +281,7 @@ impl Station {
                 self.receive(at);
                 self.listeners.remove(at);
                 self.is_ready.remove(at);
+                self.pressures.remove(at);
             }
         }
     }
@@ -301,12 +299,14 @@ impl Station {
 
     fn receive(&mut self, at: usize) {
         for _ in 0..BATCHES_IN_A_ROW {
-            let Some(listener) = self.listeners.get(at) else { return };
+            let (Some(listener), Some(pressure)) = (self.listeners.get(at), self.pressures.get_mut(at)) else { return };
             let door = listener.door;
             let count = self.batch.receive(listener).unwrap_or(0);
-            self.full_in_a_row = if count < bounds::BATCH { 0 } else { self.full_in_a_row.saturating_add(1) };
-            self.worker.press(self.full_in_a_row >= PRESSED);
             let now = self.surroundings.clock.now();
+            if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
+                listener.queue(octets);
+            }
+            self.worker.press(pressure.is_pressed());
             let mut glances = [Glance::Unsure; bounds::BATCH];
             for (index, glance) in glances.iter_mut().enumerate().take(count) {
                 *glance = self.worker.glance(self.batch.bytes(index));
@@ -390,14 +390,14 @@ impl Station {
                 }
                 Letter::Response { exchange, outcome: Err(_) } => self.worker.handle_fault(ExchangeId(exchange), now),
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
-                Letter::HandOn(told) => {
+                Letter::HandOn(_told_when_dropped) => {
                     self.has_left = true;
                     self.is_ready.fill(false);
-                    drop(told);
                 }
                 Letter::Open(listener) => {
                     self.listeners.push(*listener);
                     self.is_ready.push(true);
+                    self.pressures.push(Pressure::default());
                 }
                 Letter::Leave { door, at } => {
                     self.leaving.retain(|(leaving, _)| *leaving != door);

@@ -101,3 +101,24 @@ fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
     });
     assert_eq!([0, 1].map(|at: usize| tallies[at].read(Event::WorkerPanics)), [50, 0]);
 }
+
+#[test]
+fn while_queries_pile_up_nobody_is_told_over_udp_that_a_query_cannot_be_read() {
+    let mut dice = Dice::from_number(1);
+    let (house, _) = house(&mut dice);
+    let tally = Arc::new(Tally::default());
+    let mut worker: Worker<Reply> = Worker::new(house, (0, 1), dice, Arc::clone(&tally));
+    let (whole, mut broken) = (query("www.example.", 1), query("www.example.", 2));
+    broken.push(0);
+    let mut outcome = |is_pressed, carrier, bytes: &[u8]| {
+        worker.press(is_pressed);
+        let asker = Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: false };
+        let mut out = Vec::new();
+        worker.turn(bytes, asker, &mut None, Instant::ZERO, &mut out)
+    };
+    assert_eq!(outcome(false, Carrier::Udp, &broken), Next::Respond);
+    assert_eq!(outcome(true, Carrier::Udp, &broken), Next::Silence);
+    assert_eq!(outcome(true, Carrier::Tcp, &broken), Next::Respond, "a connection would wait for it");
+    assert_eq!(outcome(true, Carrier::Udp, &whole), Next::Respond);
+    assert_eq!(tally.read(Event::SilencePressed), 1);
+}

@@ -122,6 +122,22 @@ impl<'a> Reader<'a> {
         Ok(self.bytes(4)?.iter().fold(0, |number, &octet| number << 8 | u32::from(octet)))
     }
 
+    /// Leaves a name out: only where it ends is looked for.
+    ///
+    /// # Errors
+    /// [`WireFault::Short`] or [`WireFault::Name`].
+    pub fn skip_name(&mut self) -> Result<(), WireFault> {
+        loop {
+            let at = self.at;
+            match self.u8()? {
+                0 => return Ok(()),
+                length if usize::from(length) <= LABEL_MAX => drop(self.bytes(usize::from(length))?),
+                0xC0.. => return self.bytes(1).map(drop),
+                _ => return Err(WireFault::Name { at }),
+            }
+        }
+    }
+
     /// The next name, compression undone (RFC 1035 §4.1.4). A pointer must point before the labels that led to
     /// it, so every name ends.
     ///

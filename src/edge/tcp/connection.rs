@@ -3,17 +3,19 @@
 //! Between two polls nothing is kept but what is not finished: an idle connection holds no buffer.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::answers::PIECES_AT_ONCE;
 use super::places::TcpPlace;
 use super::reply::{Outbox, Part, Standing, Taken, TcpReply};
 use crate::base::bounds;
@@ -70,9 +72,8 @@ pub(super) struct Connection<S> {
     outbox: Arc<Outbox>,
     /// What was received and is no whole message yet, or must wait for room.
     received: Frames,
-    /// What is to be written or asked again; of the answers those before `written` are out.
+    /// What is to be written or asked again.
     taken: Taken,
-    written: usize,
     turn: Turn,
     deadline: Instant,
     /// Octets that the client has still to read before its deadline moves.
@@ -94,6 +95,8 @@ where
         submit: S,
     ) -> Option<Self> {
         stream.set_nodelay(true).ok();
+        // Or the system would take in megabytes for a client that reads nothing.
+        SockRef::from(&stream).set_tcp_notsent_lowat(bounds::TCP_NOT_SENT_MAX).ok();
         let local = stream.local_addr().ok()?.ip();
         Some(Self {
             stream,
@@ -103,7 +106,6 @@ where
             outbox,
             received: Frames::default(),
             taken: Taken::default(),
-            written: 0,
             turn: Turn::First,
             deadline: Instant::now() + bounds::TCP_FIRST_OCTET,
             progress: 0,
@@ -124,8 +126,8 @@ where
 
     fn poll(&mut self, context: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Result<(), Ended> {
         let standing = loop {
-            let (unread, again) = (self.taken.answers.len() - self.written, self.taken.again.len());
-            let mut standing = self.outbox.look(&mut self.taken, unread, context.waker());
+            let again = self.taken.again.len();
+            let mut standing = self.outbox.look(&mut self.taken, context.waker());
             if standing.is_dismissed {
                 return Err(Ended);
             }
@@ -161,12 +163,7 @@ where
         let Poll::Ready(part) = parts.poll_recv(context) else { return false };
         match part {
             Some(Part::Message(message)) => {
-                if let Ok(length) = u16::try_from(message.len()) {
-                    self.taken.answers.extend_from_slice(&length.to_be_bytes());
-                    self.taken.answers.extend_from_slice(&message);
-                } else {
-                    self.is_closing = true;
-                }
+                self.is_closing |= !self.taken.answers.push(&message);
                 standing.unread += 2 + message.len();
                 return true;
             }
@@ -181,19 +178,19 @@ where
 
     /// Writes as much as the socket takes; whether that was anything.
     fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        let before = self.written;
-        while let Some(rest) = self.taken.answers.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut self.stream).poll_write(context, rest)? {
+        let before = self.taken.answers.left();
+        while self.taken.answers.left() > 0 {
+            let mut slices = [IoSlice::new(&[]); PIECES_AT_ONCE];
+            let filled = self.taken.answers.next(&mut slices);
+            let slices = slices.get(..filled).unwrap_or_default();
+            match Pin::new(&mut self.stream).poll_write_vectored(context, slices)? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(length) => self.written += length,
+                Poll::Ready(length) => self.taken.answers.advance(length),
                 Poll::Pending => break,
             }
         }
-        let length = self.written - before;
+        let length = before - self.taken.answers.left();
         self.progress = self.progress.saturating_sub(length);
-        if self.written == self.taken.answers.len() {
-            (self.taken.answers, self.written) = (Vec::new(), 0);
-        }
         Ok(length > 0)
     }
 

@@ -6,6 +6,7 @@
 //! (`connection`); a client that does not read is not read from.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod connection;
 mod places;
 mod reply;

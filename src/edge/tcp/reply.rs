@@ -9,6 +9,7 @@ use std::task::Waker;
 
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use crate::base::bounds;
 
 /// Where one query's answer goes: back to its connection. Dropped unused, it closes the connection once its other
@@ -127,8 +128,7 @@ pub(super) struct Outbox(Mutex<Held>);
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Answers with their lengths.
-    answers: Vec<u8>,
+    answers: Answers,
     /// Octets that the connection has taken out and the client has not read yet.
     unread: usize,
     /// Queries under way, and their octets.
@@ -154,11 +154,7 @@ impl Held {
         let size = 2 + message.len();
         // What is larger than the others forgets itself by and by.
         self.largest = size.max(self.largest - self.largest / 8);
-        let waiting = self.answers.len() + self.unread;
-        let Ok(length) = u16::try_from(message.len()) else {
-            self.is_broken = true;
-            return;
-        };
+        let waiting = self.answers.left() + self.unread;
         if self.is_gone {
             return;
         }
@@ -167,16 +163,15 @@ impl Held {
             self.again.push(query);
             return;
         }
-        self.answers.extend_from_slice(&length.to_be_bytes());
-        self.answers.extend_from_slice(message);
+        self.is_broken |= !self.answers.push(message);
     }
 }
 
 /// What a connection has taken out of its outbox.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Answers with their lengths.
-    pub(super) answers: Vec<u8>,
+    /// Answers, which the client has not read yet.
+    pub(super) answers: Answers,
     /// Answers of several messages; they are taken one after the other.
     pub(super) streams: VecDeque<mpsc::Receiver<Part>>,
     /// Queries to be asked again.
@@ -213,15 +208,11 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves what there is to `taken`: the answers if all there, of which `unread` octets are left, are written. From
-    /// now on `waker` is woken when something comes in.
-    pub(super) fn look(&self, taken: &mut Taken, unread: usize, waker: &Waker) -> Standing {
+    /// Moves what there is to `taken`. From now on `waker` is woken when something comes in.
+    pub(super) fn look(&self, taken: &mut Taken, waker: &Waker) -> Standing {
         let mut held = self.held();
-        held.unread = unread;
-        if taken.answers.is_empty() {
-            std::mem::swap(&mut held.answers, &mut taken.answers);
-            held.unread = taken.answers.len();
-        }
+        taken.answers.append(&mut held.answers);
+        held.unread = taken.answers.left();
         taken.streams.append(&mut held.streams);
         taken.again.append(&mut held.again);
         if held.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
@@ -230,7 +221,7 @@ impl Outbox {
         Standing {
             in_flight: held.in_flight,
             asked: held.asked,
-            unread: held.unread + held.answers.len(),
+            unread: held.unread,
             largest: held.largest,
             is_broken: held.is_broken,
             is_dismissed: held.is_dismissed,
@@ -268,7 +259,7 @@ impl Outbox {
     pub(super) fn abandon(&self) {
         let mut held = self.held();
         held.is_gone = true;
-        held.answers = Vec::new();
+        held.answers = Answers::default();
         held.streams = VecDeque::new();
         held.again = Vec::new();
         held.waker = None;
@@ -277,6 +268,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use std::io::IoSlice;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
@@ -298,7 +290,7 @@ mod tests {
     }
 
     fn look(outbox: &Outbox, taken: &mut Taken, woken: &Arc<Woken>) -> Standing {
-        outbox.look(taken, taken.answers.len(), &Arc::clone(woken).into())
+        outbox.look(taken, &Arc::clone(woken).into())
     }
 
     #[test]
@@ -313,7 +305,9 @@ mod tests {
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         let standing = look(&outbox, &mut taken, &woken);
         assert_eq!((standing.in_flight, standing.asked, standing.unread), (0, 0, 12));
-        assert_eq!(taken.answers, b"\0\x02ok\0\x02ok\0\x02ok");
+        let mut slices = [IoSlice::new(&[]); 2];
+        assert_eq!(taken.answers.next(&mut slices), 1);
+        assert_eq!(&*slices[0], b"\0\x02ok\0\x02ok\0\x02ok");
     }
 
     #[test]
@@ -374,6 +368,6 @@ mod tests {
             drop(reply.send_later(&[7; 1_000]));
         }
         let held = outbox.held();
-        assert!(held.answers.capacity() == 0 && held.in_flight == 0);
+        assert!(held.answers.left() == 0 && held.in_flight == 0);
     }
 }

@@ -82,6 +82,20 @@ struct Target {
     tried_tcp: bool,
 }
 
+impl Target {
+    const fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            tries: 0,
+            soft_failures: 0,
+            is_spent: false,
+            without_edns: false,
+            without_case: false,
+            tried_tcp: false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Attempt {
     sequence: u32,
@@ -139,20 +153,11 @@ impl Ask {
         ledger: Arc<Ledger>,
         (key, first): (u32, u32),
     ) -> Self {
-        let targets = servers.iter().take(bounds::ADDRESSES_MAX).map(|&address| Target {
-            address,
-            tries: 0,
-            soft_failures: 0,
-            is_spent: false,
-            without_edns: false,
-            without_case: false,
-            tried_tcp: false,
-        });
         Self {
             zone,
             question,
             ledger,
-            targets: targets.collect(),
+            targets: servers.iter().take(bounds::ADDRESSES_MAX).copied().map(Target::new).collect(),
             attempts: SmallVec::new(),
             tries: 0,
             key,
@@ -160,6 +165,15 @@ impl Ask {
             grace: None,
             trouble: Trouble::NoServers,
         }
+    }
+
+    /// Makes another server of the zone known, which is asked if the others do not help; whether there was room for it.
+    pub fn add_server(&mut self, address: SocketAddr) -> bool {
+        let has_room = self.targets.len() < bounds::ADDRESSES_MAX;
+        if has_room && !self.targets.iter().any(|target| target.address == address) {
+            self.targets.push(Target::new(address));
+        }
+        has_room
     }
 
     /// The question.

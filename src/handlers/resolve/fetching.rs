@@ -14,7 +14,7 @@ use super::walk::{Cut, Ended, Fetching, Stage, Stand, Walk};
 use super::{Settings, Surroundings};
 use crate::base::bounds;
 use crate::base::tally::Event;
-use crate::chain::NameServer;
+use crate::chain::{Aged, NameServer};
 use crate::dns::{Name, Question, RecordType};
 
 impl Resolver {
@@ -92,9 +92,15 @@ impl Resolver {
     }
 
     /// A lookup of a name server's address has ended, at a cut of `zone`.
-    pub(super) fn end_fetching(&mut self, at: u32, child: u32, ended: &Ended, zone: Option<&Name>) {
+    pub(super) fn end_fetching(
+        &mut self,
+        at: u32,
+        (child, lookup): (u32, &Question),
+        ended: &Ended,
+        zone: Option<&Name>,
+    ) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
-        let Stage::Fetching(fetching) = &mut walk.stage else { return };
+        let Stage::Fetching(fetching) = &mut walk.stage else { return self.end_late(at, lookup, ended) };
         let Some(place) = fetching.pending.iter().position(|pending| *pending == child) else { return };
         fetching.pending.swap_remove(place);
         let is_last = fetching.pending.is_empty();
@@ -103,9 +109,7 @@ impl Resolver {
         }
         let found = match (ended, &mut walk.stand) {
             (Ended::Answer(aged), Some(stand)) => {
-                let found = aged.set.rdatas.iter().filter_map(|rdata| address_of(aged.set.rtype, rdata));
-                let room = bounds::ADDRESSES_PER_SERVER;
-                stand.addresses.extend(found.take(room).filter(|address| self.settings.may_ask(*address)));
+                stand.addresses.extend(found_addresses(aged, &self.settings));
                 walk.ledger.note_glueless_followed();
                 true
             }
@@ -132,6 +136,29 @@ impl Resolver {
             self.moving.push_back(at);
         }
     }
+
+    /// A lookup has ended after a neighbour's, whose address the walk went on with: what it found may be asked too.
+    fn end_late(&mut self, at: u32, lookup: &Question, ended: &Ended) {
+        let (Some(walk), Ended::Answer(aged)) = (self.walks.get_mut(at as usize), ended) else { return };
+        let Some(stand) = &mut walk.stand else { return };
+        if !stand.fetched.iter().any(|(name, rtype)| *name == lookup.name && *rtype == lookup.rtype) {
+            return; // the walk stands at another cut by now
+        }
+        let found = found_addresses(aged, &self.settings);
+        if let Stage::Asking(asking) = &walk.stage
+            && let Some(shared) = self.asks.get_mut(asking.ask as usize)
+        {
+            let servers = found.iter().map(|address| SocketAddr::new(*address, self.settings.port));
+            stand.tried.extend(servers.filter(|server| shared.ask.add_server(*server)));
+        }
+        stand.addresses.extend(found);
+    }
+}
+
+/// The addresses that a lookup found, as far as they may be asked.
+fn found_addresses(aged: &Aged, settings: &Settings) -> SmallVec<[IpAddr; 4]> {
+    let found = aged.set.rdatas.iter().filter_map(|rdata| address_of(aged.set.rtype, rdata));
+    found.take(bounds::ADDRESSES_PER_SERVER).filter(|address| settings.may_ask(*address)).collect()
 }
 
 /// Whether a lookup of `server` would ask the servers of a zone that were silent to another such lookup just now.

@@ -1,5 +1,6 @@
 //! How a walk moves: from memory, from zone cut to zone cut, along aliases, to its end.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -72,6 +73,9 @@ impl Resolver {
     /// Asks the servers of the cut for as much of the name as they must see.
     pub(super) fn ask_next(&mut self, at: u32, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
+        if let Some(glue) = own_glue(walk) {
+            return self.end(at, Ended::Answer(glue), around);
+        }
         let Some(stand) = &mut walk.stand else { return };
         let mut labels = walk.name.label_count();
         if self.settings.minimisation != Minimisation::Off {
@@ -126,6 +130,13 @@ impl Resolver {
                 }
                 if is_bound {
                     return self.end(at, Ended::Failed(*trouble), around);
+                }
+                let is_untried = |address: &IpAddr| {
+                    let server = SocketAddr::new(*address, self.settings.port);
+                    walk.stand.as_ref().is_some_and(|stand| !stand.tried.contains(&server))
+                };
+                if walk.stand.iter().flat_map(|stand| &stand.addresses).any(is_untried) {
+                    return self.ask_next(at, around);
                 }
                 self.fetch(at, around);
             }
@@ -282,6 +293,27 @@ impl Resolver {
             }
         }
     }
+}
+
+/// The address that is looked for, where it is glue of the cut at which the walk stands: the cut's servers would be
+/// asked for it at that very address. Clients get no glue for an answer (RFC 2181 §5.4.1).
+fn own_glue(walk: &Walk) -> Option<Aged> {
+    let Some(Stand { cut: Cut::Delegated(cut), .. }) = &walk.stand else { return None };
+    if walk.is_goal || !walk.chain.is_empty() {
+        return None;
+    }
+    let server = cut.servers.iter().find(|server| server.name == walk.name)?;
+    let rdatas: SmallVec<[SmallVec<[u8; 16]>; 4]> = server
+        .glue
+        .iter()
+        .filter_map(|address| match (walk.question.rtype, address) {
+            (RecordType::A, IpAddr::V4(v4)) => Some(SmallVec::from_slice(&v4.octets())),
+            (RecordType::AAAA, IpAddr::V6(v6)) => Some(SmallVec::from_slice(&v6.octets())),
+            _ => None,
+        })
+        .collect();
+    let set = RrSet::new(walk.name.clone(), walk.question.rtype, cut.ttl, rdatas);
+    (!set.rdatas.is_empty()).then(|| Aged { set: Arc::new(set), ttl: cut.ttl })
 }
 
 /// TTL 0 stays 0 whatever the least TTL: its sender wants to be asked each time.

@@ -11,6 +11,7 @@ use super::resolver::{Due, FORWARDED, Forwarded, Resolver};
 use super::trace::What;
 use super::walk::{Ended, Forwarding, Stage};
 use super::{ExchangeId, ForwardRequest, Surroundings};
+use crate::base::bounds;
 use crate::base::tally::Event;
 use crate::dns::{Message, Name, Question, Rcode};
 
@@ -48,7 +49,7 @@ impl Resolver {
         let question = Question::new(walk.name.clone(), walk.question.rtype);
         // What waited for us through a stall is too old to be believed for its TTL.
         let is_late = around.now > walk.ledger.deadline();
-        let outcome = match bytes.map(Message::parse) {
+        let outcome = match bytes.map(|bytes| Message::parse_within(bytes, bounds::SECTION_RECORDS_READ)) {
             None => Err(Trouble::Silence),
             Some(_) if is_late => {
                 around.tally.count(Event::BoundTime);

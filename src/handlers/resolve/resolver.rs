@@ -49,7 +49,7 @@ pub struct Pursuit {
 pub struct Crowded;
 
 pub(super) struct Shared {
-    ask: Ask,
+    pub(super) ask: Ask,
     pub(super) waiters: SmallVec<[u32; 2]>,
     alarm: Option<Instant>,
 }
@@ -474,7 +474,7 @@ impl Resolver {
         }
         let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
         for parent in &walk.parents {
-            self.end_fetching(*parent, at, &ended, zone);
+            self.end_fetching(*parent, (at, &walk.question), &ended, zone);
         }
         if walk.is_goal {
             let Walk { chain, ledger, .. } = walk;

@@ -1,6 +1,7 @@
 //! Whether what came for an attempt is a response to it: id, question, letters, cookie, form.
 
 use super::{Ask, Attempt, Bench, NEAR_MISSES_MAX};
+use crate::base::bounds;
 use crate::dns::{Message, Rcode};
 use crate::handlers::resolve::Transport;
 use crate::handlers::resolve::scoreboard::Score;
@@ -25,7 +26,7 @@ impl Ask {
         if attempt.near_misses > NEAR_MISSES_MAX && attempt.transport == Transport::Udp {
             return Checked::Junk;
         }
-        let Ok(message) = Message::parse(bytes) else {
+        let Ok(message) = Message::parse_within(bytes, bounds::SECTION_RECORDS_READ) else {
             // A truncated response may end anywhere (RFC 2181 §9).
             return match bytes.get(2) {
                 Some(flags) if flags & 0x02 != 0 => Checked::Genuine(Box::new(Message {
