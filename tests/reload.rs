@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use support::mmdb::{self, Datum};
 use support::process::Server;
 use support::{ask, wire};
 
@@ -87,11 +89,11 @@ impl World {
         self.request("GET", "/v1/status", "").1["reload"].clone()
     }
 
-    fn metric(&self, name: &str) -> f64 {
+    fn metric(&self, name: &str) -> u64 {
         let text = self.request("GET", "/metrics", "").1;
         let text = text.as_str().unwrap();
         let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
-        line.split(' ').nth(1).unwrap().parse().unwrap()
+        line.split(' ').nth(1).unwrap().trim_end_matches(".0").parse().unwrap()
     }
 
     fn command(&self, arguments: &[&str]) -> (i32, String) {
@@ -170,7 +172,7 @@ fn every_fault_is_told_everywhere_and_the_old_configuration_stays() {
     }
     let told = world.status();
     assert_eq!((&told["generation"], &told["failed"]["faults"]), (&json!(1), &refused["faults"]));
-    assert_eq!((world.metric("meridian_config_refused"), world.metric("meridian_config_generation")), (1.0, 1.0));
+    assert_eq!((world.metric("meridian_config_refused"), world.metric("meridian_config_generation")), (1, 1));
     let (status, said) = world.command(&["reload"]);
     assert_eq!(status, 2, "{said}");
     assert!(said.contains("m.yaml:3:") && said.contains("two.zone:5:") && said.contains("1 stays in force"), "{said}");
@@ -184,8 +186,8 @@ fn every_fault_is_told_everywhere_and_the_old_configuration_stays() {
     world.server.signal("HUP");
     until("the good one", || (world.status()["failed"].is_null()).then_some(()));
     until("the new zones", || (world.answer("www.two.example.") == set(&["192.0.2.22"])).then_some(()));
-    assert_eq!(world.metric("meridian_config_refused"), 0.0);
-    assert!(world.metric("meridian_reloads_refused_total") >= 2.0);
+    assert_eq!(world.metric("meridian_config_refused"), 0);
+    assert!(world.metric("meridian_reloads_refused_total") >= 2);
 }
 
 #[test]
@@ -241,11 +243,9 @@ fn a_rehearsal_tells_every_difference_and_changes_nothing() {
     let (status, said) = world.command(&["reload", "--dry-run"]);
     assert_eq!(status, 0, "{said}");
     for line in
-        ["~ key identity.version: (default) → two", "+ zone new.example.:", "- zone gone.example.:", "+ member web/c:"]
+        ["+ key identity.version: (default) → two", "+ zone new.example.:", "- zone gone.example.:", "+ member web/c:"]
     {
-        let line = line.replace("~ key identity.version", "~ key identity.version");
-        let is_there = said.contains(&line) || said.contains(&line.replace("~ key", "+ key"));
-        assert!(is_there, "{line} is not in:\n{said}");
+        assert!(said.contains(line), "{line} is not in:\n{said}");
     }
     assert_eq!(world.answer("www.gone.example."), set(&["192.0.2.7"]));
     assert_eq!(world.status()["generation"], 1);
@@ -388,10 +388,41 @@ fn files_are_followed_and_a_half_written_one_is_never_believed() {
 }
 
 #[test]
+fn a_database_of_places_is_followed_and_a_broken_one_is_told() {
+    let database = |country: &str| {
+        let code = |key, code| Datum::Map(vec![(key, Datum::text(code))]);
+        let record = Datum::Map(vec![("continent", code("code", "EU")), ("country", code("iso_code", country))]);
+        mmdb::write([([127, 0, 0, 0].into(), 8, &record)], 4, 24)
+    };
+    let text = format!(
+        "{TOP}recursion: off\ngeo: {{country: country.mmdb}}\npools: {{web: {{members: {{de: 192.0.2.49, fr: 192.0.2.33}}}}}}\n\
+         policies: {{by: {{stages: [{{rules: {{geo: {{EU-DE: de, EU-FR: fr}}}}}}], client: resolver}}}}\nzones:\n  one.example: \
+         {{file: one.zone, steer: {{web: {{pool: web, policy: by}}}}}}\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let text = text.replace("country.mmdb", folder.path().join("country.mmdb").to_str().unwrap());
+    let put = |octets: &[u8]| {
+        std::fs::write(folder.path().join("aside"), octets).unwrap();
+        std::fs::rename(folder.path().join("aside"), folder.path().join("country.mmdb")).unwrap();
+    };
+    put(&database("DE"));
+    let world = World::start(&[("one.zone", &zone(1, "192.0.2.1"))], &text);
+    assert_eq!(world.answer("web.one.example."), set(&["192.0.2.49"]));
+    put(&database("DE")[..60]);
+    until("the refusal", || (world.status()["failed"]["faults"][0]["key"] == "geo").then_some(()));
+    assert_eq!(world.status()["failed"]["faults"][0]["line"], 7, "{:#}", world.status());
+    assert_eq!(world.answer("web.one.example."), set(&["192.0.2.49"]));
+    put(&database("FR"));
+    until("the new places", || (world.answer("web.one.example.") == set(&["192.0.2.33"])).then_some(()));
+    until("the end of the faults", || world.status()["failed"].is_null().then_some(()));
+}
+
+const ORDERS: u64 = 48;
+
+#[test]
 fn a_storm_of_orders_is_served_by_few_reloads() {
     let text = |number: usize| format!("{TOP}recursion: off\nidentity: {{version: v{number}}}\n");
     let world = World::start(&[], &text(0));
-    const ORDERS: usize = 48;
     world.put("m.yaml", &text(1));
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..ORDERS).map(|_| scope.spawn(|| world.reload())).collect();
@@ -402,7 +433,7 @@ fn a_storm_of_orders_is_served_by_few_reloads() {
         }
     });
     let reloads = world.metric("meridian_reloads_total") + world.metric("meridian_reloads_unchanged_total");
-    assert!(reloads < ORDERS as f64 / 2.0, "{reloads} reloads for {ORDERS} orders");
+    assert!(reloads < ORDERS / 2, "{reloads} reloads for {ORDERS} orders");
 }
 
 /// A TCP connection that stays.
@@ -460,8 +491,8 @@ fn a_thousand_reloads_under_load_lose_nothing_and_keep_what_is_to_be_kept() {
     let zone = |version: u32| {
         let mut text = format!("$TTL 60\n@ SOA ns hostmaster {version} 60 60 60 60\n NS ns\nns A 192.0.2.53\n");
         let side = version % 2;
-        text += &format!("www A 192.0.2.{}\nwww A 192.0.2.{}\n", 10 + side, 20 + side);
-        (0..names).for_each(|number| text += &format!("n{number} A 198.51.{side}.1\n"));
+        writeln!(text, "www A 192.0.2.{}\nwww A 192.0.2.{}", 10 + side, 20 + side).unwrap();
+        (0..names).for_each(|number| writeln!(text, "n{number} A 198.51.{side}.1").unwrap());
         text
     };
     let text = |version: u32| {
@@ -580,6 +611,6 @@ fn a_thousand_reloads_under_load_lose_nothing_and_keep_what_is_to_be_kept() {
     println!("{answered} answers during {RELOADS} reloads; {} KiB, then {} KiB resident", early >> 10, late >> 10);
     assert!(answered > 10_000, "{answered} answers");
     assert!(late < early + GROWTH_MAX, "{early} octets after 100 reloads, {late} after {RELOADS}");
-    assert!(world.metric("meridian_config_generation") > f64::from(RELOADS));
-    assert_eq!(world.metric("meridian_worker_panics_total"), 0.0);
+    assert!(world.metric("meridian_config_generation") > u64::from(RELOADS));
+    assert_eq!(world.metric("meridian_worker_panics_total"), 0);
 }

@@ -1,17 +1,15 @@
-//! Text files and what becomes of them: reading one within a bound, and noticing that it changed.
+//! Files and what becomes of them: reading one within a bound, whole, and telling that it has changed.
 //!
-//! A [`FileWatch`] looks at the file's metadata, symbolic links followed, every [`bounds::FILE_POLL`]. That is
-//! a system call or two a second, and it notices alike what editors do (write in place, rename a new file over the old
-//! one) and what cluster mounts do (swap a link to a directory), on every file system, where a kernel's
-//! notifications need care with each of these and say nothing for network mounts.
+//! A [`Fingerprint`] is made of a file's metadata, symbolic links followed. Looking is one system call, and it notices
+//! alike what editors do (write in place, rename a new file over the old one) and what cluster mounts do (swap a link to
+//! a directory), on every file system, where a kernel's notifications need care with each of these and say nothing for
+//! network mounts.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-
-use tokio::task::JoinHandle;
 
 use crate::base::bounds;
 
@@ -106,132 +104,10 @@ pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>)
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Watches a file until it is dropped.
-#[derive(Debug)]
-pub struct FileWatch(JoinHandle<()>);
-
-impl FileWatch {
-    /// Calls `changed` from a task of the current runtime whenever the file at `path` is no longer in the state
-    /// last seen, `known` at first (none: there was no file). A file that has gone is a change too. `changed`
-    /// may read the file; it blocks nothing but other blocking work.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    #[must_use = "the watch ends when it is dropped"]
-    pub fn start(path: PathBuf, known: Option<Fingerprint>, changed: impl FnMut() + Send + 'static) -> Self {
-        Self::every(bounds::FILE_POLL, path, known, changed)
-    }
-
-    fn every(
-        period: Duration,
-        path: PathBuf,
-        known: Option<Fingerprint>,
-        mut changed: impl FnMut() + Send + 'static,
-    ) -> Self {
-        let mut known = known;
-        Self(tokio::spawn(async move {
-            loop {
-                let looked = path.clone();
-                // Off the runtime's threads: a look can block, and the callback reads and parses.
-                let look = move || {
-                    let seen = std::fs::metadata(&looked).ok().as_ref().map(Fingerprint::from);
-                    if seen != known {
-                        changed();
-                    }
-                    (seen, changed)
-                };
-                match tokio::task::spawn_blocking(look).await {
-                    Ok(back) => (known, changed) = back,
-                    Err(_) => return, // the runtime ends, or the callback panicked and is gone
-                }
-                tokio::time::sleep(period).await;
-            }
-        }))
-    }
-}
-
-impl Drop for FileWatch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
-    use tokio::sync::mpsc;
-
-    struct Watched {
-        changes: mpsc::UnboundedReceiver<()>,
-        _watch: FileWatch,
-    }
-
-    impl Watched {
-        fn new(path: &Path) -> Self {
-            let known = read_text(path).ok().map(|(_, fingerprint)| fingerprint);
-            let (sender, changes) = mpsc::unbounded_channel();
-            let watch = FileWatch::every(Duration::from_millis(5), path.to_owned(), known, move || {
-                sender.send(()).unwrap_or_default();
-            });
-            Self { changes, _watch: watch }
-        }
-
-        async fn notices(&mut self) -> bool {
-            tokio::time::timeout(Duration::from_secs(5), self.changes.recv()).await.is_ok_and(|change| change.is_some())
-        }
-    }
-
-    #[tokio::test]
-    async fn a_write_in_place_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hosts");
-        fs::write(&path, "one").unwrap();
-        let mut watched = Watched::new(&path);
-        fs::write(&path, "two two").unwrap();
-        assert!(watched.notices().await);
-    }
-
-    #[tokio::test]
-    async fn a_rename_over_the_file_is_noticed_again_and_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hosts");
-        fs::write(&path, "one").unwrap();
-        let mut watched = Watched::new(&path);
-        for text in ["two", "six"] {
-            fs::write(folder.path().join("new"), text).unwrap();
-            fs::rename(folder.path().join("new"), &path).unwrap();
-            assert!(watched.notices().await, "{text}");
-            assert_eq!(read_text(&path).unwrap().0, text);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_swapped_link_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        for version in ["v1", "v2"] {
-            fs::create_dir(folder.path().join(version)).unwrap();
-            fs::write(folder.path().join(version).join("hosts"), "same").unwrap();
-        }
-        let link = folder.path().join("data");
-        std::os::unix::fs::symlink("v1", &link).unwrap();
-        let mut watched = Watched::new(&link.join("hosts"));
-        std::os::unix::fs::symlink("v2", folder.path().join("next")).unwrap();
-        fs::rename(folder.path().join("next"), &link).unwrap();
-        assert!(watched.notices().await);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_goes_and_comes_back_is_noticed_both_times() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hosts");
-        fs::write(&path, "one").unwrap();
-        let mut watched = Watched::new(&path);
-        fs::remove_file(&path).unwrap();
-        assert!(watched.notices().await);
-        fs::write(&path, "one").unwrap();
-        assert!(watched.notices().await);
-    }
 
     #[test]
     fn a_file_past_the_bound_is_refused() {

@@ -134,6 +134,22 @@ pub fn hand_over(neighbours: &[Mailbox], home: usize, bytes: &[u8], asker: Asker
     }
 }
 
+/// Hands errands to the clerks until every slot is gone.
+pub async fn attend(mut errands: mpsc::Receiver<Errand>, clerks: Clerks) {
+    let places = Arc::new(Semaphore::new(bounds::DESK_ERRANDS));
+    while let Some(errand) = errands.recv().await {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let clerks = clerks.clone();
+        tokio::spawn(async move {
+            match errand.kind {
+                Kind::Transfer | Kind::Notify | Kind::Signed => clerks.transfers.handle(errand).await,
+                Kind::Update => clerks.updates.handle(errand).await,
+            }
+            drop(place);
+        });
+    }
+}
+
 /// Hands a message to the desk; a full one is a counted silence.
 pub fn hand_on(
     desk: Option<&DeskSlot>,
@@ -154,22 +170,6 @@ pub fn hand_on(
     };
     if !is_taken {
         tally.count(Event::SilenceDesk);
-    }
-}
-
-/// Hands errands to the clerks until every slot is gone.
-pub async fn attend(mut errands: mpsc::Receiver<Errand>, clerks: Clerks) {
-    let places = Arc::new(Semaphore::new(bounds::DESK_ERRANDS));
-    while let Some(errand) = errands.recv().await {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let clerks = clerks.clone();
-        tokio::spawn(async move {
-            match errand.kind {
-                Kind::Transfer | Kind::Notify | Kind::Signed => clerks.transfers.handle(errand).await,
-                Kind::Update => clerks.updates.handle(errand).await,
-            }
-            drop(place);
-        });
     }
 }
 

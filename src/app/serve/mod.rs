@@ -95,12 +95,8 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     scene.set_calendar(wall_seconds(), now);
     let helm = steered::helm(&config.steering, &kept.authority.helm()).map_err(|it| config::lines(&it))?;
     let mut places = Places::default();
-    let found = places.read(&config.steering, &helm)?;
-    {
-        let _within = runtime.enter();
-        let authority = Arc::clone(&kept.authority);
-        places.settle(found, &scene, move || steered::compile(&authority.helm()));
-    }
+    let found = places.read(&config.steering, &helm).map_err(|fault| format!("geo: {fault}"))?;
+    places.settle(found, &scene);
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
@@ -390,11 +386,8 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     let mut kept = Kept::nothing(&mut dice);
     let helm = steered::helm(&config.steering, &kept.authority.helm()).map_err(|it| config::lines(&it))?;
     let mut places = Places::default();
-    let found = places.read(&config.steering, &helm)?;
-    {
-        let _within = runtime.enter();
-        places.settle(found, helm.scene(), || {});
-    }
+    let found = places.read(&config.steering, &helm).map_err(|fault| format!("geo: {fault}"))?;
+    places.settle(found, helm.scene());
     steered::compile(&helm);
     helm.scene().set_calendar(wall_seconds(), clock.now());
     kept.authority.take_helm(helm);

@@ -1,5 +1,4 @@
-//! Databases of places: files in the `MaxMind` DB format, read whole, laid over one another, and read again when one
-//! of them changes.
+//! Databases of places: files in the `MaxMind` DB format, read whole and laid over one another.
 //!
 //! Files come in, an [`Atlas`] leaves. Nothing is looked up in a file later: whatever is wrong with one shows when it
 //! is loaded, and a file that is rewritten in place harms nobody.
@@ -10,12 +9,11 @@ mod read;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::bounds;
 use crate::steer::{Atlas, Source};
 
-use super::files::{self, FileWatch, Fingerprint};
+use super::files::{self, Fingerprint};
 
 pub use layout::{BadFieldPath, FieldPath, Fields};
 pub use read::read_at_most;
@@ -44,7 +42,9 @@ impl Database {
         Self::File { path: path.into(), fields: Fields::default() }
     }
 
-    fn path(&self) -> Option<&Path> {
+    /// Its file, if it has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Builtin => None,
             Self::File { path, .. } => Some(path),
@@ -104,7 +104,8 @@ impl std::error::Error for GeoFault {}
 pub struct Loaded {
     /// The places.
     pub atlas: Atlas,
-    states: Vec<Option<Fingerprint>>,
+    /// The state in which each file was read.
+    pub states: Vec<Option<Fingerprint>>,
 }
 
 /// Reads `databases`, the most trusted first, and lays them over one another.
@@ -134,37 +135,10 @@ fn load_one(database: &Database) -> Result<(Source, Option<Fingerprint>), GeoCau
     }
 }
 
-/// Watches the files of some databases until it is dropped.
-#[derive(Debug)]
-pub struct GeoWatch {
-    _files: Vec<FileWatch>,
-}
-
-impl GeoWatch {
-    /// Whenever one of the files is no longer as `loaded` saw it, reads all of them anew and hands `changed` the new
-    /// atlas, or the fault for which the old one is to stay in force. Never calls `changed` twice at a time.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    #[must_use = "the watch ends when it is dropped"]
-    pub fn start(
-        databases: &[Database],
-        loaded: &Loaded,
-        changed: impl FnMut(Result<Atlas, GeoFault>) + Send + 'static,
-    ) -> Self {
-        let all: Arc<[Database]> = databases.into();
-        let changed = Arc::new(Mutex::new(changed));
-        let watch = |(database, state): (&Database, &Option<Fingerprint>)| {
-            let (all, changed) = (Arc::clone(&all), Arc::clone(&changed));
-            let reload = move || {
-                // A load that panicked has changed nothing, so the lock is as good as ever.
-                let mut changed = changed.lock().unwrap_or_else(PoisonError::into_inner);
-                changed(load(&all).map(|loaded| loaded.atlas));
-            };
-            Some(FileWatch::start(database.path()?.to_owned(), *state, reload))
-        };
-        Self { _files: databases.iter().zip(&loaded.states).filter_map(watch).collect() }
-    }
+/// The state now of each of the files of `databases`, as [`Loaded::states`] has it.
+#[must_use]
+pub fn states(databases: &[Database]) -> Vec<Option<Fingerprint>> {
+    databases.iter().map(|database| database.path().and_then(Fingerprint::of)).collect()
 }
 
 #[cfg(test)]

@@ -238,9 +238,11 @@ impl Control {
         let is_steered_anew = steering.is_some();
         let mut helm_after = None;
         if let Some(Steerage { meanwhile, helm, found }) = steering {
-            let (scene, followed) = (Arc::clone(helm.scene()), Arc::clone(&authority));
-            bench.places.settle(found, &scene, move || steered::compile(&followed.helm()));
+            let old = bench.places.settle(found, helm.scene());
             steered::compile(&meanwhile);
+            // A worker may look something up in it just now.
+            self.current.touch();
+            self.current.retire(old);
             // The board first, or nobody would know how new members stand.
             self.lookout().configure(&config.steering);
             // Before the zones: what stands in them for pools is not to be answered as it stands.

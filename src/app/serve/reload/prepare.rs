@@ -125,6 +125,11 @@ impl Control {
         differences.of_listeners(&old, &config);
         self.compare_zones(&mut differences, &old, &config, &reading);
         differences.of_steering(&old.steering, &config.steering);
+        if old.steering.geo == config.steering.geo
+            && steering.as_ref().is_some_and(|it| matches!(it.found, Found::Other(..)))
+        {
+            differences.note(What::Files, "databases of places", json!("as read"), json!("changed"));
+        }
         if digests.hosts != read.digests.hosts {
             differences.note(What::Files, "hosts", digest(digests.hosts), digest(read.digests.hosts));
         }

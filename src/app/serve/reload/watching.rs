@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::app::config::{Config, Roots, Source, ZoneSettings};
 use crate::app::serve::control::Bench;
 use crate::edge::files::Fingerprint;
+use crate::edge::geoip::Database;
 use crate::steer::health::Probe;
 
 /// The state of files at a moment; none where there was none.
@@ -69,6 +70,7 @@ fn files(config: &Config, source: &Source) -> BTreeMap<PathBuf, bool> {
     if let Some(Roots::File(path)) = config.recursion.as_ref().map(|recursion| &recursion.roots) {
         add(path, false);
     }
+    config.steering.geo.iter().filter_map(Database::path).for_each(|path| add(path, false));
     config.limits.cookies.iter().flatten().for_each(|path| add(path, false));
     config.admin.iter().filter_map(|admin| admin.token_file.as_ref()).for_each(|path| add(path, false));
     for check in &config.steering.checks {
@@ -123,6 +125,23 @@ impl Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_swapped_link_is_a_change_even_to_the_same_octets() {
+        let folder = tempfile::tempdir().unwrap();
+        for version in ["v1", "v2"] {
+            std::fs::create_dir(folder.path().join(version)).unwrap();
+            std::fs::write(folder.path().join(version).join("hosts"), "same").unwrap();
+        }
+        let link = folder.path().join("data");
+        std::os::unix::fs::symlink("v1", &link).unwrap();
+        let path = link.join("hosts");
+        let mut watch = Watch::new(path.clone(), Fingerprint::of(&path));
+        std::os::unix::fs::symlink("v2", folder.path().join("next")).unwrap();
+        std::fs::rename(folder.path().join("next"), &link).unwrap();
+        assert!(!watch.is_due());
+        assert!(watch.is_due());
+    }
 
     #[test]
     fn a_file_is_due_once_when_it_has_rested_however_it_was_written() {
