@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -97,7 +98,9 @@ fn slow_upstream() -> SocketAddr {
 /// Asks some thousand questions a second until it is told to stop, and counts what was not answered.
 fn udp_client(server: SocketAddr, is_over: &AtomicBool, asked: &AtomicUsize) -> (usize, Vec<String>) {
     let sockets: Vec<UdpSocket> = (0..8).map(|_| ask::socket(server)).collect();
-    sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
+    for socket in &sockets {
+        socket.set_nonblocking(true).unwrap();
+    }
     let mut waiting: BTreeMap<(usize, u16), (Instant, String)> = BTreeMap::new();
     let (mut sent, mut lost) = (0_usize, Vec::new());
     let mut buffer = [0; 4_096];
@@ -371,11 +374,11 @@ impl Manager {
         for (at, socket) in self.stored.iter().enumerate() {
             let high = rustix::io::fcntl_dupfd_cloexec(socket, 100).unwrap();
             rustix::io::fcntl_setfd(&high, rustix::io::FdFlags::empty()).unwrap();
-            script += &format!("exec {}<&{high} {high}<&-\n", at + 3, high = high.as_raw_fd());
+            writeln!(script, "exec {}<&{high} {high}<&-", at + 3, high = high.as_raw_fd()).unwrap();
             given.push(high);
         }
         if !given.is_empty() {
-            script += &format!("export LISTEN_FDS={} LISTEN_PID=$$\n", given.len());
+            writeln!(script, "export LISTEN_FDS={} LISTEN_PID=$$", given.len()).unwrap();
         }
         script += "exec \"$@\"";
         let command = [
@@ -440,7 +443,7 @@ fn the_service_manager_is_told_of_every_turn() {
     manager.hears("RELOADING=1");
     let at: u64 = manager.hears("MONOTONIC_USEC=").split_once('=').unwrap().1.parse().unwrap();
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    assert!(at > 0 && at <= now.tv_sec as u64 * 1_000_000 + 1_000_000, "{at}");
+    assert!(at > 0 && at <= now.tv_sec.unsigned_abs() * 1_000_000 + 1_000_000, "{at}");
     manager.hears("READY=1");
     server.signal("TERM");
     manager.hears("STOPPING=1");
