@@ -1,7 +1,7 @@
 //! The service manager, where there is one (systemd, or what speaks like it): what it gives us and what it is told.
 //!
-//! It may give open sockets (`LISTEN_FDS`, sd_listen_fds(3)), from a socket unit or from its store of descriptors, and
-//! is told over the socket in `NOTIFY_SOCKET` (sd_notify(3)) that we are ready, reload, stop or still turn. Sockets
+//! It may give open sockets (`LISTEN_FDS`, `sd_listen_fds(3)`), from a socket unit or from its store of descriptors, and
+//! is told over the socket in `NOTIFY_SOCKET` (`sd_notify(3)`) that we are ready, reload, stop or still turn. Sockets
 //! given into its store outlive us: queries that come between our end and the next start wait in them.
 #![forbid(unsafe_code)]
 

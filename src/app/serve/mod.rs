@@ -71,9 +71,8 @@ const SWEEP_TICK: std::time::Duration = std::time::Duration::from_millis(10);
 /// The pause between two sweeps.
 const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, behind what was opened on
-/// the `threshold`, until TERM
-/// or INT, or until another server takes over.
+/// Serves `config`, which came from `path` or is built in, and the `zones` read for it, by what was opened on the
+/// `threshold`, until TERM or INT, or until another server takes over.
 ///
 /// # Errors
 /// In words, where serving cannot begin.

@@ -166,9 +166,9 @@ fn give_up(config: &Config, path: Option<&Path>, account: Option<&Account>) -> R
     }
     let shed = privileges::shed(&files(config, path));
     if shed.is_whole() {
-        info!("given up: {shed}")
+        info!("given up: {shed}");
     } else {
-        warn!("given up: {shed}")
+        warn!("given up: {shed}");
     }
     Ok(())
 }
