@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let machine = machine();
     let done = match cli.chosen() {
-        Command::Serve(serve) => commands::serve(serve.config.as_deref(), &machine, &mut err),
+        Command::Serve(serve) => commands::serve(serve.config.as_deref(), serve.replace, &machine, &mut err),
         Command::Check { file, scopes } => commands::check(&file, scopes, &machine, as_json, &mut out),
         Command::Explain(explain) => commands::explain(&explain, &machine, as_json, &mut out, &mut err),
         Command::Status(server) => commands::status(&server, as_json, &mut out, &mut err),

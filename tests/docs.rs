@@ -330,6 +330,19 @@ fn every_bound_of_resolving_is_driven_by_a_test_that_exists() {
 }
 
 #[test]
+fn every_mishap_that_is_told_of_has_its_test() {
+    let (sources, stories) = (text_of(&["src", "tests"], ".rs"), text_of(&["tests/stories"], ".story"));
+    let rows = rows_under("docs/operating.md", "## When something goes wrong");
+    let mut found = Vec::new();
+    for row in &rows {
+        let [what, _, tests] = row.as_slice() else { panic!("{row:?}") };
+        found.extend(faults_of_tests(tests, &sources, &stories).into_iter().map(|fault| format!("{what}: {fault}")));
+    }
+    none(&found);
+    assert!(rows.len() >= 11);
+}
+
+#[test]
 fn every_mistake_of_others_has_its_tests_or_waits_for_its_feature() {
     let (sources, stories) = (text_of(&["src", "tests"], ".rs"), text_of(&["tests/stories"], ".story"));
     let rows = rows_under("docs/reliability.md", "## Mistakes of others");

@@ -25,6 +25,11 @@ needed=(
   nsupdate bind9-dnsutils
   kdig knot-dnsutils
   knsupdate knot-dnsutils
+  dnsperf dnsperf
+  systemd-analyze systemd
+  systemd-socket-activate systemd
+  strace strace
+  faketime faketime
   curl curl
   python3 python3
   ip iproute2

@@ -28,7 +28,7 @@ impl Cli {
     /// The command, `serve` if none was given.
     #[must_use]
     pub fn chosen(self) -> Command {
-        self.command.unwrap_or(Command::Serve(Serve { config: None }))
+        self.command.unwrap_or(Command::Serve(Serve { config: None, replace: false }))
     }
 }
 
@@ -86,6 +86,9 @@ pub struct Serve {
     /// The configuration file; the built-in configuration without it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Take over from the server that runs with the same `state`, without losing a query; start as usual where none does.
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// `explain`
@@ -265,8 +268,8 @@ mod tests {
 
     #[test]
     fn no_command_means_serve() {
-        assert_eq!(parse("meridian").unwrap().chosen(), Command::Serve(Serve { config: None }));
-        let with_config = Command::Serve(Serve { config: Some("x.yaml".into()) });
+        assert_eq!(parse("meridian").unwrap().chosen(), Command::Serve(Serve { config: None, replace: false }));
+        let with_config = Command::Serve(Serve { config: Some("x.yaml".into()), replace: false });
         assert_eq!(parse("meridian serve --config x.yaml").unwrap().chosen(), with_config);
     }
 

@@ -434,4 +434,18 @@ bounds! {
     SIMULATED_CLIENTS: usize = 2_000_000;
     /// Health that was saved longer ago than this is not believed any more.
     SAVED_HEALTH_AGE_MAX: Duration = Duration::from_secs(600);
+    /// Files and folders in `state` that are given to the user who is become.
+    STATE_FILES_MAX: usize = 1_000_000;
+    /// Sockets taken over from a running server.
+    HANDOVER_SOCKETS_MAX: usize = 65_536;
+    /// A server that is to be replaced saves its cache within this time.
+    HANDOVER_SAVE: Duration = Duration::from_secs(120);
+    /// Who replaces a server is ready within this time after it was given the sockets.
+    HANDOVER_START: Duration = Duration::from_secs(600);
+    /// So long are commands waited for that are under way when a server steps down.
+    STEP_DOWN_COMMANDS: Duration = Duration::from_secs(1);
+    /// So long is waited for messages that lie on the desk when a server steps down.
+    STEP_DOWN_DESK: Duration = Duration::from_millis(500);
+    /// A server that is bid to step down takes and changes nothing more within this time.
+    HANDOVER_STEP_DOWN: Duration = Duration::from_secs(10);
 }

@@ -42,6 +42,13 @@ pub fn wall_seconds() -> u64 {
     wall().as_secs()
 }
 
+/// Microseconds by the system's monotonic clock, as the service manager counts them.
+#[must_use]
+pub fn monotonic_microseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec * 1_000_000 + now.tv_nsec / 1_000).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

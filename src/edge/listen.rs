@@ -2,11 +2,15 @@
 //!
 //! The kernel spreads datagrams over the UDP sockets of an address by `SO_REUSEPORT`, which would also let a
 //! foreign program of the same user share the port unseen; a first bind without it proves that nobody has it.
+//!
+//! Sockets that are open already, a predecessor's or the service manager's, are taken before any is opened
+//! ([`Given`]): what waits in their queues is lost only when the last process that holds them closes them.
 #![forbid(unsafe_code)]
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 
 use mio::net::UdpSocket;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -46,10 +50,87 @@ impl Listener {
 pub struct Bound {
     /// The address, with the port that was found where 0 was asked for.
     pub address: SocketAddr,
-    /// One UDP socket per worker.
+    /// UDP sockets, at least one per worker; each wants to be read.
     pub udp: Vec<Listener>,
     /// The TCP listener, non-blocking.
     pub tcp: TcpListener,
+}
+
+impl Bound {
+    /// The same sockets once more, for another process.
+    ///
+    /// # Errors
+    /// The system's, where it has no descriptor left.
+    pub fn duplicate(&self) -> io::Result<Vec<OwnedFd>> {
+        let udp = self.udp.iter().map(|listener| listener.socket.as_fd().try_clone_to_owned());
+        udp.chain(std::iter::once(self.tcp.as_fd().try_clone_to_owned())).collect()
+    }
+}
+
+/// Sockets that were open before this process.
+#[derive(Debug, Default)]
+pub struct Given {
+    udp: Vec<(SocketAddr, Socket)>,
+    tcp: Vec<(SocketAddr, TcpListener)>,
+    /// Whether somebody else keeps them too when we end, and only them: then no further ones are opened beside them,
+    /// whose queues would end with us.
+    are_kept: bool,
+}
+
+impl Given {
+    /// These sockets; what is neither UDP nor listens for TCP is closed.
+    #[must_use]
+    pub fn new(sockets: Vec<OwnedFd>, are_kept: bool) -> Self {
+        let mut given = Self { are_kept, ..Self::default() };
+        for socket in sockets.into_iter().map(Socket::from) {
+            let Ok(address) = local_address(&socket) else { continue };
+            if socket.set_nonblocking(true).is_err() {
+                continue;
+            }
+            if socket.r#type().is_ok_and(|kind| kind == Type::DGRAM) {
+                given.udp.push((address, socket));
+            } else if socket.is_listener().unwrap_or(false) {
+                given.tcp.push((address, socket.into()));
+            }
+        }
+        given
+    }
+
+    /// The addresses of what nobody has taken.
+    #[must_use]
+    pub fn rest(&self) -> Vec<SocketAddr> {
+        let udp = self.udp.iter().map(|(address, _)| *address);
+        udp.chain(self.tcp.iter().map(|(address, _)| *address)).collect()
+    }
+
+    /// Whether none is kept by somebody else when we end.
+    #[must_use]
+    pub const fn are_kept(&self) -> bool {
+        self.are_kept
+    }
+
+    /// The UDP sockets of an address; with port 0, of the first port of that host.
+    fn take_udp(&mut self, wanted: SocketAddr) -> Vec<Socket> {
+        let Some(found) = self.udp.iter().map(|(address, _)| *address).find(|address| fits(wanted, *address)) else {
+            return Vec::new();
+        };
+        let (taken, rest) = std::mem::take(&mut self.udp).into_iter().partition(|(address, _)| *address == found);
+        self.udp = rest;
+        taken.into_iter().map(|(_, socket): (_, Socket)| socket).collect()
+    }
+
+    /// The TCP listener of an address; with port 0, of the first port of that host that UDP has no socket of. To be
+    /// asked for after the addresses that have both.
+    pub fn take_tcp(&mut self, wanted: SocketAddr) -> Option<TcpListener> {
+        let is_alone = |address: SocketAddr| self.udp.iter().all(|(other, _)| *other != address);
+        let at = self.tcp.iter().position(|(address, _)| fits(wanted, *address) && is_alone(*address))?;
+        Some(self.tcp.swap_remove(at).1)
+    }
+}
+
+/// Whether a socket at `address` is what is wanted.
+fn fits(wanted: SocketAddr, address: SocketAddr) -> bool {
+    wanted.ip() == address.ip() && (wanted.port() == 0 || wanted.port() == address.port())
 }
 
 /// An address that cannot be listened on.
@@ -87,18 +168,19 @@ impl fmt::Display for BindFault {
 
 impl std::error::Error for BindFault {}
 
-/// Binds `address` for UDP (`workers` sockets, at least one) and TCP. Port 0 finds one that is free for both.
+/// Binds `address` for UDP (`workers` sockets, at least one) and TCP, with what is `given` of it. Port 0 finds one that
+/// is given, or free for both.
 ///
 /// # Errors
 /// [`BindFault`] naming the address and the transport.
-pub fn bind(address: SocketAddr, workers: usize) -> Result<Bound, BindFault> {
+pub fn bind(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
     for _ in 1..PORT_TRIES {
-        match bind_once(address, workers) {
+        match bind_once(address, workers, given) {
             Err(fault) if address.port() == 0 && fault.cause.kind() == io::ErrorKind::AddrInUse => {}
             outcome => return outcome,
         }
     }
-    bind_once(address, workers)
+    bind_once(address, workers, given)
 }
 
 /// As [`bind`], where sockets of this process have the same port, at this address or at one that contains it: they share
@@ -113,11 +195,28 @@ pub fn bind_beside(address: SocketAddr, workers: usize) -> Result<Bound, BindFau
     Ok(Bound { address, udp, tcp: bind_tcp_as(address, true)? })
 }
 
-fn bind_once(address: SocketAddr, workers: usize) -> Result<Bound, BindFault> {
-    let udp = bind_udp(address, workers)?;
+fn bind_once(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
+    let there = given.take_udp(address);
+    let udp = if there.is_empty() { bind_udp(address, workers) } else { adopt_udp(there, workers, given.are_kept) }?;
     let address = udp.first().map_or(address, |listener| listener.address);
-    let tcp = bind_tcp(address)?;
+    let tcp = given.take_tcp(address).map_or_else(|| bind_tcp(address), Ok)?;
     Ok(Bound { address, udp, tcp })
+}
+
+/// Takes open sockets of one address, at least one, and as many more as the workers need.
+fn adopt_udp(mut sockets: Vec<Socket>, workers: usize, are_kept: bool) -> Result<Vec<Listener>, BindFault> {
+    let nowhere = SocketAddr::from(([0; 4], 0));
+    let found = sockets.first().map_or(Ok(nowhere), local_address);
+    let address = found.map_err(|cause| BindFault { address: nowhere, transport: "UDP", cause })?;
+    let fault = |cause| BindFault { address, transport: "UDP", cause };
+    let there = sockets.len();
+    for at in there..workers {
+        // Where no further socket may be opened, workers share those there are.
+        let shared = || sockets.get(at % there).map_or_else(|| udp_socket(address, true), Socket::try_clone);
+        let socket = if are_kept { shared() } else { udp_socket(address, true).or_else(|_| shared()) };
+        sockets.push(socket.map_err(fault)?);
+    }
+    sockets.into_iter().map(|socket| listener(socket, address)).collect::<io::Result<_>>().map_err(fault)
 }
 
 /// Binds `workers` UDP sockets (at least one) to `address`.
@@ -218,7 +317,7 @@ mod tests {
     #[test]
     fn every_worker_gets_a_socket_on_the_same_port() {
         for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"] {
-            let bound = bind(address.parse().unwrap(), 3).unwrap();
+            let bound = bind(address.parse().unwrap(), 3, &mut Given::default()).unwrap();
             assert_eq!(bound.udp.len(), 3);
             assert_ne!(bound.address.port(), 0);
             assert_eq!(bound.tcp.local_addr().unwrap(), bound.address);
@@ -234,9 +333,9 @@ mod tests {
         for (first, second) in
             [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("[::]", "[::1]"), ("[::1]", "[::1]")]
         {
-            let old = bind(format!("{first}:0").parse().unwrap(), 2).unwrap();
+            let old = bind(format!("{first}:0").parse().unwrap(), 2, &mut Given::default()).unwrap();
             let address: SocketAddr = format!("{second}:{}", old.address.port()).parse().unwrap();
-            let foreign = bind(address, 1).unwrap_err().to_string();
+            let foreign = bind(address, 1, &mut Given::default()).unwrap_err().to_string();
             assert!(foreign.contains("another program"), "{foreign}");
             let new = bind_beside(address, 2).unwrap();
             assert_eq!((new.address, new.udp.len()), (address, 2));
@@ -245,20 +344,47 @@ mod tests {
 
     #[test]
     fn both_families_may_listen_on_all_addresses_of_one_port() {
-        let v4 = bind("0.0.0.0:0".parse().unwrap(), 1).unwrap();
+        let v4 = bind("0.0.0.0:0".parse().unwrap(), 1, &mut Given::default()).unwrap();
         let v6 = SocketAddr::new("::".parse().unwrap(), v4.address.port());
-        assert!(bind(v6, 1).is_ok());
+        assert!(bind(v6, 1, &mut Given::default()).is_ok());
     }
 
     #[test]
     fn a_foreign_listener_is_an_error_that_names_the_address() {
         let foreign = udp_socket("127.0.0.1:0".parse().unwrap(), true).unwrap();
         let address = local_address(&foreign).unwrap();
-        let text = bind(address, 2).unwrap_err().to_string();
+        let text = bind(address, 2, &mut Given::default()).unwrap_err().to_string();
         assert!(text.contains(&address.to_string()) && text.contains("another program"), "{text}");
 
         let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
         let text = bind_tcp(foreign.local_addr().unwrap()).unwrap_err().to_string();
         assert!(text.contains("(TCP)"), "{text}");
+    }
+    #[test]
+    fn open_sockets_are_taken_whatever_the_number_of_workers() {
+        for (before, after, are_kept) in [(2, 3, false), (2, 1, false), (1, 3, true)] {
+            let first = bind("127.0.0.1:0".parse().unwrap(), before, &mut Given::default()).unwrap();
+            let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.send_to(b"queued", first.address).unwrap();
+            let mut given = Given::new(first.duplicate().unwrap(), are_kept);
+            let address = first.address;
+            drop(first);
+            let second = bind("127.0.0.1:0".parse().unwrap(), after, &mut given).unwrap();
+            assert_eq!((second.address, second.udp.len()), (address, before.max(after)));
+            assert_eq!(second.tcp.local_addr().unwrap(), address);
+            assert!(given.rest().is_empty());
+            let arrived = |listener: &Listener| listener.socket.recv_from(&mut [0; 16]).is_ok();
+            assert!(second.udp.iter().any(arrived), "what was queued is lost");
+        }
+    }
+
+    #[test]
+    fn a_given_socket_of_another_address_is_left_over() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), 1, &mut Given::default()).unwrap();
+        let mut given = Given::new(first.duplicate().unwrap(), false);
+        let second = bind("127.0.0.2:0".parse().unwrap(), 1, &mut given).unwrap();
+        assert_ne!(second.address, first.address);
+        assert_eq!(given.rest(), [first.address; 2]);
+        assert!(given.take_tcp("127.0.0.1:0".parse().unwrap()).is_none(), "it has a UDP socket beside it");
     }
 }

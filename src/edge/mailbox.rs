@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use super::listen::Listener;
 use super::tcp::TcpReply;
@@ -44,6 +44,9 @@ pub enum Letter {
         /// The message.
         bytes: Vec<u8>,
     },
+    /// Take nothing more from the listeners, which another process reads from now on. What the letter holds is dropped
+    /// once that is so.
+    HandOn(mpsc::Sender<()>),
     /// Serve this one too.
     Open(Box<Listener>),
     /// Serve the listeners of a door until that moment, so that what came in by them is answered, and then no more; or
@@ -63,7 +66,7 @@ pub enum Letter {
 impl Letter {
     /// Whether it is from us and not about a query: taken even where the mailbox is full.
     const fn is_order(&self) -> bool {
-        matches!(self, Self::Open(_) | Self::Leave { .. } | Self::Look | Self::Stop)
+        matches!(self, Self::Open(_) | Self::Leave { .. } | Self::Look | Self::HandOn(_) | Self::Stop)
     }
 }
 

@@ -168,6 +168,7 @@ fn serve(arguments: &[String]) -> ExitCode {
     let file = arguments.get(2).expect("serve --config FILE");
     let done = meridian::app::commands::serve(
         Some(std::path::Path::new(file)),
+        false,
         &meridian::app::machine(),
         &mut std::io::stderr(),
     );

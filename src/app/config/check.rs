@@ -23,10 +23,12 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
     let mut steerer = steering::read(&mut top, folder);
     let hosted = zones::read(&mut top, folder, report, &keys, &mut steerer);
     let steering = steerer.finish(&mut top, &hosted.zones, report);
-    let config = Config {
+    let mut config = Config {
         admin: admin(&mut top, folder),
         workers: workers(&mut top, machine),
         state: top.take("state").filter(|field| !field.node.is_off()).and_then(|field| field.path(folder)),
+        user: top.take("user").filter(|field| !field.node.is_off()).and_then(|field| user(&field)),
+        files: Vec::new(),
         log: top.block("log", telling::log).unwrap_or_else(telling::quiet_log),
         dnstap: telling::dnstap(&mut top, folder),
         recursion: top.block("recursion", |section| recursion::read(section, folder, &listen)),
@@ -40,7 +42,20 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         listen,
     };
     top.close();
+    config.files = report.paths();
+    config.files.extend(config.recursion.iter().filter_map(|recursion| Some(recursion.hosts.as_ref()?.file.clone())));
+    config.files.sort();
+    config.files.dedup();
     Some(config)
+}
+
+/// A user's name, as systems allow it.
+fn user(field: &Field<'_>) -> Option<Box<str>> {
+    let is_name = |text: &&str| {
+        let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b"_-.".contains(&octet);
+        (1..=32).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_letter)
+    };
+    field.scalar("off, or the name of a user", |text| Some(text).filter(is_name).map(Into::into))
 }
 
 fn listen(top: &mut Section<'_>) -> Vec<Listen> {

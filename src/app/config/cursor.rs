@@ -20,11 +20,18 @@ pub(super) struct Report {
     noted: RefCell<Vec<Fault>>,
     /// What was noted of other files that this one leads to.
     elsewhere: RefCell<Vec<Fault>>,
+    /// The files and folders that were named.
+    paths: RefCell<Vec<PathBuf>>,
 }
 
 impl Report {
     pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), noted: RefCell::default(), elsewhere: RefCell::default() }
+        Self {
+            file: file.to_owned(),
+            noted: RefCell::default(),
+            elsewhere: RefCell::default(),
+            paths: RefCell::default(),
+        }
     }
 
     /// The file, as its reader named it.
@@ -34,7 +41,13 @@ impl Report {
 
     /// Takes over what was noted of another file.
     pub(super) fn adopt(&self, other: Self) {
+        self.paths.borrow_mut().extend(other.paths());
         self.elsewhere.borrow_mut().extend(other.finish());
+    }
+
+    /// The files and folders that were named so far.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.paths.borrow().clone()
     }
 
     /// Notes one thing.
@@ -312,8 +325,15 @@ impl<'t> Section<'t> {
 impl Field<'_> {
     /// A file or folder; a relative one counts from `folder`.
     pub(super) fn path(&self, folder: &Path) -> Option<PathBuf> {
-        let is_path = |text: &&str| !text.is_empty() && !text.contains('\0');
-        self.scalar("the path of a file or folder", |text| Some(text).filter(is_path).map(|text| folder.join(text)))
+        let is_path = |text: &str| !text.is_empty() && !text.contains('\0');
+        let read = |text: &str| Some(text).filter(|text| is_path(text)).map(|text| folder.join(text));
+        let path = self.scalar("the path of a file or folder", read);
+        path.inspect(|path| self.note_path(path))
+    }
+
+    /// Notes a file or folder that is named here, so that it stays open to the server.
+    pub(super) fn note_path(&self, path: &Path) {
+        self.report.paths.borrow_mut().push(path.to_owned());
     }
 
     /// Notes a key that means nothing here.

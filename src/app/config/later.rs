@@ -19,7 +19,6 @@ pub(super) struct Later {
 }
 
 const LATER: &[Later] = &[
-    Later { key: "user", feature: "becoming another user", accepted: "off" },
     Later {
         key: "recursion.dnssec",
         feature: "DNSSEC validation",

@@ -49,6 +49,8 @@ fn the_built_in_configuration_is_the_defaults() {
         admin,
         workers,
         state,
+        user,
+        files,
         log,
         dnstap,
         recursion,
@@ -64,7 +66,8 @@ fn the_built_in_configuration_is_the_defaults() {
     assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
     assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
-    assert_eq!((workers, state, dnstap), (4, None, None));
+    assert_eq!((workers, state, user, dnstap), (4, None, None, None));
+    assert_eq!(files, [std::path::Path::new("/etc/hosts")]);
     assert_eq!(log, Log { levels: Levels::default(), format: LogFormat::Text, queries: QueryLog::default() });
     let recursion = recursion.unwrap();
     assert_eq!(recursion.allow, NetworkSet::private());
@@ -245,8 +248,8 @@ fn each_fault_is_said_in_these_words() {
             "1:8: admin: found 9153, allowed: an address with its port, such as 127.0.0.1:5300 or \"[::1]:5300\"",
         ),
         ("admin: {token: x}", "1:9: admin.token: found the unknown key \"token\", allowed: address or token_file"),
+        ("user: -x", "1:7: user: found \"-x\", allowed: off, or the name of a user"),
         ("workers: 0", "1:10: workers: found 0, allowed: auto or a number from 1 to 1024"),
-        ("user: nobody", "1:7: user: found \"nobody\", allowed: off (becoming another user is not built yet)"),
         ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
         (
             "log: {queries: 200%}",

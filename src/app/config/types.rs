@@ -26,6 +26,10 @@ pub struct Config {
     pub workers: usize,
     /// The folder for what outlives the process; none keeps it in memory.
     pub state: Option<PathBuf>,
+    /// The user who is become once the addresses are bound, if root starts us; none stays who started us.
+    pub user: Option<Box<str>>,
+    /// The files and folders that the configuration names, `state` among them.
+    pub files: Vec<PathBuf>,
     /// What is logged.
     pub log: Log,
     /// To whom messages are told by dnstap.

@@ -71,6 +71,7 @@ pub struct Control {
     /// What reloads count in.
     pub(super) tally: Arc<Tally>,
     is_ready: AtomicBool,
+    has_retired: AtomicBool,
     explaining: tokio::sync::Semaphore,
     pub(super) orders: Orders,
     chronicle: Mutex<Chronicle>,
@@ -101,6 +102,7 @@ impl Control {
             tally: tallies.last().cloned().unwrap_or_default(),
             tallies,
             is_ready: AtomicBool::new(false),
+            has_retired: AtomicBool::new(false),
             explaining: tokio::sync::Semaphore::new(1),
             orders,
             chronicle: Mutex::new(Chronicle::new(wall_seconds())),
@@ -171,6 +173,33 @@ impl Control {
         if let (Some(state), Some(cache)) = (self.state(), self.cache()) {
             files::save_snapshot(&state, &cache, self.now());
         }
+    }
+
+    /// Waits until nothing lies on the desk, a little while at most. Blocks.
+    pub fn await_desk(&self) {
+        let Some(desk) = &self.surroundings.desk else { return };
+        let by = self.now() + bounds::STEP_DOWN_DESK;
+        while desk.capacity() < desk.max_capacity() && self.now() < by {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// Reads nothing again any more, from when this returns. Blocks while something is read.
+    pub fn retire(&self) {
+        self.has_retired.store(true, Ordering::Relaxed);
+        drop(self.bench());
+    }
+
+    /// Whether another process has taken over.
+    pub(super) fn has_retired(&self) -> bool {
+        self.has_retired.load(Ordering::Relaxed)
+    }
+
+    /// What is being done, for people who look at their service manager.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let held = self.held();
+        format!("serving {} zones with {} workers", held.config.zones.len(), held.config.workers)
     }
 
     /// Who watches the members of pools.

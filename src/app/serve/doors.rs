@@ -4,7 +4,9 @@
 //! ones are closed, and one that cannot be opened opens none. A door that closes takes no new connections at once; its
 //! datagrams are answered for a while yet, so that what is under way comes to its end, and its connections stay.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::app::config::{Admin, Config, Fault, Listen, Severity, Source};
@@ -20,8 +22,9 @@ use crate::base::{Clock, Instant, bounds};
 use crate::edge::admin::{self, AdminHouse, Metrics, Token};
 use crate::edge::clock::MachineClock;
 use crate::edge::files::read_octets;
-use crate::edge::listen::{self, BindFault, Bound};
+use crate::edge::listen::{self, BindFault, Bound, Given};
 use crate::edge::mailbox::{Letter, Mailbox};
+use crate::edge::manager;
 use crate::edge::tcp::{self, TcpPlaces};
 
 /// The workers look at closing doors about every second.
@@ -56,6 +59,8 @@ struct Door {
     wanted: SocketAddr,
     address: SocketAddr,
     stream: AbortHandle,
+    /// Its sockets once more, for a successor, as long as it stays open.
+    spare: Vec<OwnedFd>,
     /// When it is closed, if it is to be.
     leaves: Option<Instant>,
 }
@@ -65,12 +70,15 @@ struct AdminDoor {
     listener: TcpListener,
     token: Option<Token>,
     stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
 }
 
 /// An address that was bound for the first time: what is wanted, and what it became.
+#[derive(Debug)]
 pub struct Opened {
     wanted: SocketAddr,
     bound: Bound,
+    spare: Vec<OwnedFd>,
 }
 
 impl Opened {
@@ -108,14 +116,14 @@ impl Moves {
     }
 }
 
-/// Binds all of `config`, at the start.
+/// Binds all of `config`, at the start, with what is `given` of it.
 ///
 /// # Errors
 /// In words, naming the address.
-pub fn bind(config: &Config) -> Result<Vec<Opened>, String> {
+pub fn bind(config: &Config, given: &mut Given) -> Result<Vec<Opened>, String> {
     let mut opened = Vec::new();
     for (number, Listen { address, .. }) in config.listen.iter().enumerate() {
-        let bound = bind_one(*address, config.workers, false).map_err(|fault| fault.to_string())?;
+        let bound = bind_one(*address, config.workers, Beside::Nothing(given)).map_err(|fault| fault.to_string())?;
         opened.extend(bound.map(|bound| numbered(*address, bound, number)));
     }
     if opened.is_empty() { Err("no address to listen on".into()) } else { Ok(opened) }
@@ -123,14 +131,27 @@ pub fn bind(config: &Config) -> Result<Vec<Opened>, String> {
 
 fn numbered(wanted: SocketAddr, mut bound: Bound, number: usize) -> Opened {
     bound.udp.iter_mut().for_each(|listener| listener.door = number);
-    Opened { wanted, bound }
+    // Without them, a successor cannot take the door over; serving goes on.
+    let spare = bound.duplicate().unwrap_or_default();
+    Opened { wanted, bound, spare }
+}
+
+/// What there may be already where an address is bound.
+enum Beside<'g> {
+    /// Sockets of ours, which go on being served.
+    Ours,
+    /// Nothing but what is given, which is taken.
+    Nothing(&'g mut Given),
 }
 
 /// Binds one address; none where a machine without IPv6 is to serve IPv6's loopback address, as the built-in
 /// configuration wants.
-fn bind_one(address: SocketAddr, workers: usize, is_beside: bool) -> Result<Option<Bound>, BindFault> {
-    let bind = if is_beside { listen::bind_beside } else { listen::bind };
-    match bind(address, workers) {
+fn bind_one(address: SocketAddr, workers: usize, beside: Beside<'_>) -> Result<Option<Bound>, BindFault> {
+    let bound = match beside {
+        Beside::Ours => listen::bind_beside(address, workers),
+        Beside::Nothing(given) => listen::bind(address, workers, given),
+    };
+    match bound {
         Ok(bound) => Ok(Some(bound)),
         Err(fault) if address.is_ipv6() && address.ip().is_loopback() && fault.is_without_family() => {
             warn!("{fault}; not listening there");
@@ -170,19 +191,25 @@ impl Doors {
     ///
     /// # Errors
     /// In words, where a listener is refused.
-    pub fn begin(&self, opened: Vec<Opened>, admin: Option<&Admin>, house: &Arc<dyn AdminHouse>) -> Result<(), String> {
+    pub fn begin(
+        &self,
+        (opened, are_kept): (Vec<Opened>, bool),
+        admin: Option<(&Admin, TcpListener)>,
+        house: &Arc<dyn AdminHouse>,
+    ) -> Result<(), String> {
         let mut book = self.book();
-        for (number, Opened { wanted, bound }) in opened.into_iter().enumerate() {
+        for (number, Opened { wanted, bound, spare }) in opened.into_iter().enumerate() {
             info!("listening on {} (UDP, TCP)", bound.address);
             let number = bound.udp.first().map_or(number, |listener| listener.door);
             let stream = self.accept(&mut book.streams, bound.tcp);
-            book.doors.push(Door { number, wanted, address: bound.address, stream, leaves: None });
+            if !are_kept {
+                manager::keep(bound.address, &spare);
+            }
+            book.doors.push(Door { number, wanted, address: bound.address, stream, spare, leaves: None });
             book.last = book.last.max(number);
         }
         drop(book);
-        if let Some(admin) = admin {
-            let listener = TcpListener::bind(admin.address)
-                .map_err(|fault| format!("cannot listen on {} (admin): {fault}", admin.address))?;
+        if let Some((admin, listener)) = admin {
             let token = admin.token_file.as_deref().map(token).transpose()?;
             self.open_admin(admin.address, listener, token, house);
         }
@@ -200,6 +227,7 @@ impl Doors {
         let is_known = |door: &Door| door.leaves.is_none_or(|at| now < at + CLOSING_SLACK);
         book.doors.retain(is_known);
         let workers = self.workers.len();
+        let mut none = Given::default();
         let (mut moves, mut faults, mut kept) = (Moves::default(), Vec::new(), Vec::new());
         let fault_at = |key: &[&str], fault: String| Fault {
             severity: Severity::Fault,
@@ -230,8 +258,9 @@ impl Doors {
             if is_beside && is_rehearsal {
                 continue;
             }
-            match bind_one(*address, workers, is_beside) {
-                Ok(Some(bound)) => moves.new.push(Opened { wanted: *address, bound }),
+            let beside = if is_beside { Beside::Ours } else { Beside::Nothing(&mut none) };
+            match bind_one(*address, workers, beside) {
+                Ok(Some(bound)) => moves.new.push(Opened { wanted: *address, bound, spare: Vec::new() }),
                 Ok(None) => {}
                 Err(cause) => faults.push(fault(cause)),
             }
@@ -273,16 +302,17 @@ impl Doors {
     pub fn carry_out(&self, moves: Moves, house: &Arc<dyn AdminHouse>) {
         let leaves = self.clock.now() + bounds::DRAIN;
         let mut book = self.book();
-        for Opened { wanted, bound } in moves.new {
+        for Opened { wanted, bound, .. } in moves.new {
             book.last += 1;
             let number = book.last;
-            let Opened { bound, .. } = numbered(wanted, bound, number);
+            let Opened { bound, spare, .. } = numbered(wanted, bound, number);
+            manager::keep(bound.address, &spare);
             info!("listening on {} (UDP, TCP)", bound.address);
             for (worker, listener) in self.workers.iter().zip(bound.udp) {
                 worker.post(Letter::Open(Box::new(listener))).ok(); // an order is never refused
             }
             let stream = self.accept(&mut book.streams, bound.tcp);
-            book.doors.push(Door { number, wanted, address: bound.address, stream, leaves: None });
+            book.doors.push(Door { number, wanted, address: bound.address, stream, spare, leaves: None });
         }
         for (number, tcp) in moves.back {
             let stream = self.accept(&mut book.streams, tcp);
@@ -297,6 +327,9 @@ impl Doors {
             if let Some(door) = book.doors.iter_mut().find(|door| door.number == number) {
                 door.stream.abort();
                 door.leaves = Some(leaves);
+                // A socket that is open anywhere would get queries that nobody reads.
+                door.spare.clear();
+                manager::forget(door.address);
                 info!("no longer listening on {}", door.address);
             }
         }
@@ -361,24 +394,50 @@ impl Doors {
             Err(fault) => return warn!("cannot serve the admin address: {fault}"),
         };
         info!("admin on http://{}", listener.local_addr().unwrap_or(wanted));
-        self.runtime.spawn(admin::serve(serving, Arc::clone(house), (self.metrics)(), token.clone(), stopped));
-        let old = self.book().admin.replace(AdminDoor { wanted, listener, token, stop });
+        let task = admin::serve(serving, Arc::clone(house), (self.metrics)(), token.clone(), stopped);
+        let serving = self.runtime.spawn(task);
+        let old = self.book().admin.replace(AdminDoor { wanted, listener, token, stop, serving });
         if let Some(old) = old {
             old.stop.send_replace(true); // what it is at is finished
+        }
+    }
+
+    /// All sockets of open doors once more.
+    ///
+    /// # Errors
+    /// The system's, where it has no descriptor left.
+    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let book = self.book();
+        let open = book.doors.iter().filter(|door| door.leaves.is_none());
+        let mut sockets: Vec<OwnedFd> =
+            open.flat_map(|door| door.spare.iter().map(OwnedFd::try_clone)).collect::<io::Result<_>>()?;
+        if let Some(admin) = &book.admin {
+            sockets.push(admin.listener.try_clone()?.into());
+        }
+        Ok(sockets)
+    }
+
+    /// Takes no more connections and commands.
+    pub fn shut(&self) {
+        self.stop.send_replace(true);
+        if let Some(admin) = &self.book().admin {
+            admin.stop.send_replace(true);
+        }
+    }
+
+    /// Waits for the commands that are under way, once no more are taken.
+    pub async fn await_commands(&self) {
+        let admin = self.book().admin.take();
+        if let Some(admin) = admin {
+            tokio::time::timeout(bounds::STEP_DOWN_COMMANDS, admin.serving).await.ok();
         }
     }
 
     /// Takes no more connections and no more queries of those there are; returns when the last has its answers, or after
     /// [`bounds::DRAIN`].
     pub async fn close(&self) {
-        self.stop.send_replace(true);
-        let (mut streams, admin) = {
-            let mut book = self.book();
-            (std::mem::take(&mut book.streams), book.admin.take())
-        };
-        if let Some(admin) = admin {
-            admin.stop.send_replace(true);
-        }
+        self.shut();
+        let mut streams = std::mem::take(&mut self.book().streams);
         let end = async { while streams.join_next().await.is_some() {} };
         tokio::time::timeout(bounds::DRAIN, end).await.ok();
     }

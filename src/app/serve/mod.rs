@@ -15,10 +15,14 @@ pub mod metering;
 pub mod notes;
 pub mod places;
 pub mod reload;
+mod signals;
 pub mod station;
 pub mod stopwatch;
+pub mod succession;
+pub mod threshold;
 pub mod transfer;
 pub mod updates;
+pub mod watchdog;
 mod witness;
 pub mod zones;
 
@@ -26,23 +30,25 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc::Receiver;
 
 use serde_json::Value;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use self::control::{Bench, Control, Held};
 use self::current::Current;
-use self::desk::Clerks;
+use self::desk::{Clerk, Clerks};
 use self::doors::{Doors, Opened};
 use self::lookout::Lookout;
 use self::metering::Gauges;
 use self::places::Places;
-use self::reload::{By, Order};
+use self::reload::Order;
+use self::signals::Signals;
 use self::station::{Station, Surroundings};
+use self::succession::{Bid, Bids, Settled};
+use self::threshold::Threshold;
 use self::transfer::Transfers;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
@@ -59,6 +65,7 @@ use crate::dns::{Name, RecordType};
 use crate::edge::admin::{self, Metrics};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::mailbox::{Letter, Mailbox};
+use crate::edge::manager::{self, News};
 use crate::edge::seed;
 use crate::edge::tcp::{self, TcpPlaces, TcpSettings};
 use crate::edge::upstream_tcp::UpstreamTcp;
@@ -71,24 +78,23 @@ const SWEEP_STEP: usize = 200;
 const SWEEP_TICK: std::time::Duration = std::time::Duration::from_millis(10);
 /// The pause between two sweeps.
 const SWEEP_REST: std::time::Duration = std::time::Duration::from_secs(5);
-/// What POSIX systems commonly allow; below it the start is warned of.
-const FILES_AT_LEAST: u64 = 1_024;
 
-/// Serves the configuration `checked`, which came from `path` or is built in, and the `zones` read for it, until TERM or INT.
+/// Serves the configuration `checked`, which came from `path` or is built in, and the `zones` read for it, by what was
+/// opened on the `threshold`, until TERM or INT, or until another server takes over.
 ///
 /// # Errors
 /// In words, where serving cannot begin.
-pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(), String> {
+pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: Threshold) -> Result<(), String> {
     let Checked { config, source, .. } = checked;
-    let _log = log::begin(&config.log);
+    let _log = log::queue();
     let states = reload::states_of(config, source);
-    let descriptors = raise_descriptors();
-    if descriptors < FILES_AT_LEAST {
-        warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
-    }
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
+    let signals = {
+        let _within = runtime.enter();
+        Signals::hook()?
+    };
     let files::Read { files, digests } = files::read(config, source).map_err(|faults| config::lines(&faults))?;
     let mut kept = Kept::nothing(&mut dice);
     let now = clock.now();
@@ -101,12 +107,22 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
-    let mut opened = doors::bind(config)?;
+    let Threshold { mut opened, admin, are_kept, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
     let built = runtime.block_on(async { build::build(config, files, &mut kept, files::move_cache(now), &mut dice) });
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
+    }
+    // Before the other steps down: whoever comes next finds one of the two, at any time.
+    let offer = succession::open(config.state.as_deref());
+    if let Some(predecessor) = predecessor {
+        // The last moment: from here to the first answer nobody reads the sockets, and nobody else changes the state.
+        match predecessor.step_down() {
+            Ok(()) => info!("the running server has stepped down"),
+            Err(fault) => warn!("the running server has not stepped down in order: {fault}"),
+        }
+        lookout.resume();
     }
     let current = Arc::new(Current::new(Arc::clone(&built.house), Arc::clone(&built.forwarders)));
     let keeper = Arc::new(Keeper::new(Arc::clone(&kept.authority), Arc::clone(&current)));
@@ -131,10 +147,21 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>) -> Result<(
         let _within = runtime.enter();
         Transfers::start(config, control.keeper(), clock, &mut dice)
     };
-    let clerks = Clerks { transfers, updates };
+    let clerks =
+        Clerks { transfers: Arc::clone(&transfers) as Arc<dyn Clerk>, updates: Arc::clone(&updates) as Arc<dyn Clerk> };
     runtime.spawn(desk::attend(errands, clerks));
-    runtime.block_on(live(config, &control, (crew, opened), orders))?;
-    rest(&control, runtime);
+    let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
+    let doors = runtime.block_on(async { open_doors(config, &control, &crew, (opened, are_kept), admin) })?;
+    let bids = succession::attend(offer, &control);
+    let end = runtime.block_on(live(&control, (crew, doors), orders, signals, (bids, settled)))?;
+    if matches!(end, End::Asked) {
+        control.save();
+    }
+    if let Some(tap) = control.tap() {
+        runtime.block_on(tap.close());
+    }
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    info!("stopped");
     Ok(())
 }
 
@@ -158,23 +185,21 @@ fn start_updates(config: &Config, keeper: &Arc<Keeper>, dice: &mut Dice) -> Resu
     Ok(updates)
 }
 
+/// Why we end.
+enum End {
+    /// Somebody told us to.
+    Asked,
+    /// Another server has what was ours.
+    Replaced,
+}
+
 /// The threads at work and the ways to reach them.
 struct Crew {
     threads: Vec<std::thread::JoinHandle<()>>,
     mailboxes: Vec<Mailbox>,
+    turns: Vec<Arc<AtomicU64>>,
     tallies: Vec<Arc<Tally>>,
     tcp_places: Arc<TcpPlaces>,
-}
-
-/// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.
-fn raise_descriptors() -> u64 {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => limit,
-        Err(fault) => {
-            warn!("the number of open files stays as it is: {fault}");
-            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_AT_LEAST)
-        }
-    }
 }
 
 fn man_stations(
@@ -187,8 +212,11 @@ fn man_stations(
 ) -> io::Result<Crew> {
     let mut listeners: Vec<Vec<_>> = (0..config.workers).map(|_| Vec::new()).collect();
     for one in opened {
-        for (own, listener) in listeners.iter_mut().zip(one.take_udp()) {
-            own.push(listener);
+        // Taken over, they may be more than there are workers.
+        for (at, listener) in one.take_udp().into_iter().enumerate() {
+            if let Some(own) = listeners.get_mut(at % config.workers) {
+                own.push(listener);
+            }
         }
     }
     let mut stations = Vec::new();
@@ -200,6 +228,7 @@ fn man_stations(
         tallies.push(tally);
     }
     let mailboxes: Vec<Mailbox> = stations.iter().map(Station::mailbox).collect();
+    let turns = stations.iter().map(Station::turns).collect();
     let at_rest = Arc::new(AtomicUsize::new(0));
     let mut threads = Vec::new();
     for (at, mut station) in stations.into_iter().enumerate() {
@@ -215,23 +244,35 @@ fn man_stations(
     tallies.push(tally);
     // And one that reloads count in.
     tallies.push(Arc::default());
-    Ok(Crew { threads, mailboxes, tallies, tcp_places })
+    Ok(Crew { threads, mailboxes, turns, tallies, tcp_places })
 }
 
-/// Everything that the runtime does while the stations serve; returns once they have ended.
-async fn live(
+/// Takes queries and commands by what was opened. To be called within the runtime.
+fn open_doors<'c>(
     config: &Config,
-    control: &Arc<Control>,
-    (crew, opened): (Crew, Vec<Opened>),
-    orders: Receiver<Order>,
-) -> Result<(), String> {
+    control: &'c Arc<Control>,
+    crew: &Crew,
+    opened: (Vec<Opened>, bool),
+    admin: Option<std::net::TcpListener>,
+) -> Result<&'c Doors, String> {
     let gauges = Gauges { control: Arc::clone(control), places: Arc::clone(&crew.tcp_places) };
     let (tallies, gauges) = (crew.tallies.clone(), Arc::new(gauges));
     let metrics = move || Metrics::new(tallies.clone(), Arc::clone(&gauges) as Arc<_>);
     let machine = (control.clock(), Handle::current());
     let doors = Doors::new(machine, crew.mailboxes.clone(), Arc::clone(&crew.tcp_places), Box::new(metrics));
     let doors = control.keep_doors(doors);
-    doors.begin(opened, config.admin.as_ref(), &(Arc::clone(control) as Arc<dyn admin::AdminHouse>))?;
+    doors.begin(opened, config.admin.as_ref().zip(admin), &(Arc::clone(control) as Arc<dyn admin::AdminHouse>))?;
+    Ok(doors)
+}
+
+/// Everything that the runtime does while the stations serve; returns once they have ended.
+async fn live(
+    control: &Arc<Control>,
+    (crew, doors): (Crew, &Doors),
+    orders: Receiver<Order>,
+    signals: Signals,
+    (mut bids, settled): (Bids, Settled),
+) -> Result<End, String> {
     let attending = Arc::clone(control);
     std::thread::Builder::new()
         .name("meridian-reload".to_owned())
@@ -239,11 +280,24 @@ async fn live(
         .map_err(|fault| format!("cannot start threads: {fault}"))?;
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     let saver = tokio::spawn(save_now_and_then(Arc::clone(control)));
+    let watchdog = tokio::spawn(watchdog::feed(crew.turns.clone()));
     control.set_ready();
-    await_signals(control).await?;
-    info!("stopping: answering what was asked");
-    sweeper.abort();
-    saver.abort();
+    manager::tell(&News::Ready(control.summary()));
+    let bid = tokio::select! {
+        () = signals.obey(control) => None,
+        Some(bid) = bids.recv() => Some(bid),
+    };
+    [sweeper, saver].iter().for_each(tokio::task::JoinHandle::abort);
+    manager::tell(&News::Stopping);
+    let end = if let Some(bid) = bid {
+        info!("another server takes over: answering what was asked");
+        succession::step_down(control, doors, &crew.mailboxes, settled).await;
+        drop::<Bid>(bid);
+        End::Replaced
+    } else {
+        info!("stopping: answering what was asked");
+        End::Asked
+    };
     // Connections first: their last queries need the stations.
     doors.close().await;
     for mailbox in &crew.mailboxes {
@@ -259,21 +313,8 @@ async fn live(
     })
     .await
     .ok();
-    Ok(())
-}
-
-async fn await_signals(control: &Arc<Control>) -> Result<(), String> {
-    let hook = |kind| signal(kind).map_err(|fault| format!("cannot listen for signals: {fault}"));
-    let mut term = hook(SignalKind::terminate())?;
-    let mut interrupt = hook(SignalKind::interrupt())?;
-    let mut hup = hook(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hup.recv() => control.order(By::Signal),
-        }
-    }
+    watchdog.abort();
+    Ok(end)
 }
 
 /// Removes from the cache, bit by bit and for ever, what nobody will ask for again.
@@ -301,15 +342,6 @@ async fn save_now_and_then(control: Arc<Control>) {
         tokio::task::spawn_blocking(move || saving.save()).await.ok();
         rest = bounds::SAVE_INTERVAL.max(control.now().since(begun).saturating_mul(100));
     }
-}
-
-fn rest(control: &Control, runtime: Runtime) {
-    control.save();
-    if let Some(tap) = control.tap() {
-        runtime.block_on(tap.close());
-    }
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    info!("stopped");
 }
 
 /// The number that all tallies together have counted of `event`.

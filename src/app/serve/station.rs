@@ -7,13 +7,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 use tokio::runtime::Handle;
 use tracing::error;
 
+use super::current::{Current, Tenant};
+use super::desk::DeskSlot;
+use super::handing::{hand_on, hand_over};
+use super::stopwatch::{Drops, Stopwatch};
+use super::witness::{Turned, Witness, asked_at};
 use crate::app::build::Forwarders;
 use crate::app::house::House;
 use crate::app::worker::{Next, Worker};
@@ -31,12 +36,6 @@ use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
 
-use super::current::{Current, Tenant};
-use super::desk::DeskSlot;
-use super::handing::{hand_on, hand_over};
-use super::stopwatch::{Drops, Stopwatch};
-use super::witness::{Turned, Witness, asked_at};
-
 const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
 /// Batches taken from one listener before the others have their turn.
@@ -44,7 +43,7 @@ const BATCHES_IN_A_ROW: usize = 8;
 /// A forward zone's upstreams have so long; the client's answer is due a little later.
 const FORWARD_WITHIN: Duration = Duration::from_millis(4_200);
 /// The longest sleep of a station, and of one that stops: it waits for its neighbours to come to rest.
-const STEP: Duration = Duration::from_secs(1);
+pub const LONGEST_STEP: Duration = Duration::from_secs(1);
 const STEP_AT_STOP: Duration = Duration::from_millis(5);
 /// How often idle upstream sockets are looked through.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -77,10 +76,10 @@ pub struct Station {
     poll: Poll,
     listeners: Vec<Listener>,
     is_ready: Vec<bool>,
-    /// How hard each of the listeners is pressed.
-    pressures: Vec<Pressure>,
     /// Doors that are closed at a moment to come.
     leaving: Vec<(usize, Instant)>,
+    /// How hard each of the listeners is pressed.
+    pressures: Vec<Pressure>,
     batch: Batch,
     upstream: UpstreamSockets,
     letters: Letters,
@@ -98,7 +97,11 @@ pub struct Station {
     nudges: Vec<Nudge>,
     next_tidy: Instant,
     drops: Drops,
+    /// Whether another process reads the listeners.
+    has_left: bool,
     is_stopping: bool,
+    /// Steps taken, for who watches that we turn.
+    turns: Arc<AtomicU64>,
     /// How many of the stations have come to rest after their stop.
     at_rest: Arc<AtomicUsize>,
 }
@@ -147,7 +150,9 @@ impl Station {
             response: Vec::new(),
             nudges: Vec::new(),
             next_tidy: Instant::ZERO,
+            has_left: false,
             is_stopping: false,
+            turns: Arc::default(),
             at_rest: Arc::default(),
             surroundings,
         })
@@ -172,6 +177,12 @@ impl Station {
         self.mailbox.clone()
     }
 
+    /// Steps taken so far. It takes one at least every [`LONGEST_STEP`].
+    #[must_use]
+    pub fn turns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.turns)
+    }
+
     /// Makes the other stations known, in the order of their workers, this one included, and the count of those
     /// that have come to rest, which all share.
     pub fn meet(&mut self, neighbours: Vec<Mailbox>, at_rest: Arc<AtomicUsize>) {
@@ -192,7 +203,7 @@ impl Station {
             let is_alone = self.at_rest.load(Ordering::Acquire) >= self.neighbours.len();
             let was_stopping = self.is_stopping;
             let step = AssertUnwindSafe(|| {
-                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { STEP });
+                self.step(&mut events, if was_stopping { STEP_AT_STOP } else { LONGEST_STEP });
                 self.deliver();
             });
             if catch_unwind(step).is_err() {
@@ -237,7 +248,9 @@ impl Station {
         let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         // The listeners stand beside the poll, not in it: a socket in it is told of every datagram that it has sent.
         let timeout = if may_sleep { due } else { Duration::ZERO };
-        let has_events = batch::await_readable(&self.poll, &self.listeners, timeout, &mut self.is_ready);
+        let listeners = if self.has_left { &[] } else { self.listeners.as_slice() };
+        let has_events = batch::await_readable(&self.poll, listeners, timeout, &mut self.is_ready);
+        self.turns.fetch_add(1, Ordering::Relaxed);
         if !has_events || self.poll.poll(events, Some(Duration::ZERO)).is_err() {
             events.clear();
         }
@@ -401,6 +414,10 @@ impl Station {
                     self.worker.handle_fault(ExchangeId(exchange), now);
                 }
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
+                Letter::HandOn(_told_when_dropped) => {
+                    self.has_left = true;
+                    self.is_ready.fill(false);
+                }
                 Letter::Open(listener) => {
                     self.listeners.push(*listener);
                     self.is_ready.push(true);

@@ -50,7 +50,9 @@ fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
         current: Arc::new(Current::new(house, forwarders)),
         desk: None,
     };
-    let bound: Vec<_> = (0..2).map(|_| listen::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap()).collect();
+    let bound: Vec<_> = (0..2)
+        .map(|_| listen::bind("127.0.0.1:0".parse().unwrap(), 1, &mut listen::Given::default()).unwrap())
+        .collect();
     let (mut addresses, mut mailboxes, mut tallies, mut stations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (at, bound) in bound.into_iter().enumerate() {
         let tally = Arc::new(Tally::default());

@@ -131,7 +131,7 @@ where
             if standing.is_dismissed {
                 return Err(Ended);
             }
-            self.is_closing |= standing.is_broken || self.place.places().is_closed();
+            self.is_closing |= standing.is_broken;
             let put_off = self.taken.again.len() - again;
             if put_off > 0 {
                 self.place.places().count(Event::TcpPutOff, put_off as u64);
@@ -243,7 +243,8 @@ where
         Ok(true)
     }
 
-    /// Reads what is there, once, unless the client must wait; whether there was anything.
+    /// Reads what is there, once, unless the client must wait; whether there was anything. Where we stop, nothing being
+    /// there is the end: to close on octets unread would reset the connection, and lose the client what it has not read.
     fn poll_read(&mut self, context: &mut Context<'_>, standing: &Standing) -> io::Result<bool> {
         let must_wait = self.received.has_message()
             || !self.taken.again.is_empty()
@@ -253,7 +254,10 @@ where
         }
         let mut room = [const { MaybeUninit::uninit() }; READ_STEP];
         let mut room = ReadBuf::uninit(&mut room);
-        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, &mut room) else { return Ok(false) };
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, &mut room) else {
+            self.is_closing |= self.place.places().is_closed();
+            return Ok(false);
+        };
         read?;
         self.is_closing |= room.filled().is_empty();
         self.received.push(room.filled());

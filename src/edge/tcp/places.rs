@@ -188,13 +188,14 @@ impl TcpPlaces {
         Some(TcpPlace { places: Arc::clone(self), outbox: Arc::clone(outbox), network, resting: Some(number) })
     }
 
-    /// Takes no more connections and no more queries; what rests closes now, the others when their answers are out.
+    /// Takes no more connections, and no more queries than have come: who rests closes now, the others when their
+    /// answers are out.
     pub(super) fn close(&self) {
         let book = self.book();
         self.is_closed.store(true, Ordering::Relaxed);
         self.changed(self.taken());
         for outbox in book.by_network.values().flat_map(|neighbours| neighbours.resting.values()) {
-            outbox.finish();
+            outbox.wake();
         }
     }
 
@@ -264,7 +265,7 @@ impl TcpPlace {
         let mut book = self.places.book();
         self.resting = Some(book.rest(self.network, &self.outbox));
         if self.places.is_closed() {
-            self.outbox.finish();
+            self.outbox.wake();
         }
     }
 }

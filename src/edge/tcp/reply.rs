@@ -240,12 +240,9 @@ impl Outbox {
         self.held().in_flight -= 1;
     }
 
-    /// The connection closes once its answers are out.
-    pub(super) fn finish(&self) {
-        let mut held = self.held();
-        held.is_broken = true;
-        let nudge = Nudge(held.waker.take());
-        drop(held);
+    /// The connection looks whether it may go on.
+    pub(super) fn wake(&self) {
+        let nudge = Nudge(self.held().waker.take());
         drop(nudge);
     }
 

@@ -61,6 +61,7 @@ pub(super) fn existing(field: &Field<'_>, folder: &Path, allowed: &str) -> Optio
         return None;
     };
     let path = folder.join(text);
+    field.note_path(&path);
     match std::fs::metadata(&path) {
         Ok(found) if found.is_file() => return Some(path),
         Ok(_) => field.fault_found(format!("{}, which is no file", field.node.shown()), allowed),

@@ -51,6 +51,8 @@ pub struct Lookout {
     nudge: Notify,
     first_round: watch::Sender<bool>,
     state: Option<PathBuf>,
+    /// Held while it is saved; whether another process saves from now on.
+    saving: Mutex<bool>,
 }
 
 /// What changes.
@@ -98,6 +100,7 @@ impl Lookout {
             nudge: Notify::new(),
             first_round: watch::Sender::new(false),
             state: state.map(Path::to_owned),
+            saving: Mutex::new(false),
         };
         lookout.post(&mut lookout.held(), at.wall);
         lookout
@@ -243,9 +246,28 @@ impl Lookout {
         self.nudge.notify_one();
     }
 
+    /// Takes over what was saved since: overrides are as they were saved.
+    pub fn resume(&self) {
+        let Some(state) = &self.state else { return };
+        let at = self.moment();
+        let mut held = self.held();
+        restore(&mut held.tower, &state.join(SAVED), at);
+        self.post(&mut held, at.wall);
+    }
+
+    /// Saves health and overrides for the last time: what is decided from now on is another process's.
+    pub fn retire(&self) {
+        self.save();
+        *self.saving.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
     /// Saves health and overrides, where there is a folder for that.
     pub fn save(&self) {
         let Some(state) = &self.state else { return };
+        let is_retired = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_retired {
+            return;
+        }
         let text = self.held().tower.compose(wall_seconds());
         let path = state.join(SAVED);
         let written = std::fs::create_dir_all(state)
@@ -309,6 +331,7 @@ impl PoolHouse for Lookout {
         let empty_at = held.empties_at(glob, at.wall);
         held.tower.overrides.postpone(glob, empty_at);
         drop(held);
+        self.save(); // nobody hears of a decision that a crash would take back
         self.nudge.notify_one();
         Ok(empty_at)
     }
@@ -320,6 +343,7 @@ impl PoolHouse for Lookout {
         let count = held.tower.decide((glob, action), order, at.wall, at)?;
         self.post(&mut held, at.wall);
         drop(held);
+        self.save();
         self.nudge.notify_one();
         Ok(count)
     }
@@ -329,6 +353,7 @@ impl PoolHouse for Lookout {
         let count = held.tower.lift(glob);
         self.post(&mut held, wall_seconds());
         drop(held);
+        self.save();
         self.nudge.notify_one();
         count
     }

@@ -34,8 +34,12 @@ use crate::base::bounds;
 use crate::base::tally::Event;
 use crate::edge::admin::AdminHouse;
 use crate::edge::clock::wall_seconds;
+use crate::edge::manager::{self, News};
 use crate::edge::{priority, seed};
 use crate::handlers::hosts::Hosts;
+
+/// What may be behind a file that cannot be read.
+const NOT_OPEN: &str = "a file in a folder that nothing was named in before is not open to this server since its start; restart to have it";
 
 /// An order to reload.
 pub struct Order {
@@ -77,6 +81,9 @@ impl Control {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            if self.has_retired() {
+                return;
+            }
             let begun = self.now();
             let is_look = first.is_none();
             let all: Vec<Order> = first.into_iter().chain(orders.try_iter().take(bounds::RELOADS_WAITING)).collect();
@@ -126,6 +133,13 @@ impl Control {
 
     /// Reads the configuration and its files again. A bad one changes nothing.
     pub(super) fn reload(self: &Arc<Self>, by: By) -> Outcome {
+        manager::tell(&News::Reloading);
+        let outcome = self.read_again(by);
+        manager::tell(&News::Ready(self.summary()));
+        outcome
+    }
+
+    fn read_again(self: &Arc<Self>, by: By) -> Outcome {
         let begun = self.now();
         let mut bench = self.bench();
         let states = bench.states();
@@ -136,7 +150,11 @@ impl Control {
         });
         let (prepared, mut dice) = match prepared {
             Ok(ready) => ready,
-            Err(faults) => {
+            Err(mut faults) => {
+                if faults.iter().any(|fault| fault.found.contains("Permission denied")) {
+                    // Ours to say, as it cannot be seen on the file: it may be confinement that closes it.
+                    faults.push(plain(NOT_OPEN));
+                }
                 for fault in &faults {
                     error!("{fault}");
                 }

@@ -237,10 +237,13 @@ fn keep_fixed(wanted: &mut Config, held: &Config) -> Vec<String> {
     };
     let text = |it: &dyn std::fmt::Debug| format!("{it:?}").to_ascii_lowercase();
     keep("workers", wanted.workers == held.workers, held.workers.to_string(), wanted.workers.to_string());
+    let user = |config: &Config| config.user.as_deref().unwrap_or("off").to_owned();
+    keep("user", wanted.user == held.user, user(held), user(wanted));
     keep("state", wanted.state == held.state, folder(&held.state), folder(&wanted.state));
     keep("limits.tcp", same(&wanted.limits.tcp, &held.limits.tcp), tcp(held), tcp(wanted));
     keep("log.format", wanted.log.format == held.log.format, text(&held.log.format), text(&wanted.log.format));
     wanted.workers = held.workers;
+    wanted.user.clone_from(&held.user);
     wanted.state.clone_from(&held.state);
     wanted.limits.tcp = held.limits.tcp;
     wanted.log.format = held.log.format;
@@ -252,6 +255,8 @@ fn recipe(config: &Config) -> (Config, bool) {
     let recipe = Config {
         listen: Vec::new(),
         admin: None,
+        user: None,
+        files: Vec::new(),
         zones: Vec::new(),
         zones_folder: None,
         keys: Vec::new(),

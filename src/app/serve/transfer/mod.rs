@@ -95,6 +95,12 @@ impl Transfers {
         transfers
     }
 
+    /// Follows no primary any more, so that nothing is written: another process does.
+    pub fn retire(&self) {
+        held(&self.followed).clear();
+        held(&self.catalogs).clear();
+    }
+
     /// The key that messages to and from `server` are signed with, about the zone of `settings`.
     ///
     /// # Errors

@@ -40,6 +40,8 @@ enum Job {
         loaded: Vec<Arc<Zone>>,
         done: SyncSender<()>,
     },
+    /// What waits is the last: the zones belong to another process once this is dropped.
+    Retire(SyncSender<()>),
 }
 
 /// The slot for updates; when the last one is dropped, the clerk's thread ends.
@@ -60,6 +62,16 @@ impl Updates {
             .spawn(move || office.run(&waiting))
             .map_err(|fault| format!("cannot start a thread for updates: {fault}"))?;
         Ok(Self { jobs })
+    }
+}
+
+impl Updates {
+    /// Answers what waits and changes nothing more; the journals are another process's when this returns.
+    pub fn retire(&self) {
+        let (done, is_done) = mpsc::sync_channel(1);
+        if self.jobs.send(Job::Retire(done)).is_ok() {
+            is_done.recv().ok(); // an error says that the thread has ended, and let go
+        }
     }
 }
 
@@ -103,6 +115,12 @@ impl Office {
                         self.close(&mut batches);
                         self.estates.settle(&zones, loaded);
                         done.send(()).ok(); // whoever asked may have gone
+                    }
+                    Job::Retire(done) => {
+                        self.close(&mut batches);
+                        drop(self);
+                        drop(done);
+                        return;
                     }
                 }
             }
