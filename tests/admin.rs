@@ -338,7 +338,7 @@ fn warnings_of_the_log_are_told() {
     assert_eq!(told.status, 422, "{}", server.output());
     let log = request(admin, "get", "/v1/log", &JSON, "").json();
     let texts: Vec<&str> = log["notes"].as_array().unwrap().iter().map(|note| note["text"].as_str().unwrap()).collect();
-    assert_eq!(texts[0], "the configuration is not changed");
+    assert_eq!(texts[0], "the configuration is not changed: 1 faults (reload by api)");
     assert!(texts[1].contains("colour"), "{texts:?}");
     assert_eq!((&log["errors"], &log["notes"][0]["level"]), (&json!(2), &json!("error")));
 }

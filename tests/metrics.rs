@@ -297,7 +297,8 @@ fn no_counter_goes_back_over_a_reload_and_reloads_are_told() {
 
     configure(directory.path(), "pools: nonsense\n");
     server.signal("HUP");
-    let failed = until(admin, "a bad reload", |now| now.one("meridian_reloads_total", &[("outcome", "failed")]) == 1.0);
+    let failed =
+        until(admin, "a bad reload", |now| now.one("meridian_reloads_total", &[("outcome", "refused")]) == 1.0);
     assert_eq!(failed.one("meridian_config_last_reload_successful", &[]), 0.0);
     assert_eq!(failed.one("meridian_config_generation", &[]), 2.0);
     assert_eq!(failed.one("meridian_reloads_total", &[("outcome", "done")]), 1.0);

@@ -164,7 +164,7 @@ fn a_log_that_nobody_reads_holds_up_no_query() {
         let status = Command::new(env!("CARGO_BIN_EXE_meridian")).arg("ready").status().unwrap();
         assert!(status.success());
         let metrics = ask_admin("/metrics");
-        let dropped = metrics.lines().find_map(|line| line.strip_prefix("meridian_log_lines_dropped "));
+        let dropped = metrics.lines().find_map(|line| line.strip_prefix("meridian_log_lines_dropped_total "));
         assert!(dropped.is_some_and(|count| count.parse::<f64>().unwrap() > 1_000.0), "{dropped:?}");
         server.signal("TERM");
         assert!(server.wait_for_end(Duration::from_secs(20)).success());

@@ -34,6 +34,10 @@ impl Meter for Gauges {
         self.places.taken()
     }
 
+    fn log_lines_dropped(&self) -> u64 {
+        super::log::dropped() as u64
+    }
+
     fn scene(&self) -> Arc<Scene> {
         Arc::clone(self.control.keeper().authority().helm().scene())
     }

@@ -32,17 +32,24 @@ impl Stopwatch {
     }
 }
 
-/// What each listener had dropped when it was looked at last.
+/// What each listener, by its door, had dropped when it was looked at last.
 #[derive(Debug, Default)]
-pub struct Drops(Vec<u32>);
+pub struct Drops(Vec<(usize, u32)>);
 
 impl Drops {
-    /// Counts what `listeners`, always the same, have dropped since the last look.
+    /// Counts what `listeners` have dropped since the last look. What was dropped before the first look at one may have
+    /// been another process's.
     pub fn count(&mut self, listeners: &[Listener], tally: &Tally) {
-        self.0.resize(listeners.len(), 0);
-        for (listener, seen) in listeners.iter().zip(&mut self.0) {
+        self.0.retain(|(door, _)| listeners.iter().any(|listener| listener.door == *door));
+        for listener in listeners {
             let drops = batch::drops(listener);
-            tally.add(Event::SocketDrops, u64::from(drops.wrapping_sub(std::mem::replace(seen, drops))));
+            match self.0.iter_mut().find(|(door, _)| *door == listener.door) {
+                Some((_, seen)) => {
+                    let more = drops.wrapping_sub(std::mem::replace(seen, drops));
+                    tally.add(Event::SocketDrops, u64::from(more));
+                }
+                None => self.0.push((listener.door, drops)),
+            }
         }
     }
 }

@@ -82,6 +82,7 @@ const OTHERS: &[(&str, Kind, &[&str], &str)] = &[
     ("meridian_cache_entries", Kind::Gauge, &[], "Facts in the cache."),
     ("meridian_cache_bytes", Kind::Gauge, &[], "Octets that the cache takes."),
     ("meridian_tcp_connections", Kind::Gauge, &[], "Open TCP connections of clients."),
+    ("meridian_log_lines_dropped", Kind::Counter, &[], "Log lines dropped because they were not read fast enough."),
     ("meridian_member_usable", Kind::Gauge, MEMBER, "1 if new answers may hold the member, else 0."),
     (
         "meridian_member_state",

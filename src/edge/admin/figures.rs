@@ -23,6 +23,8 @@ pub trait Meter: Send + Sync {
     fn cache(&self) -> CacheFigures;
     /// Open TCP connections of clients.
     fn connections(&self) -> usize;
+    /// Log lines dropped so far.
+    fn log_lines_dropped(&self) -> u64;
     /// Where it is counted who was chosen, and for whom.
     fn scene(&self) -> Arc<Scene>;
     /// How the members of all pools stand.
@@ -320,6 +322,10 @@ pub(super) mod testing {
 
         fn connections(&self) -> usize {
             2
+        }
+
+        fn log_lines_dropped(&self) -> u64 {
+            3
         }
 
         fn scene(&self) -> Arc<Scene> {

@@ -106,6 +106,8 @@ impl Sources {
         told.push(Told::number("meridian_cache_entries", cache.entries as f64));
         told.push(Told::number("meridian_cache_bytes", cache.bytes as f64));
         told.push(Told::number("meridian_tcp_connections", self.meter.connections() as f64));
+        let lines = Value::Count(self.meter.log_lines_dropped());
+        told.push(Told::one("meridian_log_lines_dropped", lines));
         self.tell_members(&mut told);
         let countries = self.countries().into_iter();
         let countries = countries.map(|share| (vec![("country", share.name.into())], Value::Count(share.count)));
