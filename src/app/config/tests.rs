@@ -209,7 +209,7 @@ kubernetes: {apex: cluster.example}
         [
             r#"2:5: listen[0]: found "0.0.0.0", allowed: an address with its port, such as 127.0.0.1:5300 or "[::1]:5300""#,
             r#"3:39: listen[1].transport: found "tls", allowed: no transport, which serves UDP and TCP (tls is not built yet)"#,
-            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, dnstap, recursion, cache, identity, limits, user or kubernetes (did you mean workers?)"#,
+            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, user, log, dnstap, recursion, cache, identity, limits or kubernetes (did you mean workers?)"#,
             r#"5:14: log.level: found "loud", allowed: off, error, warn, info, debug or trace, perhaps with others for modules, such as info,meridian::handlers::resolve=debug"#,
             r#"7:11: recursion.allow[0]: found "10.0.0.1/8", allowed: a network such as 10.0.0.0/8 (bits behind the prefix are set)"#,
             r#"7:23: recursion.allow[1]: found "192.0.2.0/33", allowed: a network such as 10.0.0.0/8 (the length is at most 32 for IPv4, 128 for IPv6)"#,
@@ -363,7 +363,7 @@ fn each_fault_is_said_in_these_words() {
         ("[a]: b", "1:1: found a list, allowed: a word as key"),
         (
             "<<: {workers: 2}",
-            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, log, dnstap, recursion, cache, identity, limits, user or kubernetes",
+            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, user, log, dnstap, recursion, cache, identity, limits or kubernetes",
         ),
         ("listen: [127.0.0.1:53", "1:9: found broken YAML (unclosed bracket '['), allowed: YAML 1.2"),
         ("a: b: c", "1:5: found broken YAML (mapping values are not allowed in this context), allowed: YAML 1.2"),
