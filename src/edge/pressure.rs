@@ -9,8 +9,8 @@ use crate::base::{Instant, bounds};
 
 /// As many full batches in a row say that queries come in faster than they are answered.
 const PRESSED: u32 = 4;
-/// As many that this is no burst.
-const STANDING: u32 = 64;
+/// Batches by which the pace is measured.
+const MEASURED: u32 = 64;
 /// Octets that the kernel counts for a datagram of a query's size, of the double that it grants.
 const DATAGRAM: u128 = 768 / 2;
 /// The least queue, octets: some hundred datagrams, so that a worker that looks elsewhere finds work when it returns.
@@ -20,7 +20,9 @@ const QUEUE_FLOOR: usize = 64 * 1_024;
 #[derive(Clone, Debug, Default)]
 pub struct Pressure {
     full_in_a_row: u32,
-    /// When the batches began that the queue is measured by.
+    /// When the first of them came.
+    begun: Instant,
+    /// When the batches began that the pace is measured by.
     since: Instant,
     is_short: bool,
 }
@@ -35,14 +37,17 @@ impl Pressure {
             return std::mem::take(&mut self.is_short).then_some(bounds::SOCKET_BUFFER);
         }
         if self.full_in_a_row == 0 {
-            self.since = now;
+            (self.begun, self.since) = (now, now);
         }
         self.full_in_a_row = self.full_in_a_row.saturating_add(1);
-        if !self.full_in_a_row.is_multiple_of(STANDING) {
+        if !self.full_in_a_row.is_multiple_of(MEASURED) {
             return None;
         }
         let taken = now.since(std::mem::replace(&mut self.since, now)).max(Duration::from_micros(1));
-        let datagrams = u128::from(STANDING) * bounds::BATCH as u128;
+        if now.since(self.begun) < bounds::BURST_MAX {
+            return None;
+        }
+        let datagrams = u128::from(MEASURED) * bounds::BATCH as u128;
         let octets = datagrams * DATAGRAM * bounds::QUEUED_UNDER_OVERLOAD.as_nanos() / taken.as_nanos();
         self.is_short = true;
         Some(usize::try_from(octets).unwrap_or(usize::MAX).clamp(QUEUE_FLOOR, bounds::SOCKET_BUFFER))
@@ -59,20 +64,21 @@ impl Pressure {
 mod tests {
     use super::*;
 
-    /// Full batches, one every so often; what the queue is to hold after them.
-    fn full(pressure: &mut Pressure, batches: u32, each: Duration) -> Option<usize> {
-        let begun = pressure.since;
-        (1..=batches).fold(None, |last, count| pressure.note(true, begun + each * count).or(last))
+    /// Full batches, one every so often from a moment on; what the queue is to hold after them.
+    fn full(pressure: &mut Pressure, from: Instant, batches: u32, each: Duration) -> Option<usize> {
+        (1..=batches).fold(None, |last, count| pressure.note(true, from + each * count).or(last))
     }
 
     #[test]
     fn a_burst_is_waited_for_and_a_standing_queue_is_cut() {
         let (mut pressure, each) = (Pressure::default(), Duration::from_micros(200));
-        assert_eq!(full(&mut pressure, 3, each), None);
+        let batches = (bounds::BURST_MAX.as_micros() / each.as_micros()) as u32;
+        assert_eq!(full(&mut pressure, Instant::ZERO, 3, each), None);
         assert!(!pressure.is_pressed());
-        assert_eq!(full(&mut pressure, 60, each), None);
+        assert_eq!(full(&mut pressure, Instant::ZERO + each * 3, batches - 3, each), None);
         assert!(pressure.is_pressed());
-        assert!(pressure.note(true, pressure.since + each * 64).is_some_and(|size| size < bounds::SOCKET_BUFFER));
+        let cut = full(&mut pressure, Instant::ZERO + each * batches, MEASURED, each);
+        assert!(cut.is_some_and(|size| size < bounds::SOCKET_BUFFER));
         // It is long again as soon as there is room in a batch.
         assert_eq!(pressure.note(false, Instant::ZERO), Some(bounds::SOCKET_BUFFER));
         assert!(!pressure.is_pressed());
@@ -84,8 +90,8 @@ mod tests {
         for micros in [10, 200, 3_000, 1_000_000] {
             let mut pressure = Pressure::default();
             let each = Duration::from_micros(micros);
-            full(&mut pressure, STANDING, each);
-            let octets = full(&mut pressure, STANDING, each).unwrap();
+            let batches = (bounds::BURST_MAX.as_micros() as u64 / micros) as u32 + 2 * MEASURED;
+            let octets = full(&mut pressure, Instant::ZERO, batches, each).unwrap();
             let datagrams = octets as f64 / DATAGRAM as f64;
             let waits = each.as_secs_f64() / bounds::BATCH as f64 * datagrams;
             let is_bound = octets == bounds::SOCKET_BUFFER || octets == QUEUE_FLOOR;
