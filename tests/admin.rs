@@ -14,12 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::ask;
 use support::process::Server;
 use support::schema::Document;
+use support::wait::wait_for;
 
 const A: u16 = 1;
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
@@ -99,15 +100,7 @@ startup_timeout: 100ms
     let mut server = Server::start("meridian", directory, &command);
     let address = server.listens_on();
     server.wait_until_it_answers_at(address, ("www.geo.example.", A));
-    let end = Instant::now() + Duration::from_secs(30);
-    let admin = loop {
-        let log = server.output();
-        if let Some((_, rest)) = log.split_once("admin on http://") {
-            break rest.split_whitespace().next().unwrap().parse().unwrap();
-        }
-        assert!(Instant::now() < end, "{log}");
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let admin = server.is_administered_on();
     (server, address, admin)
 }
 
@@ -178,11 +171,9 @@ fn every_resource_answers_as_the_document_says() {
     ask::patiently(dns, "www.geo.example.", A, 3, Duration::from_secs(5)).expect("an answer, to be counted");
     let (document, examples) = (document(), examples());
     // The first sample of the history has a begin and an end.
-    let end = Instant::now() + Duration::from_secs(20);
-    while request(admin, "get", "/v1/history", &JSON, "").json()["samples"].as_array().unwrap().is_empty() {
-        assert!(Instant::now() < end);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let has_samples =
+        || !request(admin, "get", "/v1/history", &JSON, "").json()["samples"].as_array().unwrap().is_empty();
+    wait_for(has_samples, "a sample");
     let mut found = Vec::new();
     let operations = operations(&document);
     assert_eq!(operations.len(), examples.len());

@@ -14,14 +14,14 @@ mod support;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use meridian::edge::admin::catalogue;
 use support::mmdb::{self, Datum};
 use support::process::Server;
 use support::scrape::{Format, Scrape, fetch, read, request, scrape};
 use support::tree::{self, Tree};
-use support::{ask, namespace, wire};
+use support::{ask, namespace, wait, wire};
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -75,15 +75,7 @@ fn start_asking(configuration: &str, first: &str) -> World {
     let mut server = Server::start("meridian", directory.path(), &command);
     let address = server.listens_on();
     server.wait_until_it_answers_at(address, (first, A));
-    let end = Instant::now() + Duration::from_secs(30);
-    let admin = loop {
-        let log = server.output();
-        if let Some((_, rest)) = log.split_once("admin on http://") {
-            break rest.split_whitespace().next().unwrap().parse().unwrap();
-        }
-        assert!(Instant::now() < end, "no admin address:\n{log}");
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let admin = server.is_administered_on();
     World { server, address, admin, directory }
 }
 
@@ -93,15 +85,7 @@ fn configure(directory: &Path, text: &str) {
 
 /// Scrapes until `is_there`, as what was sent may still be on its way.
 fn until(admin: SocketAddr, what: &str, is_there: impl Fn(&Scrape) -> bool) -> Scrape {
-    let end = Instant::now() + Duration::from_secs(30);
-    loop {
-        let found = scrape(admin);
-        if is_there(&found) {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}: {found:#?}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait::until(what, || Some(scrape(admin)).filter(&is_there))
 }
 
 fn send(address: SocketAddr, query: &[u8]) {

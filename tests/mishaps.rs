@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::process::Server;
+use support::wait::wait_for;
 use support::wire::{self, Response};
 use support::{ask, namespace};
 
@@ -106,14 +107,6 @@ impl Running {
 }
 
 #[track_caller]
-fn wait_for(mut is_so: impl FnMut() -> bool, what: &str) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < end, "not within half a minute: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_decision_about_members_outlives_a_kill_at_once_after_it_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
@@ -170,7 +163,7 @@ fn a_full_disk_refuses_what_it_could_not_keep_and_serves_on() {
         // What has to be done at once is done all the same, and the log says that it is not kept.
         assert!(running.command(&["force", "www/one", "down", "--why", "power work"]));
         assert_eq!(running.addresses("www.example.com."), ["192.0.2.2"]);
-        wait_for(|| running.server.output().contains("health and overrides are not saved"), "it is told");
+        running.server.says("health and overrides are not saved");
 
         drop(filler);
         std::fs::remove_file(state.join("filler")).unwrap();
@@ -312,7 +305,7 @@ fn a_file_that_cannot_be_read_changes_nothing_that_runs() {
     std::fs::remove_file(directory.path().join("dyn.zone")).unwrap();
     std::fs::create_dir(directory.path().join("dyn.zone")).unwrap();
     running.server.signal("HUP");
-    wait_for(|| running.server.output().contains("the configuration is not changed"), "the reload is refused");
+    running.server.says("the configuration is not changed");
     assert_eq!(running.addresses("ns.dyn.example."), ["192.0.2.1"]);
     running.end("TERM");
     let output = Command::new(MERIDIAN)

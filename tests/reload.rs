@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::mmdb::{self, Datum};
 use support::process::Server;
-use support::{ask, wire};
+use support::{ask, wait, wire};
 
 const A: u16 = 1;
 const WAIT: Duration = Duration::from_secs(10);
@@ -113,16 +113,8 @@ fn answer(server: SocketAddr, name: &str) -> BTreeSet<String> {
     response.answer.into_iter().map(|record| record.rdata).collect()
 }
 
-/// Waits until `look` finds something.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + WAIT;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what} does not come");
-        std::thread::yield_now();
-    }
+fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait::within(WAIT, what, look)
 }
 
 fn set(addresses: &[&str]) -> BTreeSet<String> {
@@ -168,7 +160,7 @@ fn every_fault_is_told_everywhere_and_the_old_configuration_stays() {
     assert!(faults.iter().all(|fault| fault["found"].is_string() && fault["allowed"].is_string()));
     for (file, line) in [("m.yaml", 3), ("m.yaml", 10), ("two.zone", 5), ("hints", 2)] {
         assert!(refused["error"].as_str().unwrap().contains(&format!("{file}:{line}:")), "{refused:#}");
-        until("the log", || world.server.output().contains(&format!("{file}:{line}:")).then_some(()));
+        world.server.says(&format!("{file}:{line}:"));
     }
     let told = world.status();
     assert_eq!((&told["generation"], &told["failed"]["faults"]), (&json!(1), &refused["faults"]));
@@ -204,7 +196,7 @@ fn a_reload_without_a_change_swaps_nothing_and_says_so() {
     assert_eq!((status, &told["changed"], &told["generation"]), (200, &json!(false), &json!(1)), "{told:#}");
     let (status, said) = world.command(&["reload"]);
     assert_eq!((status, said.as_str()), (0, "nothing has changed, nothing was swapped\n"));
-    until("the log", || world.server.output().contains("nothing has changed, nothing is swapped").then_some(()));
+    world.server.says("nothing has changed, nothing is swapped");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use support::process::Server;
+use support::wait::wait_for;
 use support::{ask, namespace, wire};
 
 const A: u16 = 1;
@@ -65,14 +66,6 @@ fn first(directory: &Path, more: &str) -> (Server, SocketAddr) {
 }
 
 #[track_caller]
-fn wait_for(mut is_so: impl FnMut() -> bool, what: &str) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < end, "not within half a minute: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// A server for lab.example that takes its time, so that there is always something under way.
 fn slow_upstream() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -329,7 +322,7 @@ fn an_address_that_a_reload_has_opened_is_handed_over_too() {
     let (mut server, address) = first(directory.path(), "recursion: off");
     configure(directory.path(), "127.0.0.1:0\", \"127.0.0.2:0", "recursion: off");
     server.signal("HUP");
-    wait_for(|| server.output().contains("listening on 127.0.0.2:"), "the reload opens an address");
+    server.says("listening on 127.0.0.2:");
     let log = server.output();
     let opened = log.split_once("listening on 127.0.0.2:").unwrap().1.split_once(' ').unwrap().0;
     let opened: SocketAddr = format!("127.0.0.2:{opened}").parse().unwrap();
@@ -537,7 +530,7 @@ fn a_socket_unit_activates_the_server() {
             let command: Vec<&str> = command.chain([MERIDIAN, "serve", "--config", "meridian.yaml"]).collect();
             let server = Server::start("activated", directory.path(), &command);
             let address = "127.0.0.1:5355".parse().unwrap();
-            wait_for(|| server.output().contains("Listening on"), "the socket unit listens");
+            server.says("Listening on");
             let response = if is_tcp {
                 ask::over_tcp(address, "www.example.com.", A, Duration::from_secs(20))
             } else {

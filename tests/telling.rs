@@ -13,12 +13,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::process::Server;
 use support::tree::{self, Tree};
-use support::{ask, namespace, wire};
+use support::{ask, namespace, wait, wire};
 
 const A: u16 = 1;
 
@@ -48,18 +48,6 @@ fn configure(tree: &Tree, more: &str) {
     std::fs::write(tree.path().join("telling.yaml"), text).unwrap();
 }
 
-/// Waits until `seen` finds what it looks for.
-fn wait_until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(found) = seen() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what} is waited for in vain");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn log_of(tree: &Tree) -> String {
     std::fs::read_to_string(tree.path().join("telling.out")).unwrap_or_default()
 }
@@ -85,7 +73,7 @@ fn the_query_log_says_who_asked_what_and_where_the_answer_came_from() {
         ask::over_tcp(address, "www.ours.test.", A, wait).unwrap();
         ask::once(address, "missing.alpha.example.", A, wait).unwrap();
         server.signal("TERM"); // which ends with every line written
-        let lines = wait_until("the last line", || {
+        let lines = wait::until("the last line", || {
             let lines: Vec<Value> = log_of(tree).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             lines.iter().any(|line| line["name"] == "missing.alpha.example.").then_some(lines)
         });
@@ -111,7 +99,7 @@ fn only_slow_queries_are_logged_where_only_they_are_wanted() {
         ask::once(address, "www.alpha.example.", A, wait).unwrap();
         tree.cut_off();
         ask::once(address, "www.beta.example.", A, wait).unwrap();
-        let line = wait_until("the slow query", || {
+        let line = wait::until("the slow query", || {
             log_of(tree).lines().find(|line| line.contains("www.beta.example.")).map(str::to_owned)
         });
         tree.bring_back();
@@ -130,9 +118,9 @@ fn levels_change_with_a_reload() {
         assert!(!log_of(tree).contains("begin www.alpha.example."));
         configure(tree, "log: {level: {default: info, 'meridian::handlers::resolve': debug}}\n");
         server.signal("HUP");
-        wait_until("the reload", || log_of(tree).contains("configuration read again").then_some(()));
+        wait::until("the reload", || log_of(tree).contains("configuration read again").then_some(()));
         ask::once(address, "www.beta.example.", A, wait).unwrap();
-        wait_until("the resolver's steps", || log_of(tree).contains("www.beta.example.").then_some(()));
+        wait::until("the resolver's steps", || log_of(tree).contains("www.beta.example.").then_some(()));
         assert!(log_of(tree).contains("DEBUG") && !log_of(tree).contains("begin www.alpha.example."));
     });
 }
@@ -203,9 +191,9 @@ fn dnstap_read_sees_what_clients_and_upstreams_exchanged() {
     let name = "dnstap_read_sees_what_clients_and_upstreams_exchanged";
     on_the_tree(name, &["fstrm_capture", "dnstap-read", "dig"], |tree| {
         let reader = capture(tree, &["-u", "tap.sock"]);
-        wait_until("the reader's socket", || tree.path().join("tap.sock").exists().then_some(()));
+        wait::until("the reader's socket", || tree.path().join("tap.sock").exists().then_some(()));
         let (mut server, address) = start(tree, "dnstap: {socket: tap.sock, identity: here}\n");
-        wait_until("the tap", || log_of(tree).contains("tap.sock reads").then_some(()));
+        wait::until("the tap", || log_of(tree).contains("tap.sock reads").then_some(()));
         let wait = Duration::from_secs(5);
         ask::once(address, "www.alpha.example.", A, wait).unwrap();
         ask::once(address, "www.alpha.example.", A, wait).unwrap();
@@ -245,12 +233,12 @@ fn a_tap_over_tcp_tells_only_what_is_wanted() {
         let mut reader = capture(tree, &["-a", "127.0.0.1", "-p", "6000"]);
         let more = "dnstap: {tcp: '127.0.0.1:6000', queries: off, responses: [client]}\n";
         let (mut server, address) = start(tree, more);
-        wait_until("the tap", || log_of(tree).contains("127.0.0.1:6000 reads").then_some(()));
+        wait::until("the tap", || log_of(tree).contains("127.0.0.1:6000 reads").then_some(()));
         ask::once(address, "www.alpha.example.", A, Duration::from_secs(5)).unwrap();
         // A reload with another tap ends this one, and what it was told is written.
         configure(tree, "");
         server.signal("HUP");
-        wait_until("the reload", || log_of(tree).contains("configuration read again").then_some(()));
+        wait::until("the reload", || log_of(tree).contains("configuration read again").then_some(()));
         ask::once(address, "www.beta.example.", A, Duration::from_secs(5)).unwrap();
         server.signal("TERM");
         assert!(server.wait_for_end(Duration::from_secs(20)).success());

@@ -19,7 +19,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use support::process::Server;
-use support::{ask, fake, namespace, wire};
+use support::{ask, fake, namespace, wait, wire};
 
 const MERIDIAN: &str = "198.18.3.1";
 const KNOT: &str = "198.18.3.2";
@@ -140,11 +140,7 @@ fn serial(address: &str, zone: &str) -> Option<u32> {
 }
 
 fn wait_for(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10)); // nothing tells when another process is done
-    }
+    wait::within(limit, what, || is_so().then_some(()));
 }
 
 fn wait_for_serial(address: &str, zone: &str, wanted: u32, server: &Server) {

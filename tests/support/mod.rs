@@ -18,5 +18,6 @@ pub mod resolvers;
 pub mod schema;
 pub mod scrape;
 pub mod tree;
+pub mod wait;
 pub mod wire;
 pub mod zonefile;

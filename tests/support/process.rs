@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{ask, namespace};
+use super::{ask, namespace, wait};
 
 /// Our own program: its binary, or, where Cargo builds none for it, this very program, which then serves too.
 pub fn meridian() -> String {
@@ -66,16 +66,27 @@ impl Server {
     /// Waits until Meridian's log names the address that it listens on: the port is the system's choice, and no other
     /// server that a test starts meanwhile can have it.
     pub fn listens_on(&mut self) -> SocketAddr {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
+        self.names("listening on ")
+    }
+
+    /// The same for the address of its admin resources.
+    pub fn is_administered_on(&mut self) -> SocketAddr {
+        self.names("admin on http://")
+    }
+
+    /// The address that stands in the log behind `words`.
+    fn names(&mut self, words: &str) -> SocketAddr {
+        wait::within(Duration::from_secs(30), words, || {
             let log = self.output();
-            let named = log.split_once("listening on ").and_then(|(_, rest)| rest.split_once(' '));
-            if let Some((address, _)) = named {
-                return address.parse().unwrap_or_else(|_| panic!("{address} is no address"));
-            }
-            assert!(self.ended().is_none() && Instant::now() < deadline, "{} does not listen:\n{log}", self.name);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            let named = log.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+            assert!(named.is_some() || self.ended().is_none(), "{} has ended:\n{log}", self.name);
+            named
+        })
+    }
+
+    /// Waits until the log says `words`.
+    pub fn says(&self, words: &str) {
+        wait::until(words, || self.output().contains(words).then_some(()));
     }
 
     /// Whether the server has ended, and how.
