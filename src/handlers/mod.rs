@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod cache;
+pub mod cluster;
 pub mod gate;
 pub mod hosts;
 pub mod identity;

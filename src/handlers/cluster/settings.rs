@@ -1,0 +1,58 @@
+//! How a cluster's names are answered.
+
+use std::time::Duration;
+
+use crate::base::NetworkSet;
+use crate::dns::Name;
+
+/// What of the `kubernetes` block decides about names.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// The cluster's zones, at least one; the first is the one that reverse names lead to.
+    pub zones: Vec<Name>,
+    /// The zones of the cluster set (`clusterset.local.`), answered from ServiceImports.
+    pub multicluster: Vec<Name>,
+    /// Addresses whose reverse names are answered here.
+    pub reverse: NetworkSet,
+    /// Names below these that are not the cluster's own pass on instead of NXDOMAIN; reverse names always do.
+    pub fallthrough: Vec<Name>,
+    /// TTL of all records, 0 to 3,600 s.
+    pub ttl: Duration,
+    /// What names made of addresses mean.
+    pub pods: Pods,
+    /// Whether an endpoint without a host name is called after its pod, if that has fewer than 64 octets.
+    pub names_endpoints_by_pod: bool,
+    /// Whether endpoints are looked at at all (`noendpoints` of CoreDNS says no): without them, headless services have
+    /// no names.
+    pub has_endpoints: bool,
+    /// Whether a service with a cluster address and no ready endpoint is denied.
+    pub ignores_empty: bool,
+    /// Names of what is reached from outside; none without.
+    pub external: Option<External>,
+    /// For how long the last known table answers without a word of warning once the API is silent.
+    pub stale_after: Duration,
+}
+
+/// What `a-b-c-d.N.pod.Z` means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pods {
+    /// Nothing: NXDOMAIN.
+    Disabled,
+    /// The address in the name, if the namespace exists.
+    Insecure,
+    /// The same, if a pod of the namespace has the address.
+    Verified,
+}
+
+/// Names of load balancers and external addresses: `S.N.` and a zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct External {
+    /// The zones.
+    pub zones: Vec<Name>,
+    /// The label of the name server in the apex's NS and SOA.
+    pub apex: Box<str>,
+    /// Whether headless services answer with their endpoints.
+    pub with_headless: bool,
+    /// TTL of these records, 0 to 3,600 s.
+    pub ttl: Duration,
+}
