@@ -262,6 +262,8 @@ impl Station {
             let token = event.token();
             if self.upstream.owns(token) {
                 self.receive_upstream(token, now);
+                // At once, so that upstreams are at work while we are.
+                self.transmit(now);
             }
         }
         self.read_letters(now);

@@ -10,10 +10,12 @@ use tracing::{error, info, warn};
 
 use super::doors::{self, Opened};
 use crate::app::config::Config;
+use crate::base::bounds;
 use crate::edge::handover::Predecessor;
 use crate::edge::listen::{self, BindFault, Given};
 use crate::edge::manager;
 use crate::edge::privileges::{self, Account, Files};
+use crate::edge::process;
 use crate::steer::health::Probe;
 
 /// The place in `state` where a newcomer asks for the sockets.
@@ -44,6 +46,11 @@ pub struct Threshold {
 pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Threshold, String> {
     super::log::begin(&config.log);
     let descriptors = raise_descriptors();
+    let foreseen = config.workers * bounds::UPSTREAM_SOCKETS_MAX + config.limits.tcp.connections + bounds::BATCH;
+    if let Err(fault) = process::make_room_for_files(descriptors.min(foreseen as u64)) {
+        info!("no room was made for open files: {fault}");
+    }
+    process::take_small_pages();
     if descriptors < FILES_AT_LEAST {
         warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
     }
