@@ -470,10 +470,10 @@ fn the_table_of_keys_is_the_codes() {
 #[test]
 fn the_table_of_a_clusters_keys_is_the_codes() {
     let known = rows_under("docs/kubernetes.md", "## Every key");
-    let block: String = known.iter().map(|row| format!("  {}\n", default_of(row))).collect();
+    let block: Vec<String> = known.iter().map(|row| default_of(row)).collect();
     let empty = kubernetes("{}");
     assert!(empty.is_some());
-    assert_eq!(kubernetes(&format!("\n{block}")), empty, "the defaults are what stands there");
+    assert_eq!(kubernetes(&format!("{{{}}}", block.join(", "))), empty, "the defaults are what stands there");
     let unknown = config::load(Path::new("x"), b"kubernetes: {'': 1}", &MACHINE).unwrap_err();
     let keys = unknown[0].allowed.replace(" or ", ", ");
     let keys: BTreeSet<String> = keys.split(", ").map(|key| format!("`kubernetes.{key}`")).collect();
@@ -489,8 +489,7 @@ fn kubernetes(block: &str) -> Option<config::Kubernetes> {
 /// The default in a row, as it would be written.
 fn default_of(row: &[String]) -> String {
     let key = row[0].trim_matches('`').trim_start_matches("kubernetes.");
-    let value = row[1].trim_matches('`');
-    format!("{key}: {}", if value.is_empty() { "''" } else { value })
+    format!("{key}: {}", row[1].trim_matches('`'))
 }
 
 /// A row for each key: its path, its default, and what is allowed in the program's own words.

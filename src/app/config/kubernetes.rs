@@ -170,12 +170,10 @@ fn settings(section: &mut Section<'_>) -> Settings {
     {
         field.fault(ZONES);
     }
-    let mut all: Vec<&Name> = zone.iter().chain(&multicluster).collect();
-    all.sort();
-    if let Some([twice, _]) = all.array_windows().find(|[one, next]| one == next)
-        && let Some(field) = section.take("zone")
+    if let Some(twice) = multicluster.iter().find(|name| zone.contains(name))
+        && let Some(field) = section.take("multicluster")
     {
-        field.fault_found(format!("{twice} twice"), "each zone once, in `zone` or in `multicluster`");
+        field.fault_found(format!("{twice}, which is in `zone`"), "each zone once, in `zone` or in `multicluster`");
     }
     let reverse = section.take("reverse").and_then(|field| {
         // `off` may come as a boolean.

@@ -109,7 +109,7 @@ fn what_cannot_be_meant_is_a_fault() {
         ("{zone: []}", "kubernetes.zone"),
         ("{zone: .}", "kubernetes.zone"),
         ("{zone: [a.example, A.example]}", "kubernetes.zone[1]"),
-        ("{zone: a.example, multicluster: [a.example]}", "kubernetes.zone"),
+        ("{zone: a.example, multicluster: [a.example]}", "kubernetes.multicluster"),
         ("{reverse: [10.0.0.1/8]}", "kubernetes.reverse[0]"),
         ("{ttl: 2h}", "kubernetes.ttl"),
         ("{pods: maybe}", "kubernetes.pods"),
