@@ -476,4 +476,8 @@ bounds! {
     CLUSTER_SAVED_EVERY: Duration = Duration::from_secs(300);
     /// Changes of endpoints whose time until the next table is measured.
     CLUSTER_TIMED_MAX: usize = 4_096;
+    /// Objects of a kind that are kept of a Kubernetes cluster.
+    CLUSTER_OBJECTS_MAX: usize = 2_000_000;
+    /// Octets of the records of one type at one name of a Kubernetes cluster: what a message has room for.
+    CLUSTER_ANSWER_BYTES: usize = 60_000;
 }

@@ -242,7 +242,10 @@ mod tests {
     #[test]
     fn a_query_may_have_any_octets() {
         let query = [("limit", "500"), ("labelSelector", "app in (a, b),!c"), ("continue", "e+/=é")];
-        assert_eq!(target("/api", &query), "/api?limit=500&labelSelector=app%20in%20%28a%2C%20b%29%2C%21c&continue=e%2B%2F%3D%C3%A9");
+        assert_eq!(
+            target("/api", &query),
+            "/api?limit=500&labelSelector=app%20in%20%28a%2C%20b%29%2C%21c&continue=e%2B%2F%3D%C3%A9"
+        );
         assert_eq!(target("/api", &[]), "/api");
     }
 

@@ -40,7 +40,10 @@ struct Whole<'a, L = IgnoredAny, A = IgnoredAny> {
 
 impl<L, A> Whole<'_, L, A> {
     fn key(&self) -> Option<Key> {
-        Some(Key { namespace: text(self.namespace.as_ref()), name: self.name.as_deref().filter(|name| !name.is_empty())?.into() })
+        Some(Key {
+            namespace: text(self.namespace.as_ref()),
+            name: self.name.as_deref().filter(|name| !name.is_empty())?.into(),
+        })
     }
 
     fn version(&self) -> Box<str> {
@@ -251,7 +254,8 @@ fn service(wire: &ServiceWire<'_>) -> Option<Told> {
             Target::Addresses(Some(read_all(addresses)).filter(|addresses| !addresses.is_empty())?)
         };
         let balanced = wire.status.iter().filter_map(|status| status.load_balancer.as_ref());
-        let balanced = balanced.flat_map(|balancer| balancer.ingress.iter().flatten()).filter_map(|at| at.ip.as_deref());
+        let balanced =
+            balanced.flat_map(|balancer| balancer.ingress.iter().flatten()).filter_map(|at| at.ip.as_deref());
         let external = read_all(spec.external_ips.iter().flatten().map(AsRef::as_ref).chain(balanced));
         Some(Object::Service(Service { key: key.clone(), target, ports: ports(spec.ports.as_deref()), external }))
     });
@@ -302,7 +306,8 @@ fn pod(wire: &PodWire<'_>) -> Option<Told> {
             return None;
         }
         let is_on_host = wire.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
-        let started = status.start_time.as_deref().and_then(moment).and_then(|moment| u64::try_from(moment.as_second()).ok());
+        let started =
+            status.start_time.as_deref().and_then(moment).and_then(|moment| u64::try_from(moment.as_second()).ok());
         Some(Object::Pod(Pod { key: key.clone(), addresses, is_on_host, started }))
     });
     Some(Told { key, object, version: wire.metadata.version() })
@@ -398,7 +403,9 @@ pub(super) fn event(kind: Kind, json: &[u8]) -> Event {
     let read = match wire.kind.as_ref() {
         "ADDED" | "MODIFIED" => decode(kind, object).map(Event::Put),
         "DELETED" => decode(kind, object).map(Event::Gone),
-        "BOOKMARK" => serde_json::from_slice::<OnlyMetadata<'_>>(object).ok().map(|told| Event::Bookmark(told.metadata.version())),
+        "BOOKMARK" => {
+            serde_json::from_slice::<OnlyMetadata<'_>>(object).ok().map(|told| Event::Bookmark(told.metadata.version()))
+        }
         "ERROR" => Some(Event::Fault(status(object))),
         _ => None,
     };

@@ -21,7 +21,8 @@ fn service_of(spec: &Value) -> Option<Service> {
 
 #[test]
 fn a_services_target_follows_from_its_type_and_addresses() {
-    let both = service_of(&json!({"type": "ClusterIP", "clusterIP": "192.0.2.1", "clusterIPs": ["192.0.2.1", "2001:db8::1"]}));
+    let both =
+        service_of(&json!({"type": "ClusterIP", "clusterIP": "192.0.2.1", "clusterIPs": ["192.0.2.1", "2001:db8::1"]}));
     assert_eq!(both.unwrap().target, Target::Addresses(addresses(&["192.0.2.1", "2001:db8::1"])));
     let old = service_of(&json!({"clusterIP": "192.0.2.1"}));
     assert_eq!(old.unwrap().target, Target::Addresses(addresses(&["192.0.2.1"])));
@@ -73,14 +74,18 @@ fn only_ready_endpoints_with_addresses_are_kept() {
     let kept: Vec<_> = slice.endpoints.iter().map(|one| (one.addresses.clone(), one.hostname.as_deref())).collect();
     let expected = [("192.0.2.1", Some("web-0")), ("192.0.2.3", None), ("192.0.2.4", None)];
     assert_eq!(kept, expected.map(|(address, hostname)| (addresses(&[address]), hostname)));
-    assert_eq!((slice.endpoints[0].pod.as_deref(), slice.endpoints[0].zone.as_deref()), (Some("web-0"), Some("zone-a")));
+    assert_eq!(
+        (slice.endpoints[0].pod.as_deref(), slice.endpoints[0].zone.as_deref()),
+        (Some("web-0"), Some("zone-a"))
+    );
     assert_eq!(slice.endpoints[1].pod, None);
 }
 
 #[test]
 fn a_slice_belongs_to_a_service_of_this_cluster_or_of_another() {
     let slice = |labels: Value| {
-        let object = json!({"metadata": {"name": "x", "namespace": "shop", "labels": labels}, "endpoints": null, "ports": null});
+        let object =
+            json!({"metadata": {"name": "x", "namespace": "shop", "labels": labels}, "endpoints": null, "ports": null});
         match told(Kind::Slice, &object).object {
             Some(Object::Slice(slice)) => Some((slice.service, slice.cluster)),
             _ => None,
@@ -125,18 +130,27 @@ fn a_namespace_comes_with_its_labels_in_order() {
 
 #[test]
 fn an_import_has_addresses_or_endpoints() {
-    let import = |spec: Value| match told(Kind::Import, &json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec})).object {
+    let import = |spec: Value| match told(
+        Kind::Import,
+        &json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}),
+    )
+    .object
+    {
         Some(Object::Import(import)) => Some(import.target),
         _ => None,
     };
-    assert_eq!(import(json!({"type": "ClusterSetIP", "ips": ["192.0.2.1"]})), Some(Target::Addresses(addresses(&["192.0.2.1"]))));
+    assert_eq!(
+        import(json!({"type": "ClusterSetIP", "ips": ["192.0.2.1"]})),
+        Some(Target::Addresses(addresses(&["192.0.2.1"])))
+    );
     assert_eq!(import(json!({"type": "Headless"})), Some(Target::Headless));
     assert_eq!(import(json!({"type": "ClusterSetIP"})), None);
 }
 
 #[test]
 fn an_event_says_what_has_become_of_an_object() {
-    let event = |kind: &str, object: Value| event(Kind::Pod, json!({"type": kind, "object": object}).to_string().as_bytes());
+    let event =
+        |kind: &str, object: Value| event(Kind::Pod, json!({"type": kind, "object": object}).to_string().as_bytes());
     let object = json!({"metadata": {"name": "web-0", "namespace": "shop", "resourceVersion": "7"}, "status": {"podIP": "192.0.2.1"}});
     assert!(matches!(event("ADDED", object.clone()), Event::Put(Told { object: Some(_), .. })));
     assert!(matches!(event("MODIFIED", object.clone()), Event::Put(_)));
@@ -153,11 +167,15 @@ fn an_event_says_what_has_become_of_an_object() {
 
 #[test]
 fn a_list_tells_its_version_and_where_it_goes_on() {
-    let page = |metadata: Value| page(json!({"kind": "PodList", "metadata": metadata, "items": []}).to_string().as_bytes());
+    let page =
+        |metadata: Value| page(json!({"kind": "PodList", "metadata": metadata, "items": []}).to_string().as_bytes());
     let version = |next| Some(Page { version: "5".into(), next });
     assert_eq!(page(json!({"resourceVersion": "5"})), version(None));
     assert_eq!(page(json!({"resourceVersion": "5", "continue": ""})), version(None));
-    assert_eq!(page(json!({"resourceVersion": "5", "continue": "abc", "remainingItemCount": 9})), version(Some("abc".into())));
+    assert_eq!(
+        page(json!({"resourceVersion": "5", "continue": "abc", "remainingItemCount": 9})),
+        version(Some("abc".into()))
+    );
     assert_eq!(page(json!({})), None);
     assert_eq!(super::page(br#"{"metadata":{"resourceVersion":"5"},"items":["#), None);
 }

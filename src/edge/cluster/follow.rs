@@ -258,7 +258,8 @@ impl Follower {
                 Err(fault) => Some(fault),
             };
             let Some(fault) = fault else { return Ok(Course::Watch { version }) };
-            let is_lost = fault.is_about_version() || matches!(fault, Fault::Refused(_)) && self.retry.failures() >= REFUSALS_MAX;
+            let is_lost =
+                fault.is_about_version() || matches!(fault, Fault::Refused(_)) && self.retry.failures() >= REFUSALS_MAX;
             // A watch that went well until now is taken up at once.
             self.fail(&fault, is_lost || has_told).await?;
             return Ok(if is_lost { Course::List { is_paged: true } } else { Course::Watch { version } });
@@ -319,7 +320,8 @@ impl Follower {
                 match list.next().await {
                     Ok(Some(told)) => {
                         let counted = told.iter().filter(|told| scope.keeps(kind, &told.key));
-                        let digests = counted.filter_map(|told| told.object.as_ref()).map(|object| digester.digest(object));
+                        let digests =
+                            counted.filter_map(|told| told.object.as_ref()).map(|object| digester.digest(object));
                         sum = digests.fold(sum, u64::wrapping_add);
                     }
                     Ok(None) if sum == held => return Verdict::Same,

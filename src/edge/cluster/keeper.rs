@@ -78,7 +78,12 @@ pub(super) struct Saving {
 
 impl<A: Audience> Keeper<A> {
     pub(super) fn new(
-        store: Store, audience: A, meter: Arc<Meter>, report: Arc<Mutex<Report>>, clock: MachineClock, kinds: &[Kind],
+        store: Store,
+        audience: A,
+        meter: Arc<Meter>,
+        report: Arc<Mutex<Report>>,
+        clock: MachineClock,
+        kinds: &[Kind],
         saving: Option<Saving>,
     ) -> Self {
         let links = kinds.iter().map(|kind| Link { kind: *kind, is_listed: false, lost: None }).collect();
@@ -114,7 +119,8 @@ impl<A: Audience> Keeper<A> {
                 self.publish();
             }
             self.stand();
-            if self.saving.as_ref().is_some_and(|saving| saving.has_changed && now.since(saving.saved) >= saving.every) {
+            if self.saving.as_ref().is_some_and(|saving| saving.has_changed && now.since(saving.saved) >= saving.every)
+            {
                 // The disk may take its time; answers must not wait for it.
                 let aside = self.save();
                 spawn_blocking(move || tell_fault(aside.map_or(Ok(()), Aside::commit)));

@@ -141,7 +141,12 @@ impl Watch {
     /// # Errors
     /// The system's, where it has no randomness or no thread to give.
     pub fn begin(
-        plan: Plan, store: Store, audience: impl Audience, meter: Arc<Meter>, clock: MachineClock, runtime: &Handle,
+        plan: Plan,
+        store: Store,
+        audience: impl Audience,
+        meter: Arc<Meter>,
+        clock: MachineClock,
+        runtime: &Handle,
     ) -> io::Result<Self> {
         let Plan { api, scope, snapshot, tempo } = plan;
         let (outlet, inlet) = mpsc::channel(bounds::CLUSTER_BATCHES);

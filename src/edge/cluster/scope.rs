@@ -66,9 +66,10 @@ pub(super) const fn paths(kind: Kind) -> &'static [&'static str] {
         Kind::Service => &["/api/v1/services"],
         Kind::Slice => &["/apis/discovery.k8s.io/v1/endpointslices"],
         Kind::Pod => &["/api/v1/pods"],
-        Kind::Import => {
-            &["/apis/multicluster.x-k8s.io/v1beta1/serviceimports", "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports"]
-        }
+        Kind::Import => &[
+            "/apis/multicluster.x-k8s.io/v1beta1/serviceimports",
+            "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports",
+        ],
     }
 }
 

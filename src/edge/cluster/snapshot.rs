@@ -100,7 +100,10 @@ pub(super) fn read(input: impl Read, about: &str, mut each: impl FnMut(Object)) 
     let mut octets = Vec::new();
     input.read_framed(&mut octets)?;
     if octets != about.as_bytes() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a snapshot of another cluster, or of another part of it"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a snapshot of another cluster, or of another part of it",
+        ));
     }
     loop {
         input.read_framed(&mut octets)?;
@@ -118,7 +121,9 @@ pub(super) fn read(input: impl Read, about: &str, mut each: impl FnMut(Object)) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handlers::cluster::objects::{Endpoint, Key, Kind, Namespace, Pod, Port, Protocol, Service, Slice, Target};
+    use crate::handlers::cluster::objects::{
+        Endpoint, Key, Kind, Namespace, Pod, Port, Protocol, Service, Slice, Target,
+    };
 
     fn key(name: &str) -> Key {
         Key { namespace: "default".into(), name: name.into() }
@@ -136,7 +141,9 @@ mod tests {
             Object::Namespace(Namespace { name: "default".into(), labels: [("team".into(), "a".into())].into() }),
             Object::Service(Service {
                 key: key("web"),
-                target: Target::Addresses(["192.0.2.9", "2001:db8::9"].iter().map(|text| text.parse().unwrap()).collect()),
+                target: Target::Addresses(
+                    ["192.0.2.9", "2001:db8::9"].iter().map(|text| text.parse().unwrap()).collect(),
+                ),
                 ports: [port.clone()].into(),
                 external: Default::default(),
             }),

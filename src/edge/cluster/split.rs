@@ -176,7 +176,10 @@ mod tests {
         for text in [r#"{"items":null,"metadata":{}}"#, r#"{"items":[],"metadata":{}}"#, r#"{"items":[ ]}"#] {
             let (objects, envelope) = split(Splitter::list(), text.as_bytes(), 3);
             assert!(objects.is_empty());
-            assert_eq!(serde_json::from_slice::<Value>(&envelope).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+            assert_eq!(
+                serde_json::from_slice::<Value>(&envelope).unwrap(),
+                serde_json::from_str::<Value>(text).unwrap()
+            );
         }
     }
 

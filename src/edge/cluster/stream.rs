@@ -40,7 +40,11 @@ pub(super) struct List<'a> {
 
 impl<'a> List<'a> {
     pub(super) fn new(
-        access: &'a Access, meter: &'a Meter, (kind, path, selector): (Kind, &'a str, &'a str), moment: Moment, page: u32,
+        access: &'a Access,
+        meter: &'a Meter,
+        (kind, path, selector): (Kind, &'a str, &'a str),
+        moment: Moment,
+        page: u32,
     ) -> Self {
         Self { access, meter, kind, path, selector, moment, page, body: None, next: None, version: None }
     }
@@ -102,7 +106,9 @@ impl<'a> List<'a> {
         match (&self.next, &self.moment) {
             // The token knows the version.
             (Some(next), _) => query.push(("continue", next)),
-            (None, Moment::At(version)) => query.extend([("resourceVersion", version.as_ref()), ("resourceVersionMatch", "Exact")]),
+            (None, Moment::At(version)) => {
+                query.extend([("resourceVersion", version.as_ref()), ("resourceVersionMatch", "Exact")])
+            }
             (None, Moment::Now) => {}
         }
         if !self.selector.is_empty() {
@@ -123,7 +129,11 @@ pub(super) struct Stream {
 impl Stream {
     /// Begins a watch of what has changed after `version`, which the API ends after `lasting`.
     pub(super) async fn begin(
-        access: &Access, meter: &Meter, (kind, path, selector): (Kind, &str, &str), version: &str, lasting: Duration,
+        access: &Access,
+        meter: &Meter,
+        (kind, path, selector): (Kind, &str, &str),
+        version: &str,
+        lasting: Duration,
         silence_max: Duration,
     ) -> Result<Self, Fault> {
         let seconds = lasting.as_secs().max(1).to_string();
