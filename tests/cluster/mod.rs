@@ -77,10 +77,14 @@ pub struct Watched {
 
 impl Watched {
     pub fn begin(plan: Plan) -> Self {
+        Self::begin_with(plan, settings())
+    }
+
+    pub fn begin_with(plan: Plan, settings: Arc<Settings>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (meter, clock) = (Arc::<Meter>::default(), MachineClock::new());
-        let cluster = Cluster::new(settings());
-        let store = Store::new(settings(), keyed(&mut Dice::from_number(7)));
+        let cluster = Cluster::new(settings.clone());
+        let store = Store::new(settings, keyed(&mut Dice::from_number(7)));
         let watch = Watch::begin(plan, store, cluster.clone(), meter.clone(), clock, runtime.handle()).unwrap();
         Self { cluster, watch, meter, clock, runtime }
     }
