@@ -18,7 +18,7 @@ use super::raw::Value;
 use crate::base::NetworkSet;
 use crate::dns::Name;
 use crate::handlers::cluster::selector::Selector;
-use crate::handlers::cluster::{Autopath, External, Namespaces, PodPolicy, Pods, Settings};
+use crate::handlers::cluster::{Autopath, Exposed, External, Namespaces, PodPolicy, Pods, Settings};
 
 /// A cluster whose names are answered.
 #[derive(Clone, PartialEq, Debug)]
@@ -83,8 +83,15 @@ pub(super) fn read(top: &mut Section<'_>, folder: &Path) -> Option<Kubernetes> {
     let field = top.take("kubernetes").filter(|field| !field.node.is_off())?;
     let mut section = field.section(FORM)?;
     let api = section.take("api").and_then(|field| api(&field, folder)).unwrap_or(ClusterApi::InCluster);
-    let names = Arc::new(settings(&mut section));
     let namespaces = section.take("namespaces").filter(|field| field.node.text() != Some("all"));
+    let namespaces = namespaces.map(|field| labels(&field, "all, or a list of names of namespaces"));
+    let namespace_labels = selector(&mut section, "namespace_labels");
+    let exposed = match &namespaces {
+        Some(names) => Exposed::Named(names.iter().cloned().collect()),
+        None if namespace_labels.is_empty() => Exposed::All,
+        None => Exposed::Listed,
+    };
+    let names = Arc::new(settings(&mut section, exposed));
     let autopath = section.take("autopath").filter(|field| !field.node.is_off());
     let known_tlds = section.take("known_tlds").filter(|field| !field.node.is_off());
     let policy = section.take("policy").filter(|field| !field.node.is_off());
@@ -92,8 +99,8 @@ pub(super) fn read(top: &mut Section<'_>, folder: &Path) -> Option<Kubernetes> {
     let kubernetes = Kubernetes {
         api,
         names,
-        namespaces: namespaces.map(|field| labels(&field, "all, or a list of names of namespaces")),
-        namespace_labels: selector(&mut section, "namespace_labels"),
+        namespaces,
+        namespace_labels,
         labels: selector(&mut section, "labels"),
         autopath: autopath.and_then(|field| autopath_of(&field)),
         known_tlds: known_tlds.map(|field| if is_on(&field) { Vec::new() } else { zones(&field, KNOWN_TLDS) }),
@@ -141,7 +148,7 @@ fn api(field: &Field<'_>, folder: &Path) -> Option<ClusterApi> {
     api
 }
 
-fn settings(section: &mut Section<'_>) -> Settings {
+fn settings(section: &mut Section<'_>, namespaces: Exposed) -> Settings {
     let zone = section.take("zone").map_or_else(|| vec![cluster_local()], |field| zones(&field, ZONES));
     let multicluster = section.take("multicluster").filter(|field| !field.node.is_off());
     let multicluster = multicluster.map_or_else(Vec::new, |field| zones(&field, ZONES));
@@ -170,6 +177,7 @@ fn settings(section: &mut Section<'_>) -> Settings {
             const FORM: &str = "off, on, or a list of zones, such as [in-addr.arpa]";
             if is_on(&field) { vec![Name::root()] } else { zones(&field, FORM) }
         }),
+        namespaces,
         ttl: section.seconds("ttl", TTL, TTLS),
         pods: section.choice("pods", Pods::Disabled, &pods),
         names_endpoints_by_pod: section.choice("endpoint_names", false, &[("address", false), ("pod", true)]),
