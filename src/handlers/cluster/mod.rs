@@ -13,6 +13,7 @@ mod labels;
 pub mod objects;
 mod pieces;
 mod pointers;
+pub mod selector;
 mod settings;
 mod store;
 mod table;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use answer::Decision;
-pub use settings::{Exposed, External, Pods, Settings};
+pub use settings::{Autopath, Exposed, External, Namespaces, PodPolicy, Pods, Settings};
 pub use store::{Digester, Store};
 pub use table::{ServiceView, Table};
 
