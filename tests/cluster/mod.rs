@@ -55,6 +55,7 @@ pub fn tempo() -> Tempo {
     Tempo {
         page: 7,
         retry_min: Duration::from_millis(5),
+        retry_max: Duration::from_millis(300),
         silence_max: Duration::from_secs(5),
         watch: Duration::from_secs(1),
         check_every: Duration::from_secs(3_600),
