@@ -86,7 +86,7 @@ impl Watched {
         let (meter, clock) = (Arc::<Meter>::default(), MachineClock::new());
         let cluster = Cluster::new(settings.clone());
         let store = Store::new(settings, keyed(&mut Dice::from_number(7)));
-        let watch = Watch::begin(plan, store, cluster.clone(), meter.clone(), clock, runtime.handle()).unwrap();
+        let watch = Watch::begin(plan, store, cluster.clone(), &meter, clock, runtime.handle()).unwrap();
         Self { cluster, watch, meter, clock, runtime }
     }
 

@@ -191,15 +191,15 @@ impl Follower {
     /// mishap, and takes no name away.
     async fn miss(&mut self, fault: &Fault) -> Result<Course, Ended> {
         self.path += 1;
-        if self.path % paths(self.kind).len() != 0 {
+        if !self.path.is_multiple_of(paths(self.kind).len()) {
             return Ok(Course::List { is_paged: true });
         }
-        if !self.is_known {
+        if self.is_known {
+            self.fail(fault, false).await?;
+        } else {
             self.tell(News::End).await?;
             info!(kind = word(self.kind), "the cluster's API does not know them (yet)");
             sleep(self.tempo.retry_max).await;
-        } else {
-            self.fail(fault, false).await?;
         }
         Ok(Course::List { is_paged: true })
     }

@@ -147,7 +147,7 @@ impl Watch {
         plan: Plan,
         store: Store,
         audience: impl Audience,
-        meter: Arc<Meter>,
+        meter: &Arc<Meter>,
         clock: MachineClock,
         runtime: &Handle,
     ) -> io::Result<Self> {

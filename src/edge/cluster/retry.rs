@@ -22,7 +22,12 @@ impl Retry {
 
     /// It has failed: how long to wait, where the API has `bidden` so many seconds. `least` is the wait after a
     /// first failure, `most` after many.
-    pub(super) fn fail(&mut self, (least, most): (Duration, Duration), bidden: Option<u64>, dice: &mut Dice) -> Duration {
+    pub(super) fn fail(
+        &mut self,
+        (least, most): (Duration, Duration),
+        bidden: Option<u64>,
+        dice: &mut Dice,
+    ) -> Duration {
         let doubled = least.saturating_mul(1 << self.failures.min(16)).min(most);
         self.failures = self.failures.saturating_add(1);
         let half = doubled / 2;
