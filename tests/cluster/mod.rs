@@ -55,6 +55,7 @@ pub fn tempo() -> Tempo {
     Tempo {
         page: 7,
         retry_min: Duration::from_millis(5),
+        retry_max: Duration::from_millis(300),
         silence_max: Duration::from_secs(5),
         watch: Duration::from_secs(1),
         check_every: Duration::from_secs(3_600),
@@ -85,7 +86,7 @@ impl Watched {
         let (meter, clock) = (Arc::<Meter>::default(), MachineClock::new());
         let cluster = Cluster::new(settings.clone());
         let store = Store::new(settings, keyed(&mut Dice::from_number(7)));
-        let watch = Watch::begin(plan, store, cluster.clone(), meter.clone(), clock, runtime.handle()).unwrap();
+        let watch = Watch::begin(plan, store, cluster.clone(), &meter, clock, runtime.handle()).unwrap();
         Self { cluster, watch, meter, clock, runtime }
     }
 

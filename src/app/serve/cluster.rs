@@ -122,7 +122,7 @@ impl Watched {
         let link = Cluster::new(Arc::clone(&kubernetes.names));
         let plan = plan(kubernetes, config.state.as_deref());
         let store = Store::new(Arc::clone(&kubernetes.names), keyed(dice));
-        let watch = Watch::begin(plan, store, link.clone(), Arc::clone(meter), clock, runtime)?;
+        let watch = Watch::begin(plan, store, link.clone(), meter, clock, runtime)?;
         Ok(Some(Self { kubernetes: kubernetes.clone(), link, watch }))
     }
 

@@ -232,11 +232,16 @@ fn target(path: &str, query: &[(&str, &str)]) -> String {
             if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
                 target.push(char::from(octet));
             } else {
-                target.push_str(&format!("%{octet:02X}"));
+                target.extend(['%', hex(octet >> 4), hex(octet & 0xF)]);
             }
         }
     }
     target
+}
+
+/// A hexadecimal digit of four bits.
+fn hex(bits: u8) -> char {
+    char::from_digit(u32::from(bits), 16).unwrap_or_default().to_ascii_uppercase()
 }
 
 #[cfg(test)]

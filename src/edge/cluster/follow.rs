@@ -22,7 +22,7 @@ use super::meter::{Happening, Meter};
 use super::retry::Retry;
 use super::scope::{Scope, paths, word};
 use super::stream::{GONE, List, Moment, Stream};
-use crate::base::{Clock, Dice, bounds};
+use crate::base::{Clock, Dice};
 use crate::edge::clock::MachineClock;
 use crate::handlers::cluster::Digester;
 use crate::handlers::cluster::objects::{Key, Kind, Object};
@@ -130,7 +130,7 @@ impl Follower {
             Fault::Refused(status) => status.retry_after,
             _ => None,
         };
-        let wait = self.retry.fail(self.tempo.retry_min, bidden, &mut self.dice);
+        let wait = self.retry.fail((self.tempo.retry_min, self.tempo.retry_max), bidden, &mut self.dice);
         if is_at_once && is_first {
             return Ok(());
         }
@@ -191,15 +191,15 @@ impl Follower {
     /// mishap, and takes no name away.
     async fn miss(&mut self, fault: &Fault) -> Result<Course, Ended> {
         self.path += 1;
-        if self.path % paths(self.kind).len() != 0 {
+        if !self.path.is_multiple_of(paths(self.kind).len()) {
             return Ok(Course::List { is_paged: true });
         }
-        if !self.is_known {
+        if self.is_known {
+            self.fail(fault, false).await?;
+        } else {
             self.tell(News::End).await?;
             info!(kind = word(self.kind), "the cluster's API does not know them (yet)");
-            sleep(self.tempo.retry_min.max(bounds::CLUSTER_RETRY_MAX.min(self.tempo.check_every))).await;
-        } else {
-            self.fail(fault, false).await?;
+            sleep(self.tempo.retry_max).await;
         }
         Ok(Course::List { is_paged: true })
     }
