@@ -1,7 +1,9 @@
 //! How a cluster's names are answered.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::selector::Selector;
 use crate::base::NetworkSet;
 use crate::dns::Name;
 
@@ -16,6 +18,8 @@ pub struct Settings {
     pub reverse: NetworkSet,
     /// Names below these that are not the cluster's own pass on instead of NXDOMAIN; reverse names always do.
     pub fallthrough: Vec<Name>,
+    /// Which namespaces have names.
+    pub namespaces: Exposed,
     /// TTL of all records, 0 to 3,600 s.
     pub ttl: Duration,
     /// What names made of addresses mean.
@@ -31,6 +35,17 @@ pub struct Settings {
     pub external: Option<External>,
     /// For how long the last known table answers without a word of warning once the API is silent.
     pub stale_after: Duration,
+}
+
+/// Which namespaces have names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Exposed {
+    /// All of them.
+    All,
+    /// These.
+    Named(Vec<Box<str>>),
+    /// Those that are listed, which are chosen by their labels.
+    Listed,
 }
 
 /// What `a-b-c-d.N.pod.Z` means.
@@ -55,4 +70,33 @@ pub struct External {
     pub with_headless: bool,
     /// TTL of these records, 0 to 3,600 s.
     pub ttl: Duration,
+}
+
+/// Search paths that are gone through here, in one trip (`autopath`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Autopath {
+    /// What the pods' search lists hold behind the cluster's own domains: those of their hosts.
+    pub search: Vec<Name>,
+    /// A pod that is younger is not believed to be who has its address: another may have had it just before.
+    pub age_min: Duration,
+}
+
+/// Which names outside the cluster some of its pods may resolve.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PodPolicy {
+    /// The namespaces of the pods.
+    pub namespaces: Namespaces,
+    /// Nothing but these and what is below them; none allows all.
+    pub allow: Option<Vec<Name>>,
+    /// Not these, nor what is below them.
+    pub deny: Vec<Name>,
+}
+
+/// Some of the cluster's namespaces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Namespaces {
+    /// By their names.
+    Named(BTreeSet<Box<str>>),
+    /// By their labels.
+    Labelled(Selector),
 }
