@@ -9,6 +9,7 @@ pub mod prepared;
 pub mod rcode;
 pub mod rrset;
 pub mod rtype;
+pub mod run;
 pub mod subnet;
 pub mod wire;
 
