@@ -13,6 +13,7 @@ use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};
 use crate::chain::Rewrites;
 use crate::dns::name::Name;
+use crate::edge::admin::Part;
 pub use crate::edge::tap::TapPeer;
 use crate::edge::tap::TapSettings;
 use crate::handlers::fixed::Rule;
@@ -126,6 +127,14 @@ pub struct Admin {
     pub ready: Option<SocketAddr>,
     /// Whether metrics are told by the names that CoreDNS has for them too.
     pub tells_coredns: bool,
+}
+
+impl Admin {
+    /// What is served where.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, SocketAddr)> + use<> {
+        let parts = [(Part::Whole, Some(self.address)), (Part::Health, self.health), (Part::Ready, self.ready)];
+        parts.into_iter().filter_map(|(part, address)| Some((part, address?)))
+    }
 }
 
 /// What is logged.

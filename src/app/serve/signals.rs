@@ -23,7 +23,7 @@ impl Signals {
     }
 
     /// Does what it is told, until that is to end.
-    pub(super) async fn obey(mut self, control: &Arc<Control>) {
+    pub(super) async fn obey(&mut self, control: &Arc<Control>) {
         loop {
             tokio::select! {
                 _ = self.term.recv() => return,
