@@ -186,7 +186,9 @@ impl Hatches {
 
     /// Takes no more commands.
     pub fn shut(&self) {
-        self.open().iter().for_each(|hatch| drop(hatch.stop.send_replace(true)));
+        for hatch in self.open().iter() {
+            hatch.stop.send_replace(true);
+        }
     }
 
     /// Waits for the commands that are under way, once no more are taken.
