@@ -224,9 +224,10 @@ impl<R> Worker<R> {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
+        let (is_tcp, is_v6) = (asker.carrier == Carrier::Tcp, asker.address.is_ipv6());
         match &glance {
-            Glance::Plain(glanced) => self.tally.count_type(glanced.qtype.0),
-            Glance::Unsure => self.tally.count_type(type_of(datagram).map_or(0, |rtype| rtype.0)),
+            Glance::Plain(glanced) => self.tally.count_type(glanced.qtype.0, is_tcp, is_v6),
+            Glance::Unsure => self.tally.count_type(type_of(datagram).map_or(0, |rtype| rtype.0), is_tcp, is_v6),
             Glance::Silence(_) => {} // no query
         }
         let standing = self.look(&glance, datagram, &asker, now);

@@ -78,7 +78,7 @@ fn upstreams(
     is_us: &dyn Fn(SocketAddr) -> bool,
 ) {
     let items = match &field.node.value {
-        Value::Text(_) => vec![field.clone()],
+        Value::Text(text) if text.starts_with('/') => vec![field.clone()],
         _ if field.node.is_empty() => return field.fault(TO),
         _ => field.items(TO).unwrap_or_default(),
     };

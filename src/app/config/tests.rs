@@ -313,11 +313,11 @@ fn each_fault_is_said_in_these_words() {
         ),
         (
             "recursion: {forward: {.: []}}",
-            "1:26: recursion.forward.\".\": found [], allowed: a list of addresses, such as [192.0.2.1, \"2001:db8::1\"]",
+            "1:26: recursion.forward.\".\": found [], allowed: nobody, a list of addresses, such as [192.0.2.1, \"2001:db8::1\"], or a mapping such as {to: [192.0.2.1, 192.0.2.2], policy: random}",
         ),
         (
             "recursion: {forward: {.: 192.0.2.1}}",
-            "1:26: recursion.forward.\".\": found \"192.0.2.1\", allowed: a list of addresses, such as [192.0.2.1, \"2001:db8::1\"]",
+            "1:26: recursion.forward.\".\": found \"192.0.2.1\", allowed: nobody, a list of addresses, such as [192.0.2.1, \"2001:db8::1\"], or a mapping such as {to: [192.0.2.1, 192.0.2.2], policy: random}",
         ),
         (
             "recursion: {forward: {.: [dns.example]}}",

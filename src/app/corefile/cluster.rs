@@ -202,9 +202,11 @@ fn parsed(words: &[String]) -> Option<Vec<Name>> {
 }
 
 fn names(zones: &[Name]) -> Yaml {
-    match zones {
+    let mut told: Vec<&Name> = Vec::new();
+    zones.iter().for_each(|zone| told.extend(Some(zone).filter(|zone| !told.contains(zone))));
+    match told.as_slice() {
         [zone] => Yaml::text(plain(zone)),
-        zones => Yaml::texts(zones.iter().map(plain)),
+        zones => Yaml::texts(zones.iter().map(|zone| plain(zone))),
     }
 }
 

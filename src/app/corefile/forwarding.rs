@@ -226,8 +226,6 @@ fn is_all_of(plugin: &Plugin<'_>, word: &str) -> bool {
 }
 
 pub(super) fn looping(plugin: &Plugin<'_>, draft: &mut Draft) {
-    plugin.otherwise(
-        draft,
-        "a server that sends our questions back to us is found out at the start, and told in the log and by /ready",
-    );
+    // Nobody asks for a name of its own making to see whether it comes back.
+    plugin.lost(draft, "a server that is this one is refused with the configuration; a longer loop is not looked for");
 }

@@ -1,5 +1,6 @@
 //! Every metric: its name, type, labels and meaning. `docs/metrics.md` is held to this list, and so is every scrape.
 
+use super::coredns::METRICS as METRICS_OF_COREDNS;
 use crate::base::tally::{Event, METRICS};
 
 /// What a metric is.
@@ -173,8 +174,12 @@ pub fn metrics() -> Vec<Metric> {
             metrics.push(Metric { name, kind: Kind::Counter, labels, help });
         }
     }
-    let others =
-        OTHERS.iter().map(|(name, kind, labels, help)| Metric { name: (*name).into(), kind: *kind, labels, help });
+    let others = OTHERS.iter().chain(METRICS_OF_COREDNS).map(|(name, kind, labels, help)| Metric {
+        name: (*name).into(),
+        kind: *kind,
+        labels,
+        help,
+    });
     metrics.extend(others);
     metrics
 }
