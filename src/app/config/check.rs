@@ -124,9 +124,10 @@ fn admin(top: &mut Section<'_>, folder: &Path) -> Option<Admin> {
                 addresses::socket(&field)
             };
             let (health, ready) = (other("health"), other("ready"));
-            if let (Some(health), Some(ready)) = (health, ready)
-                && (health == ready || [health, ready].contains(&default) && address == Some(default))
-            {
+            let all: Vec<SocketAddr> = address.into_iter().chain(health).chain(ready).collect();
+            let is_twice =
+                |(at, one): (usize, &SocketAddr)| one.port() != 0 && all.iter().skip(at + 1).any(|other| other == one);
+            if all.iter().enumerate().any(is_twice) {
                 field.fault_found("one address for several", "an address of its own for each");
             }
             let tells_coredns = section.flag("coredns_metrics", false);

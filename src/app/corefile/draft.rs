@@ -75,7 +75,7 @@ pub(super) struct Draft {
     /// Zones of our own, and their files.
     pub zones: Vec<(Name, String)>,
     /// What is said of the server.
-    pub identity: Vec<(&'static str, String)>,
+    pub identity: BTreeMap<&'static str, String>,
 }
 
 /// The plugin hosts.

@@ -163,7 +163,11 @@ pub(super) fn cache(plugin: &Plugin<'_>, draft: &mut Draft) {
         }
     }
     cache.entries = sizes.iter().sum();
-    cache.min_ttl = least[0].min(cache.max_ttl);
+    if cache.max_ttl == 0 {
+        plugin.otherwise(draft, "answers are remembered for 1 s at least");
+        cache.max_ttl = 1;
+    }
+    cache.min_ttl = least[0].min(cache.max_ttl).min(3_600);
     if least[1] != 5 {
         plugin.lost(draft, "denials have no least TTL");
     }

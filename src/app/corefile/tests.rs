@@ -239,6 +239,7 @@ fn no_corefile_upsets_the_translator() {
         "reload 1s",
         "x y { z }",
     ];
+    let mut found = std::collections::BTreeMap::new();
     for one_plugin in plugins {
         for other in plugins {
             let text = format!(".:53 {{\n {one_plugin}\n {other}\n}}\nexample.org {{\n {other}\n {one_plugin}\n}}\n");
@@ -247,8 +248,9 @@ fn no_corefile_upsets_the_translator() {
             };
             let machine = Machine { cores: NonZeroUsize::MIN, memory: None };
             if let Err(faults) = config::load(Path::new("/c/m.yaml"), translation.text.as_bytes(), &machine) {
-                panic!("{text}\n{}\n{}", config::lines(&faults), translation.text);
+                found.insert(config::lines(&faults), text);
             }
         }
     }
+    assert!(found.is_empty(), "{found:#?}");
 }

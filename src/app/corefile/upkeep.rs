@@ -94,7 +94,11 @@ pub(super) fn prometheus(plugin: &Plugin<'_>, draft: &mut Draft) {
 /// An address of the admin server; several servers of a Corefile may name the same.
 fn admin(plugin: &Plugin<'_>, draft: &mut Draft, key: &'static str, text: &str) {
     let Some(address) = socket(text) else { return plugin.lost(draft, format!("{text} is no address with a port")) };
+    let is_any = address.ends_with(":0");
     match draft.admin.get(key) {
+        None if !is_any && draft.admin.values().any(|other| *other == address) => {
+            plugin.lost(draft, format!("{address} serves something else already"));
+        }
         Some(known) if *known != address => {
             plugin.lost(draft, format!("there is one such address, {known}, and {address} is another"));
         }
@@ -158,7 +162,7 @@ pub(super) fn chaos(plugin: &Plugin<'_>, draft: &mut Draft) {
     match plugin.line.args() {
         [] => plugin.otherwise(draft, "the version is told to nobody unless identity.version says so"),
         [version, authors @ ..] => {
-            draft.identity.push(("version", version.clone()));
+            draft.identity.insert("version", version.clone());
             if !authors.is_empty() {
                 plugin.lost(draft, "authors.bind is not answered");
             }
@@ -169,7 +173,7 @@ pub(super) fn chaos(plugin: &Plugin<'_>, draft: &mut Draft) {
 pub(super) fn nsid(plugin: &Plugin<'_>, draft: &mut Draft) {
     match plugin.line.args() {
         [] => plugin.lost(draft, "without a text it would be the machine's name; write one in identity.nsid"),
-        words => draft.identity.push(("nsid", words.join(" "))),
+        words => drop(draft.identity.insert("nsid", words.join(" "))),
     }
 }
 
