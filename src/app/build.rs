@@ -17,6 +17,7 @@ use crate::edge::forward::{self, Account, Forwarder, Preference, Target};
 use crate::edge::tap::{self, Tap};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
+use crate::handlers::cluster::Cluster;
 use crate::handlers::fixed::Fixed;
 use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
@@ -48,6 +49,8 @@ pub struct Kept {
     pub homes: Keyed,
     /// The link that answers for our zones; their keeper fills it.
     pub authority: Arc<Authority>,
+    /// The link that answers for a cluster, if the configuration has one; who watches the cluster fills it.
+    pub cluster: Option<Cluster>,
     /// What clients have used up, if the configuration before had the same limits.
     pub limits: Option<Arc<Limits>>,
     /// How long idle connections are kept; who keeps them tells it.
@@ -74,6 +77,7 @@ impl Kept {
             cache: None,
             homes: keyed(dice),
             authority,
+            cluster: None,
             limits: None,
             patience,
             cookie_secret: None,
@@ -126,6 +130,7 @@ pub fn build(
     if let Some(cache) = &cache {
         let (hosts, special, authority) = (hosts.clone(), special.clone(), Arc::clone(&kept.authority));
         let fixed = fixed.clone();
+        let cluster = kept.cluster.clone();
         // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name. Others'
         // aliases into our own zones end there.
         cache.defer(move |name| {
@@ -133,6 +138,7 @@ pub fn build(
                 || special.owns(name)
                 || authority.answers(name, RecordType::A)
                 || fixed.answers(name, RecordType::A)
+                || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
         });
     }
     let mut links: Vec<Box<dyn Handler>> = Vec::new();
@@ -140,6 +146,7 @@ pub fn build(
         links.push(Box::new(fixed.clone()));
     }
     links.push(Box::new(Arc::clone(&kept.authority)));
+    links.extend(kept.cluster.iter().map(|cluster| Box::new(cluster.clone()) as Box<dyn Handler>));
     let identity = &config.identity;
     links.push(Box::new(Identity::new(
         identity.version.as_deref(),
@@ -182,14 +189,19 @@ pub fn build(
         };
         recursion.forward.iter().map(&mut forwarder).collect()
     });
-    let authority = Arc::clone(&kept.authority);
-    let ours = Ours(Arc::new(move |name, rtype| authority.answers(name, rtype) || fixed.answers(name, rtype)));
+    let (authority, cluster) = (Arc::clone(&kept.authority), kept.cluster.clone());
+    let ours = Ours(Arc::new(move |name, rtype| {
+        authority.answers(name, rtype)
+            || fixed.answers(name, rtype)
+            || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
+    }));
     let memory: Arc<dyn Memory> = match &cache {
         Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
         None => Arc::new(Forgetful),
     };
     let house = House {
         chain: Chain::new(links),
+        cluster: kept.cluster.clone(),
         memory,
         resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),

@@ -11,6 +11,7 @@ use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory, Rewrites};
 use crate::dns::Question;
 use crate::edge::tap::Tap;
+use crate::handlers::cluster::Cluster;
 use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 
@@ -18,6 +19,8 @@ use crate::handlers::resolve::Settings;
 pub struct House {
     /// The links, in order.
     pub chain: Chain,
+    /// The one of them that answers for a cluster.
+    pub cluster: Option<Cluster>,
     /// What the resolver remembers.
     pub memory: Arc<dyn Memory>,
     /// How the resolver resolves.

@@ -7,10 +7,12 @@
 pub mod admin;
 pub mod batch;
 pub mod clock;
+pub mod cluster;
 pub mod files;
 pub mod forward;
 pub mod geoip;
 pub mod handover;
+pub mod interface;
 pub mod journal;
 pub mod listen;
 pub mod mailbox;

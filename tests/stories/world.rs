@@ -152,6 +152,7 @@ impl World {
             Box::new(Resolve),
         ]);
         let house = House {
+            cluster: None,
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),

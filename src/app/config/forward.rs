@@ -46,8 +46,7 @@ pub(super) fn read(
 }
 
 fn zone_of(zone: Name, field: &Field<'_>, is_usable: &IsUsable<'_>, is_us: &dyn Fn(SocketAddr) -> bool) -> ForwardZone {
-    let mut forward =
-        ForwardZone { zone, upstreams: Vec::new(), files: Vec::new(), order: ForwardOrder::Given, concurrent: None };
+    let mut forward = ForwardZone::new(zone, Vec::new());
     match &field.node.value {
         Value::Map(_) => {
             let Some(mut section) = field.section(TO) else { return forward };

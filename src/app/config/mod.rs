@@ -38,8 +38,8 @@ pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
     Admin, Cache, ClusterApi, Config, Dnstap, Families, ForwardOrder, ForwardZone, Hosts, Identity, Kubernetes, Levels,
-    Limits, Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, ServiceAddress,
-    Stale, StubZone, TapPeer, TcpLimits, Upstream,
+    Limits, Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale,
+    StubZone, TapPeer, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

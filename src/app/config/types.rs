@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-pub use super::kubernetes::{ClusterApi, Kubernetes, NodeLocal, ServiceAddress};
+pub use super::kubernetes::{ClusterApi, Kubernetes, NodeLocal};
 use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};
@@ -263,6 +263,14 @@ pub struct ForwardZone {
     pub order: ForwardOrder,
     /// How many questions are under way at a time, at most; none for the program's own bound.
     pub concurrent: Option<u32>,
+}
+
+impl ForwardZone {
+    /// A zone with these resolvers, the first preferred.
+    #[must_use]
+    pub const fn new(zone: Name, upstreams: Vec<Upstream>) -> Self {
+        Self { zone, upstreams, files: Vec::new(), order: ForwardOrder::Given, concurrent: None }
+    }
 }
 
 /// Which of several resolvers that are about equally fast is asked first.

@@ -10,6 +10,7 @@ use crate::base::{Instant, bounds};
 use crate::dns::Name;
 use crate::edge::admin::figures::{CacheFigures, ConfigFigures, Meter, ProbeFigures, ZoneFigures, ZonesFigures};
 use crate::edge::admin::pools::{PoolHouse, PoolView};
+use crate::edge::cluster;
 use crate::edge::forward::{Forwarder, Statement};
 use crate::edge::tcp::TcpPlaces;
 use crate::handlers::authority::Hosted;
@@ -102,6 +103,11 @@ impl Meter for Gauges {
             .map(|(address, account)| (address, account.read()))
             .collect();
         accounts.into_iter().collect()
+    }
+
+    fn cluster(&self) -> Option<Arc<cluster::Meter>> {
+        let is_there = self.control.held().config.kubernetes.is_some();
+        is_there.then(|| Arc::clone(self.control.clusters().meter()))
     }
 
     fn config(&self) -> ConfigFigures {

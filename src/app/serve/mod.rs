@@ -1,6 +1,7 @@
 //! `meridian serve`: from a configuration to a running server, and back to rest.
 
 pub mod alias;
+pub mod cluster;
 pub mod control;
 pub mod current;
 pub mod desk;
@@ -38,6 +39,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{error, info, warn};
 
+use self::cluster::Clusters;
 use self::control::{Bench, Control, Held};
 use self::current::Current;
 use self::desk::{Clerk, Clerks};
@@ -94,7 +96,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let signals = {
+    let mut signals = {
         let _within = runtime.enter();
         Signals::hook()?
     };
@@ -110,6 +112,8 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
+    let clusters = Arc::new(Clusters::default());
+    kept.cluster = clusters.follow(config, (clock, runtime.handle()), &mut dice);
     let Threshold { mut opened, admin, are_kept, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
@@ -143,7 +147,8 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let mut bench = Bench { kept, places, library: zones.library, watched: Vec::new(), hosts: None };
     bench.watch(config, source, &states);
     let held = Held { config: config.clone(), source: source.clone(), built, digests };
-    let (control, orders) = Control::new(path, (held, bench), keeper, (surroundings, lookout), crew.tallies.clone());
+    let (control, orders) =
+        Control::new(path, (held, bench), keeper, (surroundings, lookout, clusters), crew.tallies.clone());
     let control = Arc::new(control);
     // Who answers transfers and updates; both change zones through the keeper.
     let transfers = {
@@ -156,12 +161,17 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
     let doors = runtime.block_on(async { open_doors(config, &control, &crew, (opened, are_kept), admin) })?;
     let bids = succession::attend(offer, &control);
-    let end = runtime.block_on(live(&control, (crew, doors), orders, signals, (bids, settled)))?;
+    let end = runtime.block_on(live(&control, (crew, doors), orders, &mut signals, (bids, settled)))?;
+    control.clusters().stop();
     if matches!(end, End::Asked) {
         control.save();
     }
     if let Some(tap) = control.tap() {
         runtime.block_on(tap.close());
+    }
+    let node_local = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.node_local.as_ref());
+    if let (End::Replaced, Some(address)) = (end, node_local.and_then(|it| it.addresses.first())) {
+        runtime.block_on(succession::rest(signals, *address));
     }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
@@ -273,7 +283,7 @@ async fn live(
     control: &Arc<Control>,
     (crew, doors): (Crew, &Doors),
     orders: Receiver<Order>,
-    mut signals: Signals,
+    signals: &mut Signals,
     (mut bids, settled): (Bids, Settled),
 ) -> Result<End, String> {
     let attending = Arc::clone(control);
@@ -287,7 +297,7 @@ async fn live(
     control.set_ready();
     manager::tell(&News::Ready(control.summary()));
     let bid = tokio::select! {
-        () = signals.obey(control) => lame_duck(control, &mut signals, &mut bids).await,
+        () = signals.obey(control) => lame_duck(control, signals, &mut bids).await,
         Some(bid) = bids.recv() => Some(bid),
     };
     [sweeper, saver].iter().for_each(tokio::task::JoinHandle::abort);
@@ -392,6 +402,9 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     if zones.has_faults() {
         return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
+    // What is saved is the running server's.
+    let watched = &Config { state: None, ..config.clone() };
+    kept.cluster = Clusters::default().follow(watched, (clock, runtime.handle()), &mut dice);
     let built = runtime.block_on(async { build::build(config, files, &mut kept, |_, _| {}, &mut dice) });
     let current = Arc::new(Current::new(built.house, built.forwarders));
     Keeper::new(kept.authority, Arc::clone(&current)).configure(&config.zones, &config.keys, zones.fresh);

@@ -32,4 +32,12 @@ impl Signals {
             }
         }
     }
+
+    /// Waits until it is told to end.
+    pub(super) async fn end(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::pools::PoolView;
 use crate::base::histogram::{ENDS, Spread};
 use crate::base::tally::{Event, TYPES, Tally, Timing};
 use crate::dns::RecordType;
+use crate::edge::cluster;
 use crate::edge::forward::Statement;
 use crate::steer::Scene;
 
@@ -41,6 +42,10 @@ pub trait Meter: Send + Sync {
     fn tells_coredns(&self) -> bool;
     /// What became of the questions to each forwarder.
     fn forwarders(&self) -> Vec<(SocketAddr, Statement)>;
+    /// What was counted of watching a cluster; none where there is none.
+    fn cluster(&self) -> Option<Arc<cluster::Meter>> {
+        None
+    }
 }
 
 /// How the probes for a member have ended.
@@ -361,6 +366,10 @@ pub(super) mod testing {
         fn forwarders(&self) -> Vec<(SocketAddr, Statement)> {
             let answered = vec![(crate::dns::Rcode::NOERROR, 3)];
             vec![("192.0.2.1:53".parse().unwrap(), Statement { asked: 4, answered, times: Spread::default() })]
+        }
+
+        fn cluster(&self) -> Option<Arc<cluster::Meter>> {
+            Some(Arc::default())
         }
     }
 }

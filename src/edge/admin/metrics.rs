@@ -124,6 +124,9 @@ impl Sources {
         if self.meter.tells_coredns() {
             self.tell_coredns(&mut told);
         }
+        if let Some(cluster) = self.meter.cluster() {
+            super::cluster::tell(&cluster, &mut told);
+        }
         told
     }
 

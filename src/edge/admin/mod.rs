@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+mod cluster;
 mod coredns;
 pub mod figures;
 mod guard;
