@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::patience::Patience;
@@ -157,6 +157,7 @@ fn house(limits: &str) -> House {
         finished_bytes: 1 << 20,
         telling: Telling::default(),
         nsid: Box::default(),
+        manner: Manner::default(),
         has_desk: false,
         homes: keyed(&mut dice),
         limits: Arc::new(Limits::new(limits, &mut dice)),

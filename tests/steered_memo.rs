@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -198,6 +198,7 @@ impl Server {
             finished_bytes: if remembers { 1 << 20 } else { 0 },
             telling: Telling::default(),
             nsid: b"ns1".to_vec().into(),
+            manner: Manner::default(),
             has_desk: false,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(LimitSettings::default(), &mut dice)),

@@ -8,7 +8,7 @@ use super::config::QueryLog;
 use crate::base::collections::Keyed;
 use crate::base::patience::Patience;
 use crate::base::{NetworkSet, bounds};
-use crate::chain::{Chain, Memory};
+use crate::chain::{Chain, Memory, Rewrites};
 use crate::dns::Question;
 use crate::edge::tap::Tap;
 use crate::handlers::cluster::Cluster;
@@ -37,6 +37,8 @@ pub struct House {
     pub telling: Telling,
     /// What the NSID option is answered with (RFC 5001); empty for nothing.
     pub nsid: Box<[u8]>,
+    /// How answers look, whatever they say.
+    pub manner: Manner,
     /// Whether somebody sits at the desk: we have zones, which can be transferred and changed.
     pub has_desk: bool,
     /// The hasher that gives every question its home worker.
@@ -49,6 +51,15 @@ pub struct House {
     pub cookies: Cookies,
     /// How many may wait, and for how much.
     pub capacity: Capacity,
+}
+
+/// How answers look, whatever they say.
+#[derive(Clone, Default, Debug)]
+pub struct Manner {
+    /// Whether addresses and mail exchangers come in another order from query to query.
+    pub rotates: bool,
+    /// Names that are asked for under another.
+    pub rewrites: Rewrites,
 }
 
 /// What is told of queries to those who watch.

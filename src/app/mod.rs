@@ -5,6 +5,7 @@ pub mod build;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod corefile;
 pub mod house;
 pub mod serve;
 pub mod steered;

@@ -258,6 +258,8 @@ bounds! {
     ZONE_BYTES_MAX: usize = u32::MAX as usize - 1024 * 1024;
     /// Records made by the $GENERATE directives of a zone.
     GENERATED_RECORDS_MAX: u64 = 10_000_000;
+    /// Octets of a pattern that names of fixed answers must look like, once it is made ready.
+    PATTERN_BYTES_MAX: usize = 256 * 1024;
     /// Files read by the $INCLUDE directives of a zone.
     INCLUDED_FILES_MAX: usize = 1_000;
     /// $INCLUDE directives within included files.

@@ -8,6 +8,7 @@ pub mod chooser;
 pub mod handler;
 pub mod memory;
 pub mod query;
+pub mod rewrite;
 pub mod seal;
 pub mod walk;
 
@@ -17,5 +18,6 @@ pub use chooser::{Chooser, Pick};
 pub use handler::{Handler, Recall, Turn, Verdict};
 pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
 pub use query::{Asker, Carrier, Query};
+pub use rewrite::Rewrites;
 pub use seal::{Extras, Sealed, seal, seal_as};
 pub use walk::Chain;

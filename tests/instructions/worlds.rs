@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -94,6 +94,7 @@ impl World {
             finished_bytes,
             telling: Telling::default(),
             nsid: Box::default(),
+            manner: Manner::default(),
             has_desk: false,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(limits, &mut dice)),

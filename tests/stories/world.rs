@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::patience::Patience;
@@ -156,6 +156,7 @@ impl World {
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),
+            manner: Manner::default(),
             has_desk: false,
             chain,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,

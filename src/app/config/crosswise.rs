@@ -41,6 +41,7 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
     if let Some(admin) = &config.admin
         && !admin.address.ip().is_loopback()
         && admin.token_file.is_none()
+        && tree.entry("admin").is_none_or(|admin| admin.entry("token_file").is_none())
     {
         let found = format!("{}, which others can reach", admin.address);
         note(

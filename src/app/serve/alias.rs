@@ -15,7 +15,7 @@ use tracing::{debug, error};
 use super::current::Current;
 use super::station::{Station, Surroundings};
 use super::zones::Keeper;
-use crate::app::house::{House, Telling};
+use crate::app::house::{House, Manner, Telling};
 use crate::base::tally::Tally;
 use crate::base::{Clock, Dice, Network, bounds};
 use crate::chain::{Asker, Carrier, Chain, Handler};
@@ -60,6 +60,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         stale_wait: None,
         finished_bytes: 0,
         nsid: Box::default(),
+        manner: Manner::default(),
         has_desk: false,
         homes: house.homes.clone(),
         limits: Arc::default(),

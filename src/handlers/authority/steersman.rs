@@ -45,6 +45,7 @@ impl Chooser for Steersman {
                 // What was chosen beside the pick is not told by it.
                 decision.is_chosen = steer.choices_made > 1;
                 decision.answer.scope = self.helm.ecs().map(|_| scope);
+                decision.answer.is_ordered = true;
                 decision.verdict(query)
             }
             None => Verdict::Pass,

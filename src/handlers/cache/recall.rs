@@ -110,7 +110,11 @@ impl Finished {
             return;
         }
         let Some(until) = answer.recallable_until else { return };
-        if !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+        if !sealed.is_whole
+            || !sealed.is_repeatable
+            || sealed.is_truncated
+            || sealed.sections_end > bounds::UDP_RESPONSE_MAX
+        {
             return;
         }
         let mut options = Vec::new();
@@ -131,6 +135,7 @@ impl Finished {
             has_opt: query.edns.is_some(),
             ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
             options: &options,
+            runs: &sealed.runs,
             rcode: answer.rcode,
             is_authentic: answer.authentic,
             prepared_at: now.seconds(),
@@ -220,6 +225,7 @@ mod tests {
                 recallable_until: None,
                 is_ageless: false,
                 chooser: None,
+                is_ordered: false,
                 wildcard_zone: None,
             },
         )
@@ -299,21 +305,25 @@ mod tests {
             cases in any::<[u64; 2]>(), ids in any::<[u16; 2]>(),
             one in any::<[bool; 3]>(), other in prop::option::of(any::<[bool; 3]>()),
             edns in [edns(), edns()], carriers in [carrier(), carrier()],
-            kept_at in 0..1_000_u64, age in 0..30_u32,
+            kept_at in 0..1_000_u64, age in 0..30_u32, rotates in any::<bool>(), is_ordered in any::<bool>(),
         ) {
             answer.recallable_until = Some(kept_at + 25);
             answer.is_ageless = is_ageless;
+            answer.is_ordered = is_ordered;
+            let seal = |query: &Query, answer: &Answer, out: &mut Vec<u8>| {
+                seal_as(query, answer, true, Extras { rotates, ..Extras::default() }, out)
+            };
             let [first_edns, later_edns] = edns;
             let first = query(&name, cases[0], ids[0], one, first_edns, carriers[0]);
             let later = query(&name, cases[1], ids[1], other.unwrap_or(one), later_edns, carriers[1]);
             let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 1 << 20);
             let mut bytes = Vec::new();
-            let sealed = seal(&first, &answer, true, &mut bytes);
+            let sealed = seal(&first, &answer, &mut bytes);
             finished.keep(&first, &answer, None, &sealed, &bytes, Instant::from_seconds(kept_at));
             let now = Instant::from_seconds(kept_at + u64::from(age));
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut Dice::from_number(1), &mut out);
-            let again = seal(&later, &aged(&answer, age), true, &mut expected);
+            let again = seal(&later, &aged(&answer, age), &mut expected);
             let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
             match recalled {
                 Recall::Hit(_) => {
@@ -323,7 +333,8 @@ mod tests {
                 }
                 Recall::Unsure => {
                     let is_short = sealed.sections_end <= bounds::UDP_RESPONSE_MAX;
-                    prop_assert!(!(same_key && age < 25 && sealed.is_whole && is_short && again.is_whole));
+                    let is_kept = sealed.is_whole && sealed.is_repeatable && is_short;
+                    prop_assert!(!(same_key && age < 25 && is_kept && again.is_whole));
                 }
                 other => prop_assert!(false, "{:?}", other),
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::config::{Config, PoolSettings, SteeredName, Steering, ZoneSettings};
+use crate::app::config::{Admin, Config, PoolSettings, SteeredName, Steering, ZoneSettings};
 use crate::base::bounds;
 use crate::handlers::authority::Zone;
 use crate::steer::{Member, PoolId};
@@ -175,7 +175,8 @@ impl Differences {
     pub fn of_listeners(&mut self, old: &Config, new: &Config) {
         let all = |config: &Config| {
             let listen = config.listen.iter().map(|listen| (listen.address.to_string(), json!("dns")));
-            let admin = config.admin.iter().map(|admin| (admin.address.to_string(), json!("admin")));
+            let admin = config.admin.iter().flat_map(Admin::parts);
+            let admin = admin.map(|(part, address)| (address.to_string(), json!(part.word())));
             listen.chain(admin).collect::<BTreeMap<_, _>>()
         };
         self.of_maps(What::Listeners, &all(old), &all(new));

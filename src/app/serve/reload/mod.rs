@@ -344,7 +344,7 @@ impl Control {
             held.config.recursion.as_ref().and_then(|recursion| recursion.hosts.clone())
         };
         if let Some(settings) = hosts.filter(|_| bench.hosts.as_mut().is_some_and(Watch::is_due)) {
-            let (hosts, digest) = files::read_hosts(&settings.file, settings.ttl.as_secs() as u32);
+            let (hosts, digest) = files::read_hosts(&settings);
             let before = std::mem::replace(&mut self.held().digests.hosts, digest);
             if digest != before {
                 self.change_hosts(hosts);
