@@ -85,6 +85,12 @@ impl House {
         self.offers_recursion && self.allow.contains(address)
     }
 
+    /// Which policy of names holds for those at `address`; 0 for none.
+    #[must_use]
+    pub fn group_of(&self, address: IpAddr) -> u8 {
+        self.groups.as_ref().map_or(0, |groups| groups.group_of(address))
+    }
+
     /// Which of `workers` resolves `question`: always the same, so that clients who ask it at once cause one
     /// fetch although workers share nothing.
     #[must_use]

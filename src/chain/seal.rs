@@ -228,6 +228,7 @@ mod tests {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: true,
+                group: 0,
             },
         }
     }

@@ -21,6 +21,7 @@ impl Ask {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: true,
+                group: 0,
             },
         })
     }

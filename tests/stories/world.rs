@@ -217,7 +217,7 @@ impl World {
 
     /// A client sends `bytes`.
     pub(crate) fn ask(&mut self, label: &str, bytes: &[u8], from: SocketAddr, carrier: Carrier) {
-        let asker = Asker { address: from, local: None, carrier, may_recurse: false };
+        let asker = Asker { address: from, local: None, carrier, may_recurse: false, group: 0 };
         let udp_size = Message::parse(bytes).ok().and_then(|message| message.edns).map(|edns| edns.udp_size);
         let limit = response_limit(carrier, udp_size);
         let number = self.asked.len() as u32;

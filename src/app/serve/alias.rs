@@ -171,7 +171,7 @@ async fn ask(mailbox: &Mailbox, question: &Question) -> Option<Message> {
     query.compose(&mut bytes, bounds::MESSAGE_MAX).ok()?;
     // Any port but 0; nothing is sent there.
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53_000);
-    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: true };
+    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: true, group: 0 };
     let (reply, answer) = oneshot::channel();
     mailbox.post(Letter::Query { bytes, asker, reply: Reply::Inside(reply), handed_over: false }).ok()?;
     let answer = tokio::time::timeout(bounds::WORK_DEADLINE, answer).await.ok()?.ok()?;
