@@ -467,6 +467,31 @@ fn the_table_of_keys_is_the_codes() {
     hold_table("docs/configuration.md", "## Every key", &rows);
 }
 
+#[test]
+fn the_table_of_a_clusters_keys_is_the_codes() {
+    let known = rows_under("docs/kubernetes.md", "## Every key");
+    let block: Vec<String> = known.iter().map(|row| default_of(row)).collect();
+    let empty = kubernetes("{}");
+    assert!(empty.is_some());
+    assert_eq!(kubernetes(&format!("{{{}}}", block.join(", "))), empty, "the defaults are what stands there");
+    let unknown = config::load(Path::new("x"), b"kubernetes: {'': 1}", &MACHINE).unwrap_err();
+    let keys = unknown[0].allowed.replace(" or ", ", ");
+    let keys: BTreeSet<String> = keys.split(", ").map(|key| format!("`kubernetes.{key}`")).collect();
+    assert_eq!(known.iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>(), keys);
+    let row = |row: &Vec<String>| vec![row[0].clone(), row[1].clone(), allowed(row[0].trim_matches('`'))];
+    hold_table("docs/kubernetes.md", "## Every key", &known.iter().map(row).collect::<Vec<_>>());
+}
+
+fn kubernetes(block: &str) -> Option<config::Kubernetes> {
+    config::load(Path::new("x"), format!("kubernetes: {block}").as_bytes(), &MACHINE).unwrap().config.kubernetes
+}
+
+/// The default in a row, as it would be written.
+fn default_of(row: &[String]) -> String {
+    let key = row[0].trim_matches('`').trim_start_matches("kubernetes.");
+    format!("{key}: {}", row[1].trim_matches('`'))
+}
+
 /// A row for each key: its path, its default, and what is allowed in the program's own words.
 fn describe(path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
     let Value::Object(keys) = value else { return };

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
 use super::types::{Admin, Config, Identity, Listen};
-use super::{Machine, addresses, cache, later, limits, recursion, steering, telling, zones};
+use super::{Machine, addresses, cache, kubernetes, later, limits, recursion, steering, telling, zones};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
@@ -37,6 +37,7 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         zones: hosted.zones,
         zones_folder: hosted.folder,
         limits: top.block("limits", |section| limits::read(section, folder)).unwrap_or_else(limits::off),
+        kubernetes: kubernetes::read(&mut top, folder),
         keys,
         steering,
         listen,

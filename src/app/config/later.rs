@@ -25,7 +25,6 @@ const LATER: &[Later] = &[
         accepted: "{validate: false, anchors: builtin, negative: []}",
     },
     Later { key: "zones.*.dnssec", feature: "signing zones", accepted: "off" },
-    Later { key: "kubernetes", feature: "serving a Kubernetes cluster", accepted: "off" },
 ];
 
 /// The keys of the section `path` whose features are not built yet.

@@ -13,6 +13,7 @@ mod check;
 mod crosswise;
 mod cursor;
 mod fault;
+mod kubernetes;
 mod later;
 mod limits;
 mod raw;
@@ -34,8 +35,9 @@ pub use fault::{At, Fault, Severity, lines};
 pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
-    Admin, Cache, Config, Dnstap, Families, ForwardZone, Hosts, Identity, Levels, Limits, Listen, Log, LogFormat,
-    Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale, StubZone, TapPeer, TcpLimits, Upstream,
+    Admin, Cache, ClusterApi, Config, Dnstap, Families, ForwardZone, Hosts, Identity, Kubernetes, Levels, Limits,
+    Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, ServiceAddress, Stale,
+    StubZone, TapPeer, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

@@ -61,7 +61,9 @@ fn the_built_in_configuration_is_the_defaults() {
         identity,
         steering,
         limits,
+        kubernetes,
     } = bare;
+    assert_eq!(kubernetes, None);
     assert_eq!((zones_folder, identity), (None, Identity::default()));
     assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
@@ -221,7 +223,7 @@ kubernetes: {apex: cluster.example}
             r#"13:9: cache.size: found "64KB", allowed: a size from 1MiB to 1TiB, such as 256MiB"#,
             r#"14:12: cache.min_ttl: found "1.5s", allowed: whole seconds from 0s to 1h, such as 30s or 1h"#,
             r#"15:3: cache.size: found "size" again, allowed: each key once (the first is on line 13)"#,
-            "16:13: kubernetes: found a mapping, allowed: off (serving a Kubernetes cluster is not built yet)",
+            r#"16:14: kubernetes.apex: found the unknown key "apex", allowed: api, zone, multicluster, reverse, fallthrough, external, ttl, pods, endpoint_names, endpoints, ignore_empty, stale_after, namespaces, autopath, known_tlds, policy, node_local, namespace_labels or labels"#,
         ]
     );
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+pub use super::kubernetes::{ClusterApi, Kubernetes, NodeLocal, ServiceAddress};
 use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};
@@ -48,6 +49,8 @@ pub struct Config {
     pub keys: Vec<Arc<Key>>,
     /// Which names answer from pools, and how.
     pub steering: Steering,
+    /// Whose cluster's names are answered; none without one.
+    pub kubernetes: Option<Kubernetes>,
     /// How much anybody gets.
     pub limits: Limits,
 }

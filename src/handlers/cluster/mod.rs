@@ -3,6 +3,7 @@
 //! What the API says comes in as [`objects`]; nothing here knows how it came.
 
 pub mod objects;
+pub mod selector;
 mod settings;
 
-pub use settings::{External, Pods, Settings};
+pub use settings::{Autopath, External, Namespaces, PodPolicy, Pods, Settings};

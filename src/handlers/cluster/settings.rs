@@ -1,7 +1,9 @@
 //! How a cluster's names are answered.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::selector::Selector;
 use crate::base::NetworkSet;
 use crate::dns::Name;
 
@@ -55,4 +57,33 @@ pub struct External {
     pub with_headless: bool,
     /// TTL of these records, 0 to 3,600 s.
     pub ttl: Duration,
+}
+
+/// Search paths that are gone through here, in one trip (`autopath`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Autopath {
+    /// What the pods' search lists hold behind the cluster's own domains: those of their hosts.
+    pub search: Vec<Name>,
+    /// A pod that is younger is not believed to be who has its address: another may have had it just before.
+    pub age_min: Duration,
+}
+
+/// Which names outside the cluster some of its pods may resolve.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PodPolicy {
+    /// The namespaces of the pods.
+    pub namespaces: Namespaces,
+    /// Nothing but these and what is below them; none allows all.
+    pub allow: Option<Vec<Name>>,
+    /// Not these, nor what is below them.
+    pub deny: Vec<Name>,
+}
+
+/// Some of the cluster's namespaces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Namespaces {
+    /// By their names.
+    Named(BTreeSet<Box<str>>),
+    /// By their labels.
+    Labelled(Selector),
 }
