@@ -149,6 +149,7 @@ fn house(limits: &str) -> House {
     let mut dice = Dice::from_number(1);
     House {
         chain: Chain::new(vec![Box::new(Parrot)]),
+        policy: None,
         memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
         resolution: Arc::default(),
         allow: NetworkSet::default(),

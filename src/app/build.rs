@@ -158,6 +158,7 @@ pub fn build(
     };
     let house = House {
         chain: Chain::new(links),
+        policy: None,
         memory,
         resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),

@@ -37,6 +37,16 @@ impl Ask {
         self
     }
 
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.0.asker.address = format!("{address}:53000").parse().unwrap();
+        self
+    }
+
+    pub(crate) fn group(mut self, group: u8) -> Self {
+        self.0.asker.group = group;
+        self
+    }
+
     pub(crate) fn class(mut self, class: Class) -> Self {
         self.0.question.class = class;
         self

@@ -85,6 +85,7 @@ impl World {
         let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) };
         let house = House {
             chain: Chain::new(vec![Box::new(link)]),
+            policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
             resolution: Arc::default(),
             allow: NetworkSet::default(),

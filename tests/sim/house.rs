@@ -164,6 +164,7 @@ impl Estate {
             nsid: Box::default(),
             has_desk: false,
             chain,
+            policy: None,
             memory: Arc::clone(&self.cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow,

@@ -157,6 +157,7 @@ impl World {
             nsid: Box::default(),
             has_desk: false,
             chain,
+            policy: None,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow: setup.allow.clone(),

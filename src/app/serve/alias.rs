@@ -49,6 +49,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
     House {
         telling: Telling::default(),
         chain: Chain::new(vec![Box::new(Arc::clone(authority)), Box::new(Resolve)]),
+        policy: None,
         memory: Arc::clone(&house.memory),
         resolution: Arc::clone(&house.resolution),
         allow: std::iter::once(Network::new(Ipv4Addr::LOCALHOST.into(), 32)).collect(),

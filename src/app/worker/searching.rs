@@ -168,7 +168,8 @@ impl<R> Worker<R> {
             Walked::Resolve(goal) => match self.begin(&goal, ledger, waiter.client(), now) {
                 Ok(id) => {
                     let Goal { prefix, scope, stale, .. } = goal;
-                    let waiter = Waiter { search: Some(search), is_ours: !prefix.is_empty(), prefix, scope, stale, ..waiter };
+                    waiter.is_ours = !prefix.is_empty();
+                    (waiter.prefix, waiter.scope, waiter.stale, waiter.search) = (prefix, scope, stale, Some(search));
                     self.wait(id, waiter, now);
                 }
                 Err(why) => self.console(waiter, why, now),

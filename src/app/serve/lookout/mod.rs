@@ -135,6 +135,12 @@ impl Lookout {
         (held.names, held.before) = (names, None);
     }
 
+    /// Members whose addresses are found out stand otherwise now.
+    pub fn hear(&self) {
+        self.held().tower.is_board_old = true;
+        self.nudge.notify_one();
+    }
+
     /// How the probes for members have ended, by the names of pool and member.
     #[must_use]
     pub fn probed(&self) -> Vec<(MemberName, Probed)> {
