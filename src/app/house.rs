@@ -11,7 +11,7 @@ use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory};
 use crate::dns::Question;
 use crate::edge::tap::Tap;
-pub struct Policy; impl Policy { fn group_of(&self,_:IpAddr)->u8 {0} }
+use crate::handlers::cluster::Policy;
 use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 

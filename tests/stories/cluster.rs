@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use meridian::base::collections::Keyed;
 use meridian::base::{Instant, NetworkSet};
-use meridian::chain::Handler;
 use meridian::dns::Name;
 use meridian::handlers::cluster::objects::{Key, Kind, Namespace, Object, Pod, Service, Target};
 use meridian::handlers::cluster::{

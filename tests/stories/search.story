@@ -175,6 +175,8 @@ story: letters of the asker reach no other's answer
   expect answer www.test. A 192.0.2.1
   ask www.test.SHOP.svc.cluster.local. A from 10.0.1.1
   expect answer www.test. A 192.0.2.1
+  ask wWw.test.shop.SVC.cluster.local. A from 10.0.1.1
+  expect answer www.test. A 192.0.2.1
   expect counter recalled >= 1
 
 story: whole names below hosts' search domains are denied and nobody is asked

@@ -8,9 +8,8 @@
 //! such services; not the aliases of others behind it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::link::Cluster;
+use super::Cluster;
 use super::settings::{Namespaces, PodPolicy};
 use crate::chain::{Answer, Handler, Query, Turn, Verdict};
 use crate::dns::{Class, Ede, EdeCode, Name, Rcode};
@@ -18,7 +17,7 @@ use crate::dns::{Class, Ede, EdeCode, Name, Rcode};
 /// The policies, and who is asked where pods are.
 #[derive(Debug)]
 pub struct Policy {
-    cluster: Arc<Cluster>,
+    cluster: Cluster,
     /// At most [`crate::base::bounds::POD_POLICIES`]; a group is the place of its policy, from 1.
     policies: Vec<PodPolicy>,
 }
@@ -26,7 +25,7 @@ pub struct Policy {
 impl Policy {
     /// `policies` for the pods of `cluster`; of those that are for a namespace the first holds.
     #[must_use]
-    pub const fn new(cluster: Arc<Cluster>, policies: Vec<PodPolicy>) -> Self {
+    pub const fn new(cluster: Cluster, policies: Vec<PodPolicy>) -> Self {
         Self { cluster, policies }
     }
 

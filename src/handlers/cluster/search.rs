@@ -15,10 +15,11 @@ use super::answer;
 use super::find::{Found, find};
 use super::settings::Autopath;
 use super::table::order;
+use super::witness::PICK;
 use super::{Cluster, Standing, Table};
 use crate::base::{Dice, Instant, bounds};
 use crate::chain::{Answer, Asker, Chooser, Handler, Path, Pick, Query, Step, Turn, Verdict};
-use crate::dns::{Class, ClientSubnet, Name, Opcode, Rcode};
+use crate::dns::{Class, ClientSubnet, Name, Opcode, Rcode, RecordType};
 use crate::steer::Scene;
 
 /// Goes through the search paths of a cluster's pods.
@@ -91,7 +92,7 @@ impl Search {
     }
 
     /// What the cluster has at the first of `names` that it has anything at.
-    fn mark(&self, names: &[Name], query_type: crate::dns::RecordType, table: &Table) -> Mark {
+    fn mark(&self, names: &[Name], query_type: RecordType, table: &Table) -> Mark {
         let settings = self.cluster.settings();
         for (name, place) in names.iter().zip(0..) {
             if !self.cluster.owns(name) {
@@ -161,7 +162,7 @@ struct Searcher {
     search: Search,
     first: First,
     names: Vec<Name>,
-    rtype: crate::dns::RecordType,
+    rtype: RecordType,
 }
 
 /// The first octet of a pick: for whom.
@@ -176,7 +177,8 @@ impl Searcher {
         let mut octets = smallvec::SmallVec::new();
         octets.push(if is_pod { POD } else { STRANGER });
         octets.extend_from_slice(&plain.octets);
-        let mark = if is_pod { self.search.mark(&self.names, self.rtype, &table) } else { Mark::Nothing };
+        let is_denied = plain.octets.first() == Some(&answer::DENIED);
+        let mark = if is_pod && is_denied { self.search.mark(&self.names, self.rtype, &table) } else { Mark::Nothing };
         match mark {
             Mark::Nothing => {}
             Mark::Found(place, (kind, number)) => {
@@ -191,7 +193,7 @@ impl Searcher {
     /// What those without a path get, of a pick.
     fn plain_of(pick: &Pick) -> Option<(u8, Pick)> {
         let (who, rest) = pick.octets.split_first()?;
-        let octets = rest.get(..answer::PICK)?.into();
+        let octets = rest.get(..PICK)?.into();
         Some((*who, Pick { octets, scope: pick.scope }))
     }
 }
