@@ -452,4 +452,8 @@ bounds! {
     STEP_DOWN_DESK: Duration = Duration::from_millis(500);
     /// A server that is bid to step down takes and changes nothing more within this time.
     HANDOVER_STEP_DOWN: Duration = Duration::from_secs(10);
+    /// Objects of a kind that are kept of a Kubernetes cluster.
+    CLUSTER_OBJECTS_MAX: usize = 2_000_000;
+    /// Octets of the records of one type at one name of a Kubernetes cluster: what a message has room for.
+    CLUSTER_ANSWER_BYTES: usize = 60_000;
 }

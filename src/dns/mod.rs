@@ -7,6 +7,7 @@ pub mod message;
 pub mod name;
 pub mod prepared;
 pub mod rcode;
+pub mod reverse;
 pub mod rrset;
 pub mod rtype;
 pub mod subnet;

@@ -35,7 +35,7 @@ pub struct Key {
 }
 
 /// An object of any kind.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Object {
     /// A Namespace.
     Namespace(Namespace),
@@ -50,7 +50,7 @@ pub enum Object {
 }
 
 /// A Namespace.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Namespace {
     /// Its name.
     pub name: Box<str>,
@@ -59,7 +59,7 @@ pub struct Namespace {
 }
 
 /// A Service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Service {
     /// Which.
     pub key: Key,
@@ -72,7 +72,7 @@ pub struct Service {
 }
 
 /// What a Service's name means.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     /// `clusterIPs`, at least one.
     Addresses(Addresses),
@@ -83,7 +83,7 @@ pub enum Target {
 }
 
 /// A port of a Service, a ServiceImport or the endpoints of a slice.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Port {
     /// Its name; empty where it has none.
     pub name: Box<str>,
@@ -105,7 +105,7 @@ pub enum Protocol {
 }
 
 /// An EndpointSlice: a piece of a Service's endpoints, of one family.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Slice {
     /// Which.
     pub key: Key,
@@ -123,7 +123,7 @@ pub struct Slice {
 }
 
 /// An endpoint that is ready.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint {
     /// Its addresses, of the slice's family; the first counts.
     pub addresses: Addresses,
@@ -136,7 +136,7 @@ pub struct Endpoint {
 }
 
 /// A Pod that runs.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Pod {
     /// Which.
     pub key: Key,
@@ -149,7 +149,7 @@ pub struct Pod {
 }
 
 /// A ServiceImport: a Service of the cluster set.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Import {
     /// Which.
     pub key: Key,
@@ -170,5 +170,46 @@ impl Object {
             Self::Pod(_) => Kind::Pod,
             Self::Import(_) => Kind::Import,
         }
+    }
+
+    /// The namespace, empty for a Namespace itself, and the name.
+    #[must_use]
+    pub fn identity(&self) -> (&str, &str) {
+        match self {
+            Self::Namespace(namespace) => ("", &namespace.name),
+            Self::Service(service) => service.key.identity(),
+            Self::Slice(slice) => slice.key.identity(),
+            Self::Pod(pod) => pod.key.identity(),
+            Self::Import(import) => import.key.identity(),
+        }
+    }
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
+    /// The label in names of SRV records.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Tcp => "_tcp",
+            Self::Udp => "_udp",
+            Self::Sctp => "_sctp",
+        }
+    }
+}
+
+impl Key {
+    /// The key of `name` in `namespace`.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The namespace and the name.
+    #[must_use]
+    pub fn identity(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
     }
 }

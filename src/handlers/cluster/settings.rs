@@ -18,6 +18,8 @@ pub struct Settings {
     pub reverse: NetworkSet,
     /// Names below these that are not the cluster's own pass on instead of NXDOMAIN; reverse names always do.
     pub fallthrough: Vec<Name>,
+    /// Which namespaces have names.
+    pub namespaces: Exposed,
     /// TTL of all records, 0 to 3,600 s.
     pub ttl: Duration,
     /// What names made of addresses mean.
@@ -33,6 +35,17 @@ pub struct Settings {
     pub external: Option<External>,
     /// For how long the last known table answers without a word of warning once the API is silent.
     pub stale_after: Duration,
+}
+
+/// Which namespaces have names. What else is told of by labels is never listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Exposed {
+    /// All of them.
+    All,
+    /// These.
+    Named(Vec<Box<str>>),
+    /// Those that are listed, which are chosen by their labels.
+    Listed,
 }
 
 /// What `a-b-c-d.N.pod.Z` means.

@@ -12,7 +12,6 @@
 //! cached downstream (RFC 2308 §2.2.1). The TTL stays the same in every answer.
 
 mod parse;
-mod reverse;
 mod table;
 
 use std::sync::Arc;

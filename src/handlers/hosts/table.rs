@@ -4,9 +4,8 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use super::reverse;
 use crate::base::bounds;
-use crate::dns::Name;
+use crate::dns::{Name, reverse};
 
 /// What a hosts file says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
-use crate::dns::Name;
+use super::Name;
 
 /// The address whose reverse name is `name`; none for any other name, a zone above included.
-pub(super) fn address_of(name: &Name) -> Option<IpAddr> {
+#[must_use]
+pub fn address_of(name: &Name) -> Option<IpAddr> {
     let labels: SmallVec<[&[u8]; 34]> = name.labels().take(35).collect();
     let (digits, ending) = labels.split_at_checked(labels.len().checked_sub(2)?)?;
     let [tree, arpa] = ending else { return None };
@@ -40,7 +41,8 @@ fn nibble(label: &[u8]) -> Option<u8> {
 }
 
 /// The reverse name of `address`.
-pub(super) fn name_of(address: IpAddr) -> Option<Name> {
+#[must_use]
+pub fn name_of(address: IpAddr) -> Option<Name> {
     let text = match address {
         IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();

@@ -1,0 +1,259 @@
+//! The names of a cluster, F01 to F18 in order: what CoreDNS's users and version 1.1.0 of the specification expect.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::objects::{Endpoint, Import, Key, Namespace, Object, Pod, Port, Protocol, Service, Slice, Target};
+use super::*;
+use crate::base::Dice;
+use crate::base::collections::keyed;
+use crate::chain::Goal;
+use crate::handlers::testing::{Ask, answer};
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        zones: vec!["cluster.local.".parse().unwrap()],
+        multicluster: vec!["clusterset.local.".parse().unwrap()],
+        reverse: ["0.0.0.0/0", "::/0"].iter().map(|text| text.parse().unwrap()).collect(),
+        fallthrough: Vec::new(),
+        namespaces: Exposed::All,
+        ttl: Duration::from_secs(5),
+        pods: Pods::Disabled,
+        names_endpoints_by_pod: false,
+        has_endpoints: true,
+        ignores_empty: false,
+        external: Some(External {
+            zones: vec!["ext.example.".parse().unwrap()],
+            apex: "dns".into(),
+            with_headless: false,
+            ttl: Duration::from_secs(7),
+        }),
+        stale_after: Duration::from_secs(3_600),
+    }
+}
+
+fn addresses(texts: &[&str]) -> super::objects::Addresses {
+    texts.iter().map(|text| text.parse::<IpAddr>().unwrap()).collect()
+}
+
+fn port(name: &str, number: u16) -> Port {
+    Port { name: name.into(), protocol: Protocol::Tcp, number }
+}
+
+fn namespace(name: &str) -> Object {
+    Object::Namespace(Namespace { name: name.into(), labels: Box::default() })
+}
+
+fn service(name: &str, target: Target, ports: &[Port], external: &[&str]) -> Object {
+    let key = Key::new("shop", name);
+    Object::Service(Service { key, target, ports: ports.into(), external: addresses(external) })
+}
+
+fn endpoint(address: &str, hostname: &str, zone: &str) -> Endpoint {
+    let some = |text: &str| (!text.is_empty()).then(|| text.into());
+    Endpoint { addresses: addresses(&[address]), hostname: some(hostname), pod: some("web-1"), zone: some(zone) }
+}
+
+fn slice(name: &str, service: &str, cluster: Option<&str>, ports: &[Port], endpoints: &[Endpoint]) -> Object {
+    Object::Slice(Slice {
+        key: Key::new("shop", name),
+        service: service.into(),
+        cluster: cluster.map(Into::into),
+        ports: ports.into(),
+        endpoints: endpoints.into(),
+        triggered: Some(1),
+    })
+}
+
+fn pod(name: &str, address: &str, is_on_host: bool) -> Object {
+    let (key, addresses) = (Key::new("shop", name), addresses(&[address]));
+    Object::Pod(Pod { key, addresses, is_on_host, started: Some(7) })
+}
+
+/// A cluster with one of everything.
+fn objects() -> Vec<Object> {
+    let http = [port("http", 80), port("", 81)];
+    let db = [port("pg", 5432)];
+    let zoned = |host: &str, address: &str, zone: &str| endpoint(address, host, zone);
+    let import = Import {
+        key: Key::new("shop", "web"),
+        target: Target::Addresses(addresses(&["10.9.0.1"])),
+        ports: http.clone().into(),
+    };
+    let import_db = Import { key: Key::new("shop", "db"), target: Target::Headless, ports: db.clone().into() };
+    vec![
+        namespace("shop"),
+        namespace("bare"),
+        service("web", Target::Addresses(addresses(&["10.0.0.1", "2001:db8::1"])), &http, &["203.0.113.1"]),
+        service("db", Target::Headless, &db, &[]),
+        service("idle", Target::Headless, &db, &[]),
+        service("out", Target::External("www.example.com".into()), &[], &[]),
+        service("number", Target::External("192.0.2.1".into()), &[], &[]),
+        service("within", Target::External("WEB.shop.svc.cluster.local.".into()), &[], &[]),
+        slice("web-1", "web", None, &[port("http", 8080)], &[endpoint("10.1.0.9", "", "a")]),
+        slice("db-1", "db", None, &db, &[zoned("db-0", "10.1.0.1", "eu.west.a"), zoned("", "10.1.0.2", "eu.west.b")]),
+        slice("db-2", "db", None, &db, &[zoned("", "10.1.0.2", "eu.west.b")]),
+        slice("db-6", "db", None, &db, &[zoned("db-0", "2001:db8:1::1", "eu.west.a"), zoned("", "2001:db8:1::", "")]),
+        slice("db-none", "db", None, &[], &[zoned("", "10.1.0.7", "")]),
+        slice("db-far", "db", Some("east"), &db, &[zoned("db-0", "10.2.0.1", "")]),
+        Object::Import(import),
+        Object::Import(import_db),
+        pod("web-1", "10.1.0.9", false),
+        pod("agent-1", "192.0.2.250", true),
+    ]
+}
+
+fn cluster_of(settings: Settings, objects: Vec<Object>) -> Cluster {
+    let settings = Arc::new(settings);
+    let mut store = Store::new(Arc::clone(&settings), keyed(&mut Dice::from_number(1)));
+    for object in objects {
+        assert!(store.put(object));
+    }
+    let cluster = Cluster::new(settings);
+    cluster.swap(store.publish(1_700_000_000).unwrap());
+    cluster.stand(Standing::Current);
+    cluster
+}
+
+fn cluster() -> Cluster {
+    cluster_of(settings(), objects())
+}
+
+/// The answer in short: RCODE, answer section, names of the SOA records of the authority section.
+fn told(cluster: &Cluster, name: &str, rtype: &str) -> String {
+    match Ask::new(name, rtype).of(cluster) {
+        Verdict::Pass => "pass".into(),
+        Verdict::Resolve(Goal { question, prefix, .. }) => {
+            let prefix = Answer { answer: prefix, ..Answer::default() };
+            format!("{} then {}", rows(&prefix), question.name)
+        }
+        Verdict::Answer(found) => {
+            let soa: String = found.authority.iter().map(|aged| format!(" soa {}", aged.set.owner)).collect();
+            format!("{}{}{soa}", found.rcode, rows(&found))
+        }
+        Verdict::Silence(event) => format!("{event:?}"),
+    }
+}
+
+fn rows(answer: &Answer) -> String {
+    let mut rows = String::new();
+    for aged in &answer.answer {
+        for rdata in aged.set.rdatas.iter() {
+            let text = match (aged.set.rtype, rdata) {
+                (RecordType::A, rdata) => IpAddr::from(<[u8; 4]>::try_from(rdata).unwrap()).to_string(),
+                (RecordType::AAAA, rdata) => IpAddr::from(<[u8; 16]>::try_from(rdata).unwrap()).to_string(),
+                (RecordType::SRV, [_, _, w0, w1, p0, p1, target @ ..]) => {
+                    let number = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+                    let target = Name::from_wire(target).unwrap().0;
+                    format!("{} {} {target}", number(*w0, *w1), number(*p0, *p1))
+                }
+                (RecordType::TXT, rdata) => String::from_utf8_lossy(&rdata[1..]).into(),
+                (_, rdata) => Name::from_wire(rdata).unwrap().0.to_string(),
+            };
+            rows += &format!(" {} {text}", aged.set.rtype);
+        }
+    }
+    rows
+}
+
+#[track_caller]
+fn expect(cluster: &Cluster, cases: &[(&str, &str, &str)]) {
+    for (name, rtype, expected) in cases {
+        assert_eq!(told(cluster, name, rtype), *expected, "{name} {rtype}");
+    }
+}
+
+const DENIED: &str = "NXDOMAIN soa cluster.local.";
+const EMPTY: &str = "NOERROR soa cluster.local.";
+
+#[test]
+fn every_row_of_the_specification_is_answered() {
+    expect(
+        &cluster(),
+        &[
+            ("dns-version.cluster.local.", "TXT", "NOERROR TXT 1.1.0"), // F01
+            ("web.shop.svc.cluster.local.", "A", "NOERROR A 10.0.0.1"), // F02
+            ("web.shop.svc.cluster.local.", "AAAA", "NOERROR AAAA 2001:db8::1"), // F03
+            ("_http._tcp.web.shop.svc.cluster.local.", "SRV", "NOERROR SRV 50 80 web.shop.svc.cluster.local."), // F04
+            ("_http._udp.web.shop.svc.cluster.local.", "SRV", DENIED),
+            ("_._tcp.web.shop.svc.cluster.local.", "SRV", DENIED),
+            ("1.0.0.10.in-addr.arpa.", "PTR", "NOERROR PTR web.shop.svc.cluster.local."), // F05
+            ("db.shop.svc.cluster.local.", "A", "NOERROR A 10.1.0.1 A 10.1.0.2 A 10.1.0.7"), // F06
+            ("db.shop.svc.cluster.local.", "AAAA", "NOERROR AAAA 2001:db8:1:: AAAA 2001:db8:1::1"),
+            ("idle.shop.svc.cluster.local.", "A", DENIED), // F07
+            ("db-0.db.shop.svc.cluster.local.", "A", "NOERROR A 10.1.0.1"), // F08
+            ("db-0.db.shop.svc.cluster.local.", "AAAA", "NOERROR AAAA 2001:db8:1::1"),
+            ("10-1-0-2.db.shop.svc.cluster.local.", "A", "NOERROR A 10.1.0.2"),
+            ("2001-db8-1--0.db.shop.svc.cluster.local.", "AAAA", "NOERROR AAAA 2001:db8:1::"),
+            ("10-1-0-1.db.shop.svc.cluster.local.", "A", DENIED), // it has a host name
+            (
+                "_pg._tcp.db.shop.svc.cluster.local.", // F09
+                "SRV",
+                "NOERROR SRV 25 5432 10-1-0-2.db.shop.svc.cluster.local. SRV 25 5432 2001-db8-1--0.db.shop.svc.cluster.local. \
+             SRV 25 5432 db-0.db.shop.svc.cluster.local.",
+            ),
+            ("1.0.1.10.in-addr.arpa.", "PTR", "NOERROR PTR db-0.db.shop.svc.cluster.local."), // F10
+            ("2.0.1.10.in-addr.arpa.", "PTR", "NOERROR PTR 10-1-0-2.db.shop.svc.cluster.local."),
+            ("9.0.1.10.in-addr.arpa.", "PTR", "pass"), // an endpoint of a service with an address
+            ("out.shop.svc.cluster.local.", "A", " CNAME www.example.com. then www.example.com."), // F11
+            ("out.shop.svc.cluster.local.", "CNAME", "NOERROR CNAME www.example.com."),
+            ("a.out.shop.svc.cluster.local.", "A", DENIED),
+            ("number.shop.svc.cluster.local.", "A", DENIED),
+            ("within.shop.svc.cluster.local.", "A", "NOERROR CNAME WEB.shop.svc.cluster.local. A 10.0.0.1"),
+            ("no.shop.svc.cluster.local.", "A", DENIED), // F12
+            ("web.no.svc.cluster.local.", "SRV", DENIED),
+            ("no.web.shop.svc.cluster.local.", "A", DENIED),
+            ("web.shop.svc.cluster.local.", "TXT", EMPTY), // F13
+            ("db.shop.svc.cluster.local.", "MX", EMPTY),
+            ("svc.cluster.local.", "A", EMPTY), // F14
+            ("pod.cluster.local.", "NS", EMPTY),
+            ("bare.svc.cluster.local.", "A", EMPTY),
+            ("no.svc.cluster.local.", "A", DENIED),
+            ("cluster.local.", "NS", "NOERROR NS ns.dns.cluster.local."),
+            ("cluster.local.", "A", EMPTY),
+            ("cluster.local.", "AXFR", "REFUSED"),
+            ("*.shop.svc.cluster.local.", "A", DENIED), // F16
+            ("any.shop.svc.cluster.local.", "A", DENIED),
+            ("_any._any.web.shop.svc.cluster.local.", "SRV", DENIED),
+            ("www.example.com.", "A", "pass"),
+            ("local.", "A", "pass"),
+        ],
+    );
+}
+
+#[test]
+fn before_the_first_sync_no_name_is_denied() {
+    let cluster = Cluster::new(Arc::new(settings()));
+    expect(
+        &cluster,
+        &[
+            ("web.shop.svc.cluster.local.", "A", "SERVFAIL"), // F15
+            ("no.cluster.local.", "A", "SERVFAIL"),
+            ("1.0.0.10.in-addr.arpa.", "PTR", "SERVFAIL"),
+            ("8.8.8.8.in-addr.arpa.", "PTR", "pass"),
+            ("www.example.com.", "A", "pass"),
+        ],
+    );
+}
+
+#[test]
+fn the_soa_is_the_one_that_clients_know() {
+    let found = answer(Ask::new("cluster.local.", "SOA").of(&cluster())); // F18
+    let name = |text: &str| text.parse::<Name>().unwrap();
+    let numbers = [1_700_000_000_u32, 7_200, 1_800, 86_400, 5].map(u32::to_be_bytes).concat();
+    let soa = [name("ns.dns.cluster.local.").wire(), name("hostmaster.cluster.local.").wire(), &numbers].concat();
+    assert_eq!(found.answer[0].set.rdatas.iter().collect::<Vec<_>>(), [soa]);
+    let negative = answer(Ask::new("no.Cluster.LOCAL.", "A").of(&cluster()));
+    assert!(negative.authority[0].set.owner.is_same_case(&name("Cluster.LOCAL.")));
+    assert_eq!((negative.authority[0].ttl, negative.authoritative), (5, true));
+}
+
+#[test]
+fn weights_are_shares_of_a_hundred() {
+    let endpoints: Vec<Endpoint> = (1..=6).map(|last| endpoint(&format!("10.3.0.{last}"), "", "")).collect(); // F17
+    let http = [port("http", 80)];
+    let objects = vec![service("six", Target::Headless, &[], &[]), slice("six-1", "six", None, &http, &endpoints)];
+    let told = told(&cluster_of(settings(), objects), "_http._tcp.six.shop.svc.cluster.local.", "SRV");
+    assert_eq!(told.matches("SRV 16 80 ").count(), 6, "{told}");
+}
