@@ -37,6 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("webpki_roots", &["edge/probe/"]),
     ("rustix", &["edge/"]),
     ("nix", &["edge/privileges.rs"]),
+    ("rtnetlink", &["edge/interface.rs"]),
     ("landlock", &["edge/privileges.rs"]),
     ("listenfd", &["edge/manager.rs"]),
     ("prost", &["edge/tap/"]),

@@ -11,6 +11,7 @@ pub mod files;
 pub mod forward;
 pub mod geoip;
 pub mod handover;
+pub mod interface;
 pub mod journal;
 pub mod listen;
 pub mod mailbox;

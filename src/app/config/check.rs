@@ -43,6 +43,7 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
         listen,
     };
     top.close();
+    kubernetes::move_in(&mut config, tree, report);
     config.files = report.paths();
     config.files.extend(config.recursion.iter().filter_map(|recursion| Some(recursion.hosts.as_ref()?.file.clone())));
     config.files.sort();

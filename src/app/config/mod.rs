@@ -36,8 +36,8 @@ pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
     Admin, Cache, ClusterApi, Config, Dnstap, Families, ForwardZone, Hosts, Identity, Kubernetes, Levels, Limits,
-    Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, ServiceAddress, Stale,
-    StubZone, TapPeer, TcpLimits, Upstream,
+    Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale, StubZone,
+    TapPeer, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-pub use super::kubernetes::{ClusterApi, Kubernetes, NodeLocal, ServiceAddress};
+pub use super::kubernetes::{ClusterApi, Kubernetes, NodeLocal};
 use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};

@@ -434,10 +434,10 @@ impl Doors {
     }
 
     /// Takes no more connections and no more queries of those there are; returns when the last has its answers, or after
-    /// [`bounds::DRAIN`].
+    /// [`bounds::DRAIN`]. Whoever has been given the sockets holds them alone then.
     pub async fn close(&self) {
         self.shut();
-        let mut streams = std::mem::take(&mut self.book().streams);
+        let Book { mut streams, .. } = std::mem::take(&mut *self.book());
         let end = async { while streams.join_next().await.is_some() {} };
         tokio::time::timeout(bounds::DRAIN, end).await.ok();
     }

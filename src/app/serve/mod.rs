@@ -91,7 +91,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let clock = MachineClock::new();
     let mut dice = seed::dice().map_err(|fault| format!("the system gives no randomness: {fault}"))?;
     let runtime = start_runtime(config.workers.clamp(1, 4))?;
-    let signals = {
+    let mut signals = {
         let _within = runtime.enter();
         Signals::hook()?
     };
@@ -153,12 +153,16 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
     let doors = runtime.block_on(async { open_doors(config, &control, &crew, (opened, are_kept), admin) })?;
     let bids = succession::attend(offer, &control);
-    let end = runtime.block_on(live(&control, (crew, doors), orders, signals, (bids, settled)))?;
+    let end = runtime.block_on(live(&control, (crew, doors), orders, &mut signals, (bids, settled)))?;
     if matches!(end, End::Asked) {
         control.save();
     }
     if let Some(tap) = control.tap() {
         runtime.block_on(tap.close());
+    }
+    let node_local = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.node_local.as_ref());
+    if let (End::Replaced, Some(address)) = (end, node_local.and_then(|it| it.addresses.first())) {
+        runtime.block_on(succession::rest(signals, *address));
     }
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     info!("stopped");
@@ -270,7 +274,7 @@ async fn live(
     control: &Arc<Control>,
     (crew, doors): (Crew, &Doors),
     orders: Receiver<Order>,
-    signals: Signals,
+    signals: &mut Signals,
     (mut bids, settled): (Bids, Settled),
 ) -> Result<End, String> {
     let attending = Arc::clone(control);

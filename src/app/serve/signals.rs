@@ -23,13 +23,21 @@ impl Signals {
     }
 
     /// Does what it is told, until that is to end.
-    pub(super) async fn obey(mut self, control: &Arc<Control>) {
+    pub(super) async fn obey(&mut self, control: &Arc<Control>) {
         loop {
             tokio::select! {
                 _ = self.term.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hup.recv() => control.order(By::Signal),
             }
+        }
+    }
+
+    /// Waits until it is told to end.
+    pub(super) async fn end(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

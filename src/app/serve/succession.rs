@@ -1,17 +1,21 @@
 //! What a running server does for the one that replaces it: offers its sockets, and steps down when it is bid to.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::mpsc as slots;
 use tracing::{info, warn};
 
 use super::control::Control;
 use super::doors::Doors;
 use super::lookout::Lookout;
+use super::signals::Signals;
 use super::threshold::HANDOVER;
 use super::transfer::Transfers;
 use super::updates::Updates;
@@ -77,6 +81,29 @@ pub fn attend(offer: Option<Offer>, control: &Arc<Control>) -> Bids {
         warn!("a successor cannot take over: {fault}");
     }
     arriving
+}
+
+/// How often it is looked after the successor.
+const LOOK: Duration = Duration::from_secs(1);
+/// For how long it may say nothing, as when a machine is short of everything.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Rests after another has taken over, until we are told to end, or it has gone and nobody serves `address` any more.
+///
+/// Where whoever started us starts us again once we end, as a cluster does with what runs on its nodes, we would take
+/// back what we have just handed over.
+pub(super) async fn rest(mut signals: Signals, address: SocketAddr) {
+    info!("resting until told to end; the other serves");
+    loop {
+        tokio::select! {
+            () = signals.end() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let looked = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
+        if !matches!(looked, Ok(Ok(_))) {
+            return warn!("nobody serves {address} any more");
+        }
+    }
 }
 
 /// Those who change what outlives the process.

@@ -12,8 +12,8 @@ use super::doors::{self, Opened};
 use crate::app::config::Config;
 use crate::edge::handover::Predecessor;
 use crate::edge::listen::{self, BindFault, Given};
-use crate::edge::manager;
 use crate::edge::privileges::{self, Account, Files};
+use crate::edge::{interface, manager};
 use crate::steer::health::Probe;
 
 /// The place in `state` where a newcomer asks for the sockets.
@@ -48,6 +48,7 @@ pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Thre
         warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
     }
     let account = account(config)?;
+    furnish(config);
     let (predecessor, mut given) = given(config, replaces)?;
     let opened = doors::bind(config, &mut given)?;
     let admin = bind_admin(config, &mut given)?;
@@ -57,6 +58,18 @@ pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Thre
     }
     give_up(config, path, account.as_ref())?;
     Ok(Threshold { opened, admin, are_kept: given.are_kept(), predecessor, descriptors })
+}
+
+/// The interface of a node's cache. Where it cannot be had, it may be there without us; if not, binding says so.
+fn furnish(config: &Config) {
+    let node_local = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.node_local.as_ref());
+    if let Some((node_local, name)) = node_local.and_then(|it| Some((it, it.interface.as_ref()?))) {
+        let addresses: Vec<_> = node_local.addresses.iter().map(std::net::SocketAddr::ip).collect();
+        match interface::furnish(name, &addresses) {
+            Ok(()) => info!("interface {name} has {} addresses", addresses.len()),
+            Err(fault) => warn!("{fault}"),
+        }
+    }
 }
 
 /// Every exchange upstream and every connection takes a descriptor: as many as the system lets us have.

@@ -1,19 +1,24 @@
 //! The block `kubernetes`: whose cluster's names are answered, and how.
 
+mod node_local;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::node_local::NodeLocal;
+pub(super) use self::node_local::move_in;
 use super::addresses::{self, NetworkWord};
 use super::cursor::{Field, Section};
 use super::raw::Value;
 use crate::base::NetworkSet;
 use crate::dns::Name;
 use crate::handlers::cluster::selector::Selector;
-use crate::handlers::cluster::{Autopath, External, Namespaces, PodPolicy, Pods, Settings};
+use crate::handlers::cluster::{Autopath, Exposed, External, Namespaces, PodPolicy, Pods, Settings};
 
 /// A cluster whose names are answered.
 #[derive(Clone, PartialEq, Debug)]
@@ -63,48 +68,30 @@ pub enum ClusterApi {
     Url(Box<str>),
 }
 
-/// A node's own cache.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NodeLocal {
-    /// Where it listens besides `listen`, on port 53; at least one.
-    pub addresses: Vec<IpAddr>,
-    /// The interface that is made to have these addresses; none if somebody else sees to it.
-    pub interface: Option<Box<str>>,
-    /// The cluster's servers, asked over TCP.
-    pub upstream: ServiceAddress,
-}
-
-/// The addresses of a cluster's service.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ServiceAddress {
-    /// What the cluster tells its pods of the service with this name, in their environment.
-    Named(Box<str>),
-    /// These.
-    Given(Vec<SocketAddr>),
-}
-
 const FORM: &str = "off, or a mapping such as {zone: cluster.local}";
 const ZONES: &str = "a domain name such as cluster.local, or a list of these";
 const API_FORM: &str = "in-cluster, {kubeconfig: FILE} or {url: \"http://127.0.0.1:8001\"}";
 const SELECTOR: &str = "a label selector, such as \"tier=web,env in (test, live),!old\"";
 const LABEL: &str = "a name of lower-case letters, digits and `-`";
-const NODE_LOCAL: &str = "off, or a mapping such as {addresses: [169.254.20.10], interface: nodelocaldns}";
 const REVERSE: &[NetworkWord] = &[("any", addresses::any), ("off", NetworkSet::default)];
 const KNOWN_TLDS: &str = "off, on, or a list of hosts' search domains, such as [corp.example]";
 const TTL: Duration = Duration::from_secs(5);
 const TTLS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3_600);
-/// Names of services in the environment have an address each; the port is always the DNS's.
-const PORT: u16 = 53;
-/// Octets that the system allows for an interface's name.
-const INTERFACE_MAX: usize = 15;
 
 /// Reads the block; without it there is no cluster.
 pub(super) fn read(top: &mut Section<'_>, folder: &Path) -> Option<Kubernetes> {
     let field = top.take("kubernetes").filter(|field| !field.node.is_off())?;
     let mut section = field.section(FORM)?;
     let api = section.take("api").and_then(|field| api(&field, folder)).unwrap_or(ClusterApi::InCluster);
-    let names = Arc::new(settings(&mut section));
     let namespaces = section.take("namespaces").filter(|field| field.node.text() != Some("all"));
+    let namespaces = namespaces.map(|field| labels(&field, "all, or a list of names of namespaces"));
+    let namespace_labels = selector(&mut section, "namespace_labels");
+    let exposed = match &namespaces {
+        Some(names) => Exposed::Named(names.iter().cloned().collect()),
+        None if namespace_labels.is_empty() => Exposed::All,
+        None => Exposed::Listed,
+    };
+    let names = Arc::new(settings(&mut section, exposed));
     let autopath = section.take("autopath").filter(|field| !field.node.is_off());
     let known_tlds = section.take("known_tlds").filter(|field| !field.node.is_off());
     let policy = section.take("policy").filter(|field| !field.node.is_off());
@@ -112,13 +99,13 @@ pub(super) fn read(top: &mut Section<'_>, folder: &Path) -> Option<Kubernetes> {
     let kubernetes = Kubernetes {
         api,
         names,
-        namespaces: namespaces.map(|field| labels(&field, "all, or a list of names of namespaces")),
-        namespace_labels: selector(&mut section, "namespace_labels"),
+        namespaces,
+        namespace_labels,
         labels: selector(&mut section, "labels"),
         autopath: autopath.and_then(|field| autopath_of(&field)),
         known_tlds: known_tlds.map(|field| if is_on(&field) { Vec::new() } else { zones(&field, KNOWN_TLDS) }),
         policy: policy.map_or_else(Vec::new, |field| policies(&field)),
-        node_local: node_local.and_then(|field| node_local_of(&field)),
+        node_local: node_local.and_then(|field| node_local::read(&field)),
     };
     section.close();
     Some(kubernetes)
@@ -161,7 +148,7 @@ fn api(field: &Field<'_>, folder: &Path) -> Option<ClusterApi> {
     api
 }
 
-fn settings(section: &mut Section<'_>) -> Settings {
+fn settings(section: &mut Section<'_>, namespaces: Exposed) -> Settings {
     let zone = section.take("zone").map_or_else(|| vec![cluster_local()], |field| zones(&field, ZONES));
     let multicluster = section.take("multicluster").filter(|field| !field.node.is_off());
     let multicluster = multicluster.map_or_else(Vec::new, |field| zones(&field, ZONES));
@@ -190,6 +177,7 @@ fn settings(section: &mut Section<'_>) -> Settings {
             const FORM: &str = "off, on, or a list of zones, such as [in-addr.arpa]";
             if is_on(&field) { vec![Name::root()] } else { zones(&field, FORM) }
         }),
+        namespaces,
         ttl: section.seconds("ttl", TTL, TTLS),
         pods: section.choice("pods", Pods::Disabled, &pods),
         names_endpoints_by_pod: section.choice("endpoint_names", false, &[("address", false), ("pod", true)]),
@@ -257,36 +245,6 @@ fn policies(field: &Field<'_>) -> Vec<PodPolicy> {
     policies
 }
 
-fn node_local_of(field: &Field<'_>) -> Option<NodeLocal> {
-    const SERVERS: &str = "the name of a service, such as kube-dns-upstream, or a list of addresses";
-    let mut section = field.section(NODE_LOCAL)?;
-    let addresses = section.require("addresses", "a list of addresses, such as [169.254.20.10, 10.96.0.10]");
-    let one = |item: &Field<'_>| item.scalar("an address such as 169.254.20.10", |text| text.parse().ok());
-    let addresses: Vec<IpAddr> = addresses.map_or_else(Vec::new, |field| field.each().iter().filter_map(one).collect());
-    let interface = section.take("interface").filter(|field| !field.node.is_off());
-    let is_interface = |text: &&str| {
-        let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
-        (1..=INTERFACE_MAX).contains(&text.len()) && text.bytes().all(is_plain) && !text.starts_with(['.', '-'])
-    };
-    let interface = interface.and_then(|field| {
-        field.scalar("off, or the name of an interface", |text| Some(text).filter(is_interface).map(Into::into))
-    });
-    let upstream = section.take("upstream").and_then(|field| match &field.node.value {
-        Value::List(_) => {
-            let servers = field.each().iter().filter_map(|item| addresses::server(item, PORT)).collect();
-            Some(ServiceAddress::Given(servers))
-        }
-        _ => field.scalar(SERVERS, label).map(ServiceAddress::Named),
-    });
-    section.close();
-    let upstream = upstream.unwrap_or_else(|| ServiceAddress::Named("kube-dns-upstream".into()));
-    if addresses.is_empty() || upstream == ServiceAddress::Given(Vec::new()) {
-        field.fault_found("no addresses", NODE_LOCAL);
-        return None;
-    }
-    Some(NodeLocal { addresses, interface, upstream })
-}
-
 fn cluster_local() -> Name {
     Name::from_labels([b"cluster".as_slice(), b"local"]).unwrap_or_else(|_| Name::root())
 }
@@ -337,7 +295,3 @@ fn selector(section: &mut Section<'_>, key: &'static str) -> Selector {
 fn is_on(field: &Field<'_>) -> bool {
     matches!(field.node.text(), Some("on" | "true"))
 }
-
-#[cfg(test)]
-#[path = "kubernetes_tests.rs"]
-mod tests;

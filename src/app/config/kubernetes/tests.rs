@@ -81,7 +81,7 @@ fn every_key_arrives_as_written() {
     assert_eq!(build.namespaces, Namespaces::Named(["build".into()].into()));
     assert_eq!((&build.allow, &build.deny), (&None, &names_of(&["."])));
     let node = full.node_local.unwrap();
-    assert_eq!(node.upstream, ServiceAddress::Given(vec!["10.96.0.11:53".parse().unwrap()]));
+    assert_eq!(node.upstream, ["10.96.0.11:53".parse().unwrap()]);
     assert_eq!((node.addresses.len(), node.interface.as_deref()), (2, Some("nodelocaldns")));
 }
 
@@ -92,8 +92,6 @@ fn words_stand_for_what_is_usual() {
     assert_eq!(cluster("{autopath: on}").autopath.unwrap().search, []);
     assert_eq!(cluster("{known_tlds: on}").known_tlds, Some(Vec::new()));
     assert_eq!(cluster("{api: {url: 'http://127.0.0.1:8001'}}").api, ClusterApi::Url("http://127.0.0.1:8001".into()));
-    let node = cluster("{node_local: {addresses: 169.254.20.10}}").node_local.unwrap();
-    assert_eq!((node.interface, node.upstream), (None, ServiceAddress::Named("kube-dns-upstream".into())));
     assert!(!cluster("{pods: insecure}").needs_pods() && cluster("{autopath: on}").needs_pods());
 }
 
@@ -121,11 +119,40 @@ fn what_cannot_be_meant_is_a_fault() {
         ("{policy: [{allow: [a.example]}]}", "kubernetes.policy[0].namespaces"),
         ("{node_local: {}}", "kubernetes.node_local.addresses"),
         ("{node_local: {addresses: [::1], interface: 'longer than that'}}", "kubernetes.node_local.interface"),
-        ("{node_local: {addresses: [::1], upstream: []}}", "kubernetes.node_local"),
+        ("{node_local: {addresses: [::1], upstream: []}}", "kubernetes.node_local.upstream"),
+        ("{node_local: {addresses: [::1], upstream: [::1]}}", "kubernetes.node_local"),
+        ("{node_local: {addresses: [::1], upstream: nobody-tells}}", "kubernetes.node_local.upstream"),
+        ("{node_local: {addresses: [169.254.20.10]}}", "kubernetes.node_local"),
         ("{autopath: {min_age: soon}}", "kubernetes.autopath.min_age"),
         ("{stale_after: 8d}", "kubernetes.stale_after"),
     ] {
         let faults = read(block).expect_err(block);
         assert!(faults.iter().any(|fault| fault.starts_with(&format!("{key}: "))), "{block}: {faults:?}");
     }
+}
+
+#[test]
+fn a_nodes_cache_forwards_the_clusters_names_over_tcp_and_listens_for_the_nodes_pods() {
+    let machine = Machine { cores: NonZeroUsize::MIN, memory: None };
+    let text = |rest: &str| {
+        format!(
+            "{{kubernetes: {{zone: [cluster.local], external: {{zones: [ext.example]}}, reverse: [10.96.0.0/12, 'fd00::/18'], \
+             node_local: {{addresses: [169.254.20.10], upstream: [10.96.0.11]}}}}, {rest}}}"
+        )
+    };
+    let read = |rest: &str| load(Path::new("x"), text(rest).as_bytes(), &machine);
+    let config = read("recursion: {forward: {ext.example: [192.0.2.1]}}").unwrap().config;
+    assert_eq!(config.listen.iter().map(|one| one.address.to_string()).collect::<Vec<_>>(), ["169.254.20.10:53"]);
+    let forward = config.recursion.unwrap().forward;
+    let said: Vec<String> = forward
+        .iter()
+        .map(|one| format!("{} {} {}", one.zone, one.upstreams[0].address, one.upstreams[0].is_tcp_only))
+        .collect();
+    let cluster = |zone: &str| format!("{zone} 10.96.0.11:53 true");
+    let others = ["10.in-addr.arpa.", "0.0.d.f.ip6.arpa.", "cluster.local."].map(cluster);
+    assert_eq!(said[0], "ext.example. 192.0.2.1:53 false", "what is said elsewhere holds");
+    assert_eq!(said[1..].iter().collect::<BTreeSet<_>>(), others.iter().collect());
+    let both = read("listen: [127.0.0.1:53]").unwrap().config;
+    assert_eq!(both.listen.len(), 2);
+    assert!(read("recursion: off").unwrap_err().iter().any(|fault| fault.key == "recursion"));
 }
