@@ -187,8 +187,13 @@ fn a_turn_under_limits_allocates_nothing_whether_it_passes_slips_or_stays_silent
     let tally = Arc::new(Tally::default());
     let mut worker: Worker<()> = Worker::new(Arc::new(house(all)), (0, 1), Dice::from_number(2), Arc::clone(&tally));
     let (plain, with_cookie) = (datagram(Vec::new()), datagram(vec![(10, vec![1; 8])]));
-    let asker =
-        Asker { address: "198.51.100.1:5353".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 };
+    let asker = Asker {
+        address: "198.51.100.1:5353".parse().unwrap(),
+        local: None,
+        carrier: Carrier::Udp,
+        may_recurse: false,
+        group: 0,
+    };
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
     let mut turn = |datagram: &[u8], second: u64| {
         worker.turn(black_box(datagram), asker, &mut None, Instant::from_seconds(second), &mut out)

@@ -28,7 +28,8 @@ use meridian::handlers::resolve::Resolve;
 use meridian::steer::{Helm, Scene};
 
 const WALL: u64 = 1_800_000_000;
-const ZONE: &str = "$TTL 300\n@ SOA ns hostmaster 7 2 3 4 300\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.1\nfar CNAME www.test.\n";
+const ZONE: &str =
+    "$TTL 300\n@ SOA ns hostmaster 7 2 3 4 300\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.1\nfar CNAME www.test.\n";
 const NAMESPACES: [&str; 3] = ["shop", "build", "test"];
 const SERVICES: [&str; 3] = ["web", "www", "db"];
 /// What pods mean.

@@ -78,7 +78,8 @@ fn members(dice: &mut Dice, are_aliases: bool) -> Vec<Member> {
                 member.cname = Some(name(some(dice, &["other.test.", "both.example.", "ns.example."])));
             } else {
                 if dice.chance(250) {
-                    let service = Service { namespace: "shop".into(), name: member.name.clone(), which: Which::Cluster };
+                    let service =
+                        Service { namespace: "shop".into(), name: member.name.clone(), which: Which::Cluster };
                     member.listed = Some(Arc::new(Listed::new(service)));
                     return member;
                 }
@@ -318,7 +319,8 @@ fn a_worker_that_remembers_answers_as_one_that_does_not() {
             seconds += u64::from(dice.chance(50)) * dice.below(50);
             let address = IpAddr::from(Ipv4Addr::from_bits(7 << 20 | (dice.below(6) as u32) << 26));
             let carrier = if dice.chance(100) { Carrier::Tcp } else { Carrier::Udp };
-            let asker = Asker { address: SocketAddr::new(address, 5353), local: None, carrier, may_recurse: false, group: 0 };
+            let asker =
+                Asker { address: SocketAddr::new(address, 5353), local: None, carrier, may_recurse: false, group: 0 };
             let datagram = query(dice);
             let now = Instant::from_seconds(seconds);
             let before = quick.tally.read(Event::Recalled);

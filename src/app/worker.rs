@@ -19,8 +19,8 @@ mod waiting;
 use self::crowd::Crowd;
 use self::guarding::Standing;
 use self::reading::{Unreadable, read, word};
-pub use self::source::Source;
 use self::searching::{Search, Walked};
+pub use self::source::Source;
 use self::waiting::{Held, Waiting, Wanted};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
@@ -352,7 +352,9 @@ impl<R> Worker<R> {
                 Next::Silence
             }
             Verdict::Resolve(goal) => self.resolve(query, standing, Wanted { goal, search }, reply, now, out),
-            Verdict::Pass | Verdict::Search(_) => self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out),
+            Verdict::Pass | Verdict::Search(_) => {
+                self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out)
+            }
         }
     }
 

@@ -50,15 +50,17 @@ pub(crate) fn object(words: &[&str]) -> Option<Result<Object, String>> {
             let labels = labels.map(|(key, value)| (key.into(), value.into())).collect();
             Ok(Object::Namespace(Namespace { name: (*name).into(), labels }))
         }
-        ["pod", address, namespace, words @ ..] => address.parse::<IpAddr>().map_err(|fault| fault.to_string()).map(|address| {
-            let age = if words.contains(&"young") { 1 } else { 3_600 };
-            Object::Pod(Pod {
-                key: Key { namespace: (*namespace).into(), name: format!("{namespace}-{address}").into() },
-                addresses: [address].into_iter().collect(),
-                is_on_host: words.contains(&"host"),
-                started: (!words.contains(&"new")).then_some(WALL - age),
+        ["pod", address, namespace, words @ ..] => {
+            address.parse::<IpAddr>().map_err(|fault| fault.to_string()).map(|address| {
+                let age = if words.contains(&"young") { 1 } else { 3_600 };
+                Object::Pod(Pod {
+                    key: Key { namespace: (*namespace).into(), name: format!("{namespace}-{address}").into() },
+                    addresses: [address].into_iter().collect(),
+                    is_on_host: words.contains(&"host"),
+                    started: (!words.contains(&"new")).then_some(WALL - age),
+                })
             })
-        }),
+        }
         ["service", of, target] => key(of).map(|key| {
             let target = match target.parse::<IpAddr>() {
                 Ok(address) => Target::Addresses([address].into_iter().collect()),
@@ -126,7 +128,8 @@ impl Links {
         let policy = (!policies.is_empty()).then(|| Arc::new(Policy::new(cluster.clone(), policies)));
         let for_pods = ForPods { cluster: cluster.clone(), search, policy: policy.clone() };
         let tlds = KnownTlds::new(told.tlds.clone());
-        let mut links = Self { cluster, for_pods, policy, tlds, store: Store::new(settings, Keyed::with_seeds(1, 2, 3, 4)) };
+        let mut links =
+            Self { cluster, for_pods, policy, tlds, store: Store::new(settings, Keyed::with_seeds(1, 2, 3, 4)) };
         for object in &told.objects {
             links.store.put(object.clone());
         }

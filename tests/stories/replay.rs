@@ -237,7 +237,9 @@ impl Teller {
                     None => setup.cluster.get_or_insert_default().add(object),
                 }
             }
-            (["cluster", rest @ ..], None) if world.is_none() => setup.cluster.get_or_insert_default().configure(rest)?,
+            (["cluster", rest @ ..], None) if world.is_none() => {
+                setup.cluster.get_or_insert_default().configure(rest)?
+            }
             (["gone", rest @ ..], None) => match world {
                 Some(world) => world.in_cluster(|links| links.remove(rest))?,
                 None => return Err("nothing was there before the first query".into()),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::Worker;
 use super::waiting::Waiter;
 use crate::base::Instant;
+use crate::base::tally::Event;
 use crate::chain::{Aged, Answer, Chooser, Goal, Path, Purpose, Query, Step, Turn, Verdict};
 use crate::dns::{Name, Question, Rcode, RecordType, RrSet};
 use crate::handlers::resolve::ledger::Ledger;
@@ -118,10 +119,17 @@ impl<R> Worker<R> {
                 Verdict::Pass | Verdict::Silence(_) => Answer::empty(Rcode::REFUSED),
             };
             if let Some(answer) = search.take(answer, query, now) {
+                self.count_found(&answer);
                 return Walked::Answer(answer);
             }
         }
         Walked::Answer(search.give_up(now))
+    }
+
+    fn count_found(&self, answer: &Answer) {
+        if answer.rcode == Rcode::NOERROR {
+            self.tally.count(Event::Searched);
+        }
     }
 
     fn ask_chain(&mut self, query: &Query, now: Instant) -> Verdict {
@@ -160,7 +168,10 @@ impl<R> Worker<R> {
     ) {
         let Some(mut search) = waiter.search.take() else { return self.respond_late(waiter, &answer, now) };
         let walked = match search.take(answer, &waiter.query, now) {
-            Some(answer) => Walked::Answer(answer),
+            Some(answer) => {
+                self.count_found(&answer);
+                Walked::Answer(answer)
+            }
             None => self.walk_path(&mut search, &waiter.query, now),
         };
         match walked {

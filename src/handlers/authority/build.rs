@@ -333,7 +333,8 @@ impl Builder {
         for set in group.chunk_by(|one, two| pile.raw(one.at).set_type() == pile.raw(two.at).set_type()) {
             let split = set.partition_point(|handle| pile.raw(handle.at).rtype != RecordType::RRSIG);
             let (data, signatures) = set.split_at(split);
-            let Some(first) = set.first().map(|handle| pile.raw(handle.at)).filter(|first| first.rtype != NOTHING) else {
+            let Some(first) = set.first().map(|handle| pile.raw(handle.at)).filter(|first| first.rtype != NOTHING)
+            else {
                 continue;
             };
             let keep = self.distinct(pile, data);

@@ -257,7 +257,13 @@ mod tests {
             flags: Flags { recursion_desired, authentic_data, checking_disabled, ..Flags::default() },
             question: Question::new(Name::from_wire(&wire).unwrap().0, RecordType::A),
             edns,
-            asker: Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: true, group: 0 },
+            asker: Asker {
+                address: "192.0.2.1:5353".parse().unwrap(),
+                local: None,
+                carrier,
+                may_recurse: true,
+                group: 0,
+            },
         }
     }
 
@@ -431,8 +437,13 @@ mod tests {
     #[test]
     fn what_is_never_answered_is_silence() {
         let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
-        let asker =
-            Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true, group: 0 };
+        let asker = Asker {
+            address: "192.0.2.1:53".parse().unwrap(),
+            local: None,
+            carrier: Carrier::Udp,
+            may_recurse: true,
+            group: 0,
+        };
         let mut out = Vec::new();
         let mut recall =
             |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut Dice::from_number(1), &mut out);

@@ -133,6 +133,14 @@ impl Cluster {
         }
     }
 
+    /// Whether the cluster answers for `name` at times.
+    #[must_use]
+    pub fn may_own(&self, name: &Name) -> bool {
+        let settings = &self.0.settings;
+        settings.zone_of(name).is_some()
+            || reverse::address_of(name).is_some_and(|address| settings.reverse.contains(address))
+    }
+
     /// What the cluster says to a query at `now`; none if it is not the cluster's.
     #[must_use]
     pub fn decide(&self, query: &Query, now: Instant) -> Option<Decision> {

@@ -56,7 +56,9 @@ impl Policy {
         let is_refused = query.question.class == Class::IN && !self.allows(query.asker.group, name);
         is_refused.then(|| {
             let ede = Ede::new(EdeCode::Blocked, "the policy for the pod's namespace does not allow this name");
-            Answer { recallable_until: Some(super::FOREVER), is_ageless: true, ..Answer::refusal(Rcode::NXDOMAIN, ede) }
+            // A name that the cluster passed on may be its own a moment later.
+            let recallable_until = (!self.cluster.may_own(name)).then_some(super::FOREVER);
+            Answer { recallable_until, is_ageless: true, ..Answer::refusal(Rcode::NXDOMAIN, ede) }
         })
     }
 }
@@ -66,9 +68,8 @@ impl PodPolicy {
     /// allowed and denied it is the denial.
     #[must_use]
     pub fn allows(&self, name: &Name) -> bool {
-        let nearest = |domains: &[Name]| {
-            domains.iter().filter(|domain| name.is_within(domain)).map(Name::label_count).max()
-        };
+        let nearest =
+            |domains: &[Name]| domains.iter().filter(|domain| name.is_within(domain)).map(Name::label_count).max();
         match (&self.allow, nearest(&self.deny)) {
             (None, denied) => denied.is_none(),
             (Some(allow), denied) => nearest(allow).is_some_and(|allowed| denied.is_none_or(|denied| allowed > denied)),
@@ -88,11 +89,15 @@ impl Handler for Policy {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::handlers::cluster::objects::{Key, Namespace, Object, Pod};
-    use crate::handlers::cluster::testing;
-    use crate::handlers::testing::{Ask, answer};
+    use std::sync::Arc;
+
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::collections::Keyed;
+    use crate::handlers::cluster::objects::{Key, Namespace, Object, Pod};
+    use crate::handlers::cluster::{Store, tests};
+    use crate::handlers::testing::{Ask, answer};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -152,13 +157,18 @@ mod tests {
             let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
             Object::Namespace(Namespace { name: name.into(), labels })
         };
-        let cluster = testing::cluster([
+        let cluster = Cluster::new(Arc::new(tests::settings()));
+        let mut store = Store::new(Arc::clone(cluster.settings()), Keyed::with_seeds(1, 2, 3, 4));
+        for object in [
             space("shop", &[("team", "web")]),
             space("build", &[]),
             pod("shop", "10.0.0.1", false),
             pod("build", "10.0.0.2", false),
             pod("shop", "192.0.2.1", true),
-        ]);
+        ] {
+            store.put(object);
+        }
+        cluster.swap(store.publish(1).unwrap());
         let named = PodPolicy {
             namespaces: Namespaces::Named(["build".into()].into_iter().collect()),
             ..policy(Some(&["mirror.example."]), &[])

@@ -8,8 +8,8 @@ use super::super::raw::Value;
 use super::words;
 use crate::dns::Name;
 use crate::handlers::authority::master_file::decode_base64;
-use crate::steer::place_code::PlaceCode;
 use crate::steer::listed::{Listed, Service, Which};
+use crate::steer::place_code::PlaceCode;
 use crate::steer::pool::{self, Srv};
 use crate::steer::{Member, Place, Weight, centroids};
 

@@ -14,8 +14,8 @@ use super::feeding::Feeding;
 use super::plan::{Plan, Task};
 use crate::base::{Dice, Instant};
 use crate::edge::probe::Finding;
-use crate::steer::health::saved::{self, Saved};
 use crate::steer::Member;
+use crate::steer::health::saved::{self, Saved};
 use crate::steer::health::watch::CheckKey;
 use crate::steer::health::{Board, Need, Overrides, Probe, Sighting, Standing, State, Watch};
 
