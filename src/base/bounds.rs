@@ -452,6 +452,32 @@ bounds! {
     STEP_DOWN_DESK: Duration = Duration::from_millis(500);
     /// A server that is bid to step down takes and changes nothing more within this time.
     HANDOVER_STEP_DOWN: Duration = Duration::from_secs(10);
+    /// Octets of one object of a cluster's API; its store takes 1.5 MB.
+    CLUSTER_OBJECT_MAX: usize = 8 * 1024 * 1024;
+    /// Octets around a list's objects, and of an error, from a cluster's API.
+    CLUSTER_ENVELOPE_MAX: usize = 64 * 1024;
+    /// Objects of a page of a list from a cluster's API.
+    CLUSTER_PAGE: u32 = 500;
+    /// Batches of a cluster's changes, each of one read of a socket, that wait for being taken in.
+    CLUSTER_BATCHES: usize = 16;
+    /// A cluster's API is asked again after this time, which doubles with every failure in a row.
+    CLUSTER_RETRY_MIN: Duration = Duration::from_millis(500);
+    /// The longest such time, and the longest that the API may bid us wait.
+    CLUSTER_RETRY_MAX: Duration = Duration::from_secs(30);
+    /// A cluster's API begins to respond, and goes on in a list, within this time.
+    CLUSTER_RESPONSE: Duration = Duration::from_secs(60);
+    /// A watch that tells nothing at all for this time, not even a bookmark, is begun anew.
+    CLUSTER_SILENCE_MAX: Duration = Duration::from_secs(150);
+    /// A watch is begun anew after this time and up to as much again, so that servers share the clients.
+    CLUSTER_WATCH: Duration = Duration::from_secs(300);
+    /// What is held of a cluster is compared with a list of the same moment this often.
+    CLUSTER_CHECK_EVERY: Duration = Duration::from_secs(900);
+    /// The least time between two tables of a cluster's names.
+    CLUSTER_TABLE_EVERY: Duration = Duration::from_millis(10);
+    /// The least time between two snapshots of a cluster.
+    CLUSTER_SAVED_EVERY: Duration = Duration::from_secs(300);
+    /// Changes of endpoints whose time until the next table is measured.
+    CLUSTER_TIMED_MAX: usize = 4_096;
     /// Objects of a kind that are kept of a Kubernetes cluster.
     CLUSTER_OBJECTS_MAX: usize = 2_000_000;
     /// Octets of the records of one type at one name of a Kubernetes cluster: what a message has room for.

@@ -8,7 +8,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::bounds;
@@ -89,19 +89,51 @@ pub fn read_octets(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written"))
 }
 
-/// Writes a file aside and renames it, both forced to the disk: a crash leaves the old one or the new.
+/// A file that is written aside and takes the place of another when it is whole: a crash leaves the old one or the new.
+#[derive(Debug)]
+pub struct Aside {
+    file: File,
+    aside: PathBuf,
+    path: PathBuf,
+}
+
+impl Aside {
+    /// An empty file beside `path`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".new");
+        let aside = PathBuf::from(aside);
+        Ok(Self { file: File::create(&aside)?, aside, path: path.to_owned() })
+    }
+
+    /// What is written to.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Forces it to the disk and puts it in its place, which may take long.
+    ///
+    /// # Errors
+    /// The system's; the old file is as it was then.
+    pub fn commit(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.aside, &self.path)?;
+        // The rename itself lives in the folder.
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+}
+
+/// Writes a file by way of an [`Aside`].
 ///
 /// # Errors
 /// The system's; the old file is as it was then.
 pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    let mut file = File::create(&aside)?;
-    write(&mut file)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    // The rename itself lives in the folder.
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    let mut aside = Aside::create(path)?;
+    write(aside.file())?;
+    aside.commit()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod batch;
 pub mod clock;
+pub mod cluster;
 pub mod files;
 pub mod forward;
 pub mod geoip;

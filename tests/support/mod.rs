@@ -8,6 +8,7 @@
 //! The message code is apart from Meridian's on purpose: a fault in the one must not hide in the other.
 #![allow(dead_code, unreachable_pub, reason = "each test takes the part it needs")]
 
+pub mod api_server;
 pub mod ask;
 pub mod browser;
 pub mod fake;

@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The addresses of one thing: one a family, rarely more.
 pub type Addresses = SmallVec<[IpAddr; 1]>;
 
 /// A kind of objects that is listed and watched.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Kind {
     /// Namespaces.
     Namespace,
@@ -26,7 +27,7 @@ pub enum Kind {
 }
 
 /// Which object of its kind: its namespace, empty for a Namespace itself, and its name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Key {
     /// The namespace.
     pub namespace: Box<str>,
@@ -35,7 +36,7 @@ pub struct Key {
 }
 
 /// An object of any kind.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Object {
     /// A Namespace.
     Namespace(Namespace),
@@ -50,7 +51,7 @@ pub enum Object {
 }
 
 /// A Namespace.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Namespace {
     /// Its name.
     pub name: Box<str>,
@@ -59,7 +60,7 @@ pub struct Namespace {
 }
 
 /// A Service.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Service {
     /// Which.
     pub key: Key,
@@ -72,7 +73,7 @@ pub struct Service {
 }
 
 /// What a Service's name means.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Target {
     /// `clusterIPs`, at least one.
     Addresses(Addresses),
@@ -83,7 +84,7 @@ pub enum Target {
 }
 
 /// A port of a Service, a ServiceImport or the endpoints of a slice.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Port {
     /// Its name; empty where it has none.
     pub name: Box<str>,
@@ -94,7 +95,7 @@ pub struct Port {
 }
 
 /// The protocol of a port, as it stands in names of SRV records.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Protocol {
     /// `_tcp`
     Tcp,
@@ -105,7 +106,7 @@ pub enum Protocol {
 }
 
 /// An EndpointSlice: a piece of a Service's endpoints, of one family.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Slice {
     /// Which.
     pub key: Key,
@@ -123,7 +124,7 @@ pub struct Slice {
 }
 
 /// An endpoint that is ready.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its addresses, of the slice's family; the first counts.
     pub addresses: Addresses,
@@ -136,7 +137,7 @@ pub struct Endpoint {
 }
 
 /// A Pod that runs.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Pod {
     /// Which.
     pub key: Key,
@@ -149,7 +150,7 @@ pub struct Pod {
 }
 
 /// A ServiceImport: a Service of the cluster set.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Import {
     /// Which.
     pub key: Key,

@@ -351,7 +351,8 @@ impl Store {
         self.revision += 1;
         node.revision = self.revision;
         let owned_before = old.as_deref().map(|old| self.owned(old)).unwrap_or_default();
-        let is_left = node.service.is_some() || node.import.is_some() || !node.slices.is_empty();
+        let is_named = node.is_named();
+        let is_left = is_named || !node.slices.is_empty();
         let owned = if is_left { self.owned(&node) } else { BTreeSet::new() };
         for &address in owned_before.difference(&owned) {
             self.table.owners.remove(|held| (held.address, &*held.key).cmp(&(address, key)));
@@ -365,7 +366,7 @@ impl Store {
         } else {
             self.table.services.remove(order);
         }
-        match (old.is_some(), is_left) {
+        match (old.is_some_and(|old| old.is_named()), is_named) {
             (false, true) => self.with_space(&key.namespace, |space| space.nodes += 1),
             (true, false) => self.with_space(&key.namespace, |space| space.nodes = space.nodes.saturating_sub(1)),
             _ => {}

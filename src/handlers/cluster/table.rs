@@ -30,7 +30,7 @@ pub(super) struct Space {
     pub(super) name: Box<str>,
     /// None while only something inside it is known.
     pub(super) object: Option<Arc<Namespace>>,
-    /// Nodes in it.
+    /// Services and imports in it, one that is both counted once.
     pub(super) nodes: usize,
 }
 
@@ -149,6 +149,11 @@ impl Node {
     /// A node of which nothing is known yet.
     pub(super) fn of(key: &Key) -> Self {
         Self { key: Arc::new(key.clone()), revision: 0, service: None, import: None, slices: SmallVec::new() }
+    }
+
+    /// Whether it is more than endpoints that nobody has named yet.
+    pub(super) const fn is_named(&self) -> bool {
+        self.service.is_some() || self.import.is_some()
     }
 
     /// The endpoints of this cluster that are ready.

@@ -1,0 +1,1 @@
+//! The fast tempo at a cluster's names.
