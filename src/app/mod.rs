@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod house;
+pub mod pods;
 pub mod serve;
 pub mod steered;
 pub mod worker;

@@ -153,11 +153,15 @@ fn compose(member: &Member, rtype: RecordType, into: &mut Vec<SmallVec<[u8; 16]>
     match rtype {
         RecordType::A => {
             let a = found.as_ref().map_or(&member.a, |found| &found.a);
-            a.iter().for_each(|address| add(&address.octets()));
+            for address in a {
+                add(&address.octets());
+            }
         }
         RecordType::AAAA => {
             let aaaa = found.as_ref().map_or(&member.aaaa, |found| &found.aaaa);
-            aaaa.iter().for_each(|address| add(&address.octets()));
+            for address in aaaa {
+                add(&address.octets());
+            }
         }
         RecordType::SRV => {
             if let Some(srv) = &member.srv {

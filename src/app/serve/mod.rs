@@ -9,6 +9,7 @@ pub mod doors;
 pub mod explain;
 pub mod files;
 mod handing;
+pub mod listings;
 pub mod log;
 pub mod lookout;
 pub mod metering;

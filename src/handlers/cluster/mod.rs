@@ -29,7 +29,7 @@ mod witness;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use answer::Decision;
 pub use for_pods::ForPods;
@@ -80,13 +80,28 @@ struct Inner {
     settings: Arc<Settings>,
     table: ArcSwap<Table>,
     standing: ArcSwap<Standing>,
+    hearer: ArcSwapOption<Hearer>,
+}
+
+/// Who hears of every table that is put in force.
+pub struct Hearer(pub Box<dyn Fn(&Table) + Send + Sync>);
+
+impl std::fmt::Debug for Hearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hearer")
+    }
 }
 
 impl Cluster {
     /// A link that knows nothing yet.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self(Arc::new(Inner { settings, table: ArcSwap::default(), standing: ArcSwap::default() }))
+        Self(Arc::new(Inner {
+            settings,
+            table: ArcSwap::default(),
+            standing: ArcSwap::default(),
+            hearer: ArcSwapOption::empty(),
+        }))
     }
 
     /// How names are answered.
@@ -103,7 +118,19 @@ impl Cluster {
 
     /// Puts `table` in force; queries being answered keep the old one.
     pub fn swap(&self, table: Arc<Table>) {
-        self.0.table.store(table);
+        self.0.table.store(Arc::clone(&table));
+        if let Some(hearer) = &*self.0.hearer.load() {
+            (hearer.0)(&table);
+        }
+    }
+
+    /// Has `hearer` hear of the table in force, and of every one from now on, in the thread that puts it there; nobody
+    /// else does any more.
+    pub fn tell(&self, hearer: Hearer) {
+        self.0.hearer.store(Some(Arc::new(hearer)));
+        if let Some(hearer) = &*self.0.hearer.load() {
+            (hearer.0)(&self.0.table.load());
+        }
     }
 
     /// How far the table is to be believed.
@@ -122,7 +149,7 @@ impl Cluster {
     /// Whether the cluster answers for `name` and nobody else does.
     #[must_use]
     pub fn owns(&self, name: &Name) -> bool {
-        let Inner { settings, table, standing } = &*self.0;
+        let Inner { settings, table, standing, .. } = &*self.0;
         match settings.zone_of(name) {
             Some(_) if **standing.load() == Standing::Unsynced || !settings.falls_through(name) => true,
             Some(zone) => !matches!(find(&table.load(), settings, zone, name), Found::Denied),
