@@ -148,6 +148,7 @@ fn house(limits: &str) -> House {
     let limits = config::load(Path::new("limits"), limits.as_bytes(), &machine).unwrap().config.limits.rates;
     let mut dice = Dice::from_number(1);
     House {
+        cluster: None,
         chain: Chain::new(vec![Box::new(Parrot)]),
         policy: None,
         memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),

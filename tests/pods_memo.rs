@@ -148,6 +148,7 @@ impl Server {
         let house = House {
             chain: Chain::new(links),
             policy: Some(policy),
+            cluster: None,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::default(),
             allow: everybody(),

@@ -195,6 +195,7 @@ impl Server {
         let mut dice = Dice::from_number(1);
         let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: None };
         let house = House {
+            cluster: None,
             chain: Chain::new(vec![Box::new(Arc::clone(&authority))]),
             policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::api_server::{ApiServer, RESOURCES};
 use support::process::Server;
 use support::tree::{self, Tree};
 use support::{namespace, wire};
@@ -56,9 +57,20 @@ fn a_service_is_balanced_as_its_page_shows() {
 }
 
 #[test]
+fn a_clusters_names_are_answered_as_the_specifications_page_shows() {
+    let name = "a_clusters_names_are_answered_as_the_specifications_page_shows";
+    inside(name, &[], |place| place.walk("docs/kubernetes.md"));
+}
+
+#[test]
+fn a_cluster_is_served_as_its_page_shows() {
+    inside("a_cluster_is_served_as_its_page_shows", &[], |place| place.walk("docs/use-cluster.md"));
+}
+
+#[test]
 fn the_parser_is_used_as_its_page_shows() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    Place { folder: root, tree: None, jobs: Vec::new() }.walk("docs/use-parser.md");
+    Place { folder: root, tree: None, api: None, jobs: Vec::new() }.walk("docs/use-parser.md");
 }
 
 /// Runs a test on the private tree, in an empty folder of its own.
@@ -70,14 +82,28 @@ fn inside(name: &str, more: &[&str], body: impl FnOnce(&mut Place)) {
         let tree = Tree::start();
         let folder = tree.path().join("tour");
         fs::create_dir(&folder).unwrap();
-        body(&mut Place { folder, tree: Some(tree), jobs: Vec::new() });
+        body(&mut Place { folder, tree: Some(tree), api: Some(cluster()), jobs: Vec::new() });
     });
+}
+
+/// An API server that tells the cluster of the pages.
+fn cluster() -> ApiServer {
+    let api = ApiServer::start();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster.yaml")).unwrap();
+    let objects: Vec<serde_json::Value> = serde_yaml::from_str(&text).unwrap();
+    for object in objects {
+        let (resource, ..) = RESOURCES.iter().find(|(.., kind)| object["kind"] == *kind).unwrap();
+        api.put(resource, object);
+    }
+    api
 }
 
 /// Where a page is walked.
 struct Place {
     folder: PathBuf,
     tree: Option<Tree>,
+    /// The cluster's, for configurations that have one and name no other.
+    api: Option<ApiServer>,
     /// What was started in the background, as a shell counts it; none once it was ended.
     jobs: Vec<Option<Server>>,
 }
@@ -131,6 +157,13 @@ impl Place {
                 _ => {}
             }
         }
+        if let Some(api) = &self.api {
+            match command {
+                "# the API goes away" => api.set_down(true),
+                "# it comes back" => api.set_down(false),
+                _ => {}
+            }
+        }
         if let Some(command) = command.strip_suffix(" &") {
             self.start(command);
             return String::new();
@@ -168,6 +201,9 @@ impl Place {
         if settings["recursion"] != false && settings["recursion"] != "off" {
             settings["recursion"]["roots"] = self.tree.as_ref().unwrap().hints().to_str().unwrap().into();
             settings["recursion"]["deny_upstreams"] = serde_json::json!([]);
+        }
+        if let (Some(kubernetes), Some(api)) = (settings["kubernetes"].as_object_mut(), &self.api) {
+            kubernetes.entry("api").or_insert_with(|| serde_json::json!({"url": api.url()}));
         }
         let served = format!("{file}.served");
         fs::write(self.folder.join(&served), settings.to_string()).unwrap();
@@ -268,7 +304,8 @@ fn is_same(command: &str, shown: &str, printed: &str) -> bool {
 }
 
 fn is_same_line(shown: &str, printed: &str) -> bool {
-    const VARYING: &[&str] = &["id:", "Query time", "WHEN:", " ms", "COOKIE:", "octets", "_total ", "cache_"];
+    const VARYING: &[&str] =
+        &["id:", "Query time", "WHEN:", " ms", "COOKIE:", "octets", "_total ", "cache_", "hostmaster"];
     if VARYING.iter().any(|word| shown.contains(word) && printed.contains(word)) {
         let plain = |line: &str| line.replace(|letter: char| letter.is_ascii_hexdigit() || ".: ".contains(letter), "");
         return plain(shown) == plain(printed) || shown.contains("WHEN:");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::config::{self, Config, Dnstap};
 use super::house::{Capacity, House, Telling};
+use super::pods;
 use crate::base::collections::{Keyed, keyed};
 use crate::base::patience::Patience;
 use crate::base::tally::Tally;
@@ -15,6 +16,7 @@ use crate::edge::forward::{Forwarder, Target};
 use crate::edge::tap::{self, Tap};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
+use crate::handlers::cluster::Cluster;
 use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
@@ -45,6 +47,8 @@ pub struct Kept {
     pub homes: Keyed,
     /// The link that answers for our zones; their keeper fills it.
     pub authority: Arc<Authority>,
+    /// The link that answers for a cluster, if the configuration has one; who watches the cluster fills it.
+    pub cluster: Option<Cluster>,
     /// What clients have used up, if the configuration before had the same limits.
     pub limits: Option<Arc<Limits>>,
     /// How long idle connections are kept; who keeps them tells it.
@@ -69,6 +73,7 @@ impl Kept {
             cache: None,
             homes: keyed(dice),
             authority,
+            cluster: None,
             limits: None,
             patience,
             cookie_secret: None,
@@ -118,15 +123,19 @@ pub fn build(
     let local = special.apexes().cloned().collect();
     if let Some(cache) = &cache {
         let (hosts, special, authority) = (hosts.clone(), special.clone(), Arc::clone(&kept.authority));
+        let cluster = kept.cluster.clone();
         // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name. Others'
         // aliases into our own zones end there.
         cache.defer(move |name| {
             hosts.as_ref().is_some_and(|hosts| hosts.lists(name))
                 || special.owns(name)
                 || authority.answers(name, RecordType::A)
+                || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
         });
     }
     let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
+    let pods = pods::links(config, kept.cluster.as_ref(), kept.authority.helm().scene());
+    links.extend(pods.iter().map(|pods| Box::new(pods.names.clone()) as Box<dyn Handler>));
     let identity = &config.identity;
     links.push(Box::new(Identity::new(
         identity.version.as_deref(),
@@ -136,8 +145,12 @@ pub fn build(
     if let Some(recursion) = recursion {
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
+        let policy = pods.iter().filter_map(|pods| pods.policy.clone());
+        links.extend(policy.map(|policy| Box::new(policy) as Box<dyn Handler>));
         links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
+        let tlds = pods.iter().filter_map(|pods| pods.tlds.clone());
+        links.extend(tlds.map(|tlds| Box::new(tlds) as Box<dyn Handler>)); // behind all that is known here
         links.push(Box::new(special)); // behind the hosts file, which may name private addresses
         links.push(Box::new(Resolve));
     } else {
@@ -150,15 +163,18 @@ pub fn build(
         };
         recursion.forward.iter().map(forwarder).collect()
     });
-    let authority = Arc::clone(&kept.authority);
-    let ours = Ours(Arc::new(move |name, rtype| authority.answers(name, rtype)));
+    let (authority, cluster) = (Arc::clone(&kept.authority), kept.cluster.clone());
+    let ours = Ours(Arc::new(move |name, rtype| {
+        authority.answers(name, rtype) || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
+    }));
     let memory: Arc<dyn Memory> = match &cache {
         Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
         None => Arc::new(Forgetful),
     };
     let house = House {
         chain: Chain::new(links),
-        policy: None,
+        policy: pods.and_then(|pods| pods.policy),
+        cluster: kept.cluster.clone(),
         memory,
         resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),

@@ -11,7 +11,7 @@ use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory};
 use crate::dns::Question;
 use crate::edge::tap::Tap;
-use crate::handlers::cluster::Policy;
+use crate::handlers::cluster::{Cluster, Policy};
 use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 
@@ -21,6 +21,8 @@ pub struct House {
     pub chain: Chain,
     /// Which names outside the cluster its pods may resolve; none where all may.
     pub policy: Option<Arc<Policy>>,
+    /// The one of them that answers for a cluster.
+    pub cluster: Option<Cluster>,
     /// What the resolver remembers.
     pub memory: Arc<dyn Memory>,
     /// How the resolver resolves.

@@ -84,6 +84,7 @@ impl World {
         let mut dice = Dice::from_number(1);
         let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) };
         let house = House {
+            cluster: None,
             chain: Chain::new(vec![Box::new(link)]),
             policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),

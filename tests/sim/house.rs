@@ -159,6 +159,7 @@ impl Estate {
             Box::new(Resolve),
         ]);
         Arc::new(House {
+            cluster: None,
             finished_bytes: if self.cache_settings.size_bytes < 100_000 { 20_000 } else { 1 << 20 },
             telling: Telling::default(),
             nsid: Box::default(),

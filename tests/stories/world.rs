@@ -168,6 +168,7 @@ impl World {
         links.push(Box::new(Resolve));
         let chain = Chain::new(links);
         let house = House {
+            cluster: None,
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),

@@ -4,7 +4,7 @@
 //! What it does is done after the API's reference ("API concepts": efficient detection of changes, resource versions,
 //! retrieving large sets in chunks); its code is apart from Meridian's.
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

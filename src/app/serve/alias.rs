@@ -18,7 +18,7 @@ use super::zones::Keeper;
 use crate::app::house::{House, Telling};
 use crate::base::tally::Tally;
 use crate::base::{Clock, Dice, Network, bounds};
-use crate::chain::{Asker, Carrier, Chain};
+use crate::chain::{Asker, Carrier, Chain, Handler};
 use crate::dns::{Edns, Flags, Message, Name, Question};
 use crate::edge::mailbox::{Letter, Mailbox, Reply};
 use crate::handlers::authority::alias::Watch;
@@ -46,10 +46,14 @@ pub fn start(surroundings: &Surroundings, keeper: &Arc<Keeper>, authority: &Arc<
 
 /// The running house as the aliases' station has it: our zones, then upstreams, for itself alone.
 fn private(house: &House, authority: &Arc<Authority>) -> House {
+    let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(authority))];
+    links.extend(house.cluster.iter().map(|cluster| Box::new(cluster.clone()) as Box<dyn Handler>));
+    links.push(Box::new(Resolve));
     House {
         telling: Telling::default(),
-        chain: Chain::new(vec![Box::new(Arc::clone(authority)), Box::new(Resolve)]),
         policy: None,
+        chain: Chain::new(links),
+        cluster: house.cluster.clone(),
         memory: Arc::clone(&house.memory),
         resolution: Arc::clone(&house.resolution),
         allow: std::iter::once(Network::new(Ipv4Addr::LOCALHOST.into(), 32)).collect(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::cluster::Clusters;
 use super::current::Current;
 use super::digest::digest;
 use super::doors::Doors;
@@ -65,6 +66,7 @@ pub struct Control {
     keeper: Arc<Keeper>,
     pub(super) surroundings: Surroundings,
     lookout: Arc<Lookout>,
+    clusters: Arc<Clusters>,
     /// Held while it is saved what outlives the process.
     saving: Mutex<()>,
     tallies: Vec<Arc<Tally>>,
@@ -86,7 +88,7 @@ impl Control {
         path: Option<&Path>,
         (held, bench): (Held, Bench),
         keeper: Arc<Keeper>,
-        (surroundings, lookout): (Surroundings, Arc<Lookout>),
+        (surroundings, lookout, clusters): (Surroundings, Arc<Lookout>, Arc<Clusters>),
         tallies: Vec<Arc<Tally>>,
     ) -> (Self, Receiver<Order>) {
         let (orders, waiting) = sync_channel(bounds::RELOADS_WAITING);
@@ -98,6 +100,7 @@ impl Control {
             keeper,
             surroundings,
             lookout,
+            clusters,
             saving: Mutex::new(()),
             tally: tallies.last().cloned().unwrap_or_default(),
             tallies,
@@ -208,6 +211,12 @@ impl Control {
         &self.lookout
     }
 
+    /// The cluster that is watched.
+    #[must_use]
+    pub const fn clusters(&self) -> &Arc<Clusters> {
+        &self.clusters
+    }
+
     /// The keeper of the zones.
     #[must_use]
     pub const fn keeper(&self) -> &Arc<Keeper> {
@@ -221,7 +230,7 @@ impl AdminHouse for Control {
     }
 
     fn is_ready(&self) -> bool {
-        self.is_ready.load(Ordering::Relaxed)
+        self.is_ready.load(Ordering::Relaxed) && self.clusters.is_synced()
     }
 
     fn flush(&self, name: Name, subtree: bool, rtype: Option<RecordType>) -> Task<'_, usize> {
@@ -247,6 +256,7 @@ impl AdminHouse for Control {
             "workers": self.held().config.workers,
             "reload": self.chronicle().to_json(),
             "cache": { "entries": entries, "bytes": bytes },
+            "cluster": self.clusters.report(self.now()),
             "counted": counted,
         });
         Box::pin(async move { status })

@@ -51,6 +51,8 @@ pub fn explain(
     let begun = surroundings.clock.now();
 
     let known = known(&*house.memory, name, rtype, begun);
+    let cluster = house.cluster.as_ref().filter(|cluster| cluster.owns(name));
+    let cluster = cluster.map(|cluster| super::cluster::standing_text(cluster.standing(), begun));
     let mut station = Station::new(surroundings.clone(), (0, 1), Vec::new(), dice, tally)?;
     station.worker().explain();
     let message = Message {
@@ -92,6 +94,7 @@ pub fn explain(
         "links": links,
         "choices": choices,
         "known": known,
+        "cluster": cluster,
         "steps": steps,
         "response": response.as_ref().map(response_json),
         "milliseconds": surroundings.clock.now().since(begun).as_secs_f64() * 1000.0,
@@ -239,6 +242,9 @@ pub fn text(explained: &Value) -> String {
     }
     for known in list("/known") {
         lines.push(format!("  known    {}", string(&known, "")));
+    }
+    if let Some(standing) = explained.get("cluster").and_then(Value::as_str) {
+        lines.push(format!("  cluster  {standing}"));
     }
     for step in list("/steps") {
         lines.push(format!("  {:>8.1} ms  {}", milliseconds(&step), string(&step, "/what")));

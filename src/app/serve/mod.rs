@@ -1,6 +1,7 @@
 //! `meridian serve`: from a configuration to a running server, and back to rest.
 
 pub mod alias;
+pub mod cluster;
 pub mod control;
 pub mod current;
 pub mod desk;
@@ -38,6 +39,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{error, info, warn};
 
+use self::cluster::Clusters;
 use self::control::{Bench, Control, Held};
 use self::current::Current;
 use self::desk::{Clerk, Clerks};
@@ -108,6 +110,9 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     steered::compile(&helm);
     kept.authority.take_helm(helm);
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
+    let clusters = Arc::new(Clusters::default());
+    kept.cluster = clusters.follow(config, (clock, runtime.handle()), &mut dice);
+    lookout.look_into(kept.cluster.clone());
     let Threshold { mut opened, admin, are_kept, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
@@ -141,7 +146,8 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let mut bench = Bench { kept, places, library: zones.library, watched: Vec::new(), hosts: None };
     bench.watch(config, source, &states);
     let held = Held { config: config.clone(), source: source.clone(), built, digests };
-    let (control, orders) = Control::new(path, (held, bench), keeper, (surroundings, lookout), crew.tallies.clone());
+    let (control, orders) =
+        Control::new(path, (held, bench), keeper, (surroundings, lookout, clusters), crew.tallies.clone());
     let control = Arc::new(control);
     // Who answers transfers and updates; both change zones through the keeper.
     let transfers = {
@@ -155,6 +161,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let doors = runtime.block_on(async { open_doors(config, &control, &crew, (opened, are_kept), admin) })?;
     let bids = succession::attend(offer, &control);
     let end = runtime.block_on(live(&control, (crew, doors), orders, &mut signals, (bids, settled)))?;
+    control.clusters().stop();
     if matches!(end, End::Asked) {
         control.save();
     }
@@ -378,6 +385,9 @@ pub fn explain_once(config: &Config, name: &Name, rtype: RecordType, client: Opt
     if zones.has_faults() {
         return Err(zones.noted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
+    // What is saved is the running server's.
+    let watched = &Config { state: None, ..config.clone() };
+    kept.cluster = Clusters::default().follow(watched, (clock, runtime.handle()), &mut dice);
     let built = runtime.block_on(async { build::build(config, files, &mut kept, |_, _| {}, &mut dice) });
     let current = Arc::new(Current::new(built.house, built.forwarders));
     Keeper::new(kept.authority, Arc::clone(&current)).configure(&config.zones, &config.keys, zones.fresh);

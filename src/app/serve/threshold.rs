@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
+use super::cluster;
 use super::doors::{self, Opened};
 use crate::app::config::Config;
 use crate::edge::handover::Predecessor;
@@ -160,5 +161,6 @@ fn files(config: &Config, path: Option<&Path>) -> Files {
     // What the built-in configuration names lies in the working folder.
     let own = path.map_or_else(|| PathBuf::from("."), Path::to_owned);
     let runs_programs = config.steering.checks.iter().any(|check| matches!(check.probe, Probe::Command { .. }));
-    Files { read: config.files.iter().cloned().chain([own]).collect(), written: config.state.clone(), runs_programs }
+    let named = config.files.iter().cloned().chain([own]);
+    Files { read: named.chain(cluster::files(config)).collect(), written: config.state.clone(), runs_programs }
 }

@@ -229,6 +229,9 @@ impl Control {
         let authority = Arc::clone(self.keeper().authority());
         let mut hosts = None;
         // What takes long comes before the first swap.
+        let machine = (self.clock(), &self.surroundings.runtime);
+        bench.kept.cluster = self.clusters().follow(&config, machine, dice);
+        self.lookout().look_into(bench.kept.cluster.clone());
         let built = if rebuilds {
             let move_cache = files::move_cache(self.now());
             Some(build::build(&config, files, &mut bench.kept, move_cache, dice))

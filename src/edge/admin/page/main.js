@@ -23,7 +23,7 @@ const refresh = async () => {
     if (performance.now() - lastRest >= REST_EVERY) {
       const [status, pools, log] = await Promise.all([ask("/v1/status"), ask("/v1/pools"), ask("/v1/log")]);
       lastRest = performance.now();
-      at("about").textContent = `${status.version} · ${status.ready ? "ready" : "not ready"} · up ${lasting(status.uptime_seconds)} · ${status.workers} ${status.workers === 1 ? "worker" : "workers"}${figures.config.was_last_reload_good ? "" : " · the last reload failed"}`;
+      at("about").textContent = `${status.version} · ${status.ready ? "ready" : "not ready"} · up ${lasting(status.uptime_seconds)} · ${status.workers} ${status.workers === 1 ? "worker" : "workers"}${status.cluster ? ` · cluster ${status.cluster.standing}` : ""}${figures.config.was_last_reload_good ? "" : " · the last reload failed"}`;
       drawPools(pools.pools, figures.members, past.at);
       drawMembers(pools.pools);
       drawCountries(figures.countries);
