@@ -52,7 +52,13 @@ impl Digester {
     /// The digest of `object`; that of all objects of a kind is the sum of theirs, wrapping.
     #[must_use]
     pub fn digest(&self, object: &Object) -> u64 {
-        self.of_plain(&plain(object.clone(), self.names_endpoints_by_pod))
+        match plain(object.clone(), self.names_endpoints_by_pod) {
+            Object::Namespace(namespace) => self.of_plain(&namespace),
+            Object::Service(service) => self.of_plain(&service),
+            Object::Slice(slice) => self.of_plain(&slice),
+            Object::Pod(pod) => self.of_plain(&pod),
+            Object::Import(import) => self.of_plain(&import),
+        }
     }
 
     fn of_plain(&self, object: &impl Hash) -> u64 {

@@ -365,7 +365,7 @@ impl<'m> Model<'m> {
 
     fn follow(&self, name: &str, rtype: &str, front: &mut Vec<String>) -> Told {
         let told = |front: &[String]| front.iter().map(|target| format!("CNAME {target}")).collect::<BTreeSet<_>>();
-        let is_within = |zone: &str| name == zone || name.ends_with(&format!(".{zone}"));
+        let is_within = |zone: &str| zone == "." || name == zone || name.ends_with(&format!(".{zone}"));
         let zone = self.zones.iter().filter(|(zone, _)| is_within(zone)).max_by_key(|(zone, _)| zone.len());
         let falls = self.settings.fallthrough.iter().any(|zone| is_within(&text(zone)));
         let nobodys = || if front.is_empty() { Told::Pass } else { Told::Outside(told(front), name.to_owned()) };
