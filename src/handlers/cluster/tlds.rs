@@ -40,7 +40,7 @@ impl KnownTlds {
 
     fn is_tld(&self, label: &[u8]) -> bool {
         let lowered = |text: &&str| text.bytes().cmp(label.iter().map(u8::to_ascii_lowercase));
-        self.tlds.binary_search_by(|tld| lowered(tld)).is_ok()
+        self.tlds.binary_search_by(lowered).is_ok()
     }
 }
 
