@@ -230,7 +230,7 @@ enum Change {
 }
 
 fn address(dice: &mut Dice) -> IpAddr {
-    Ipv4Addr::new(10, 0, 0, dice.below(8) as u8).into()
+    Ipv4Addr::new(10, 0, 0, dice.below(10) as u8).into()
 }
 
 fn change(dice: &mut Dice, now: Instant) -> Change {
@@ -238,7 +238,7 @@ fn change(dice: &mut Dice, now: Instant) -> Change {
     let key = |name: &str| Key { namespace: namespace.into(), name: name.into() };
     match dice.below(12) {
         0..4 => {
-            let pod = format!("p{}", dice.below(4));
+            let pod = format!("p{}", dice.below(2));
             if dice.chance(200) {
                 return Change::Remove(Kind::Pod, key(&pod));
             }
@@ -337,7 +337,7 @@ fn nobody_hears_what_was_meant_for_another() {
             if dice.chance(60) {
                 both(&mut quick, &mut slow, &change(dice, now), now);
             }
-            if dice.chance(30) {
+            if dice.chance(8) {
                 now = now + Duration::from_secs(dice.below(20));
             }
             // What is remembered is not renewed while it is fresh: what was finished by then would have its age.
@@ -350,7 +350,7 @@ fn nobody_hears_what_was_meant_for_another() {
             let address = SocketAddr::new(address(dice), 5353);
             let asker = Asker { address, local: None, carrier, may_recurse: false, group: 0 };
             // The same is asked often, and by many.
-            let (datagram, asked) = query(&mut Dice::from_number(seed << 8 | dice.below(40)));
+            let (datagram, asked) = query(&mut Dice::from_number(seed << 8 | dice.below(12)));
             let before = quick.tally.read(Event::Recalled);
             let (one, other) = (quick.answer(&datagram, asker, now), slow.answer(&datagram, asker, now));
             assert_eq!(one, other, "seed {seed}, step {step}: {asked} from {address}");
@@ -364,6 +364,5 @@ fn nobody_hears_what_was_meant_for_another() {
             }
         }
     }
-    println!("{recalled} {searched} {refused}");
-    assert!(recalled > 20_000 && searched > 1_000 && refused > 300, "{recalled}, {searched}, {refused}");
+    assert!(recalled > 20_000 && searched > 100 && refused > 300, "{recalled}, {searched}, {refused}");
 }
