@@ -8,7 +8,14 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use k8s_openapi::Resource;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use meridian::app::config::{self, Config, Machine};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 const MACHINE: Machine = Machine { cores: NonZeroUsize::new(4).unwrap(), memory: Some(8 << 30) };
@@ -141,4 +148,154 @@ fn the_package_takes_files_that_are_in_the_tree_or_made_for_it() {
         assert!(is_made || at(source).exists(), "{source} is not there");
     }
     assert!(count >= 7);
+}
+
+/// The documents of a manifest.
+fn manifest(name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(at("deploy/kubernetes").join(name)).unwrap();
+    let parts = text.split("\n---\n");
+    parts.map(|part| serde_yaml::from_str(part).unwrap_or_else(|fault| panic!("{name}: {fault}"))).collect()
+}
+
+const MANIFESTS: [&str; 4] = ["meridian.yaml", "pods.yaml", "multicluster.yaml", "node-local.yaml"];
+
+/// The object as the API's own types have it; what they do not know would be lost on the way there and back.
+fn typed<T: Resource + DeserializeOwned + Serialize>(document: &Value) -> Option<T> {
+    if document["kind"] != T::KIND || document["apiVersion"] != T::API_VERSION {
+        return None;
+    }
+    let name = &document["metadata"]["name"];
+    let object: T = serde_json::from_value(document.clone()).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+    assert_eq!(serde_json::to_value(&object).unwrap(), *document, "{name} says something that its kind does not have");
+    Some(object)
+}
+
+fn all<T: Resource + DeserializeOwned + Serialize>(name: &str) -> Vec<T> {
+    manifest(name).iter().filter_map(typed).collect()
+}
+
+#[test]
+fn every_manifest_says_what_its_kind_has_and_nothing_else() {
+    for name in MANIFESTS {
+        for document in manifest(name) {
+            let is_known = typed::<ServiceAccount>(&document).is_some()
+                || typed::<ClusterRole>(&document).is_some()
+                || typed::<ClusterRoleBinding>(&document).is_some()
+                || typed::<ConfigMap>(&document).is_some()
+                || typed::<Deployment>(&document).is_some()
+                || typed::<DaemonSet>(&document).is_some()
+                || typed::<PodDisruptionBudget>(&document).is_some()
+                || typed::<Service>(&document).is_some();
+            assert!(is_known, "{name}: {} {}", document["apiVersion"], document["kind"]);
+        }
+    }
+}
+
+/// The same by the schemas, where the program that has them is installed.
+#[test]
+fn every_manifest_is_valid_by_the_schemas_of_kubernetes() {
+    let Some(program) = std::env::var_os("KUBERNETES_VALIDATE") else {
+        eprintln!("SKIPPED: KUBERNETES_VALIDATE names no kubernetes-validate (pip install kubernetes-validate)");
+        return;
+    };
+    for name in MANIFESTS {
+        let file = at("deploy/kubernetes").join(name);
+        let output = std::process::Command::new(&program).arg("--strict").arg(&file).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn rights_in_the_api_are_those_to_look_at_what_names_follow_from() {
+    let looked_at = |name: &str| -> BTreeSet<String> {
+        let rules = all::<ClusterRole>(name).into_iter().flat_map(|role| role.rules.unwrap());
+        let seen = rules.flat_map(|rule| {
+            assert_eq!(rule.verbs, ["list", "watch"], "{name}");
+            rule.resources.unwrap()
+        });
+        seen.collect()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(looked_at("meridian.yaml"), set(&["services", "namespaces", "endpointslices"]));
+    assert_eq!(looked_at("pods.yaml"), set(&["pods"]));
+    assert_eq!(looked_at("multicluster.yaml"), set(&["serviceimports"]));
+    assert_eq!(looked_at("node-local.yaml"), set(&[]), "a node's cache asks servers, not the API");
+    let account = all::<ServiceAccount>("meridian.yaml").remove(0).metadata;
+    for name in ["meridian.yaml", "pods.yaml", "multicluster.yaml"] {
+        for binding in all::<ClusterRoleBinding>(name) {
+            let subject = binding.subjects.unwrap().remove(0);
+            assert_eq!((Some(subject.name), subject.namespace), (account.name.clone(), account.namespace.clone()));
+        }
+    }
+}
+
+fn only_container(pod: &PodSpec) -> &Container {
+    assert_eq!(pod.containers.len(), 1);
+    &pod.containers[0]
+}
+
+#[test]
+fn the_deployment_gives_no_more_than_needed_and_is_found_as_the_clusters_dns() {
+    let deployment = all::<Deployment>("meridian.yaml").remove(0).spec.unwrap();
+    let labels = deployment.template.metadata.unwrap().labels.unwrap();
+    let service = all::<Service>("meridian.yaml").remove(0);
+    assert_eq!(service.metadata.name.as_deref(), Some("kube-dns"));
+    let service = service.spec.unwrap();
+    let selector = service.selector.unwrap();
+    assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)), "{selector:?}");
+    let pod = deployment.template.spec.unwrap();
+    assert_eq!(pod.dns_policy.as_deref(), Some("Default"), "it must not ask itself");
+    let security = pod.security_context.as_ref().unwrap();
+    assert_eq!((security.run_as_non_root, security.run_as_user), (Some(true), Some(65_532)));
+    let container = only_container(&pod);
+    let security = container.security_context.as_ref().unwrap();
+    assert_eq!((security.read_only_root_filesystem, security.allow_privilege_escalation), (Some(true), Some(false)));
+    let capabilities = security.capabilities.as_ref().unwrap();
+    assert_eq!(capabilities.drop.as_deref(), Some(&["ALL".to_owned()][..]));
+    assert_eq!(capabilities.add.as_deref(), Some(&["NET_BIND_SERVICE".to_owned()][..]));
+    let ports = |ports: &mut dyn Iterator<Item = (Option<&String>, i32)>| {
+        ports.map(|(name, port)| (name.unwrap().clone(), port)).collect::<BTreeSet<_>>()
+    };
+    let of_container = container.ports.as_ref().unwrap();
+    let of_container = ports(&mut of_container.iter().map(|port| (port.name.as_ref(), port.container_port)));
+    let of_service = service.ports.as_ref().unwrap();
+    let of_service = ports(&mut of_service.iter().map(|port| (port.name.as_ref(), port.port)));
+    assert!(of_container.is_superset(&of_service), "{of_container:?} {of_service:?}");
+    let budget = all::<PodDisruptionBudget>("meridian.yaml").remove(0).spec.unwrap();
+    let selected = budget.selector.unwrap().match_labels.unwrap();
+    assert!(selected.iter().all(|(key, value)| labels.get(key) == Some(value)));
+}
+
+/// What a ConfigMap gives its container is checked as the container would, by the program itself.
+#[test]
+fn the_configurations_in_manifests_are_clean_and_listen_where_the_probes_ask() {
+    for (name, admin) in [("meridian.yaml", "0.0.0.0:9153"), ("node-local.yaml", "169.254.20.10:9253")] {
+        let map = all::<ConfigMap>(name).remove(0);
+        let text = map.data.unwrap().remove("meridian.yaml").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("meridian.yaml"), &text).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_meridian"))
+            .args(["check", "meridian.yaml"])
+            .env("KUBE_DNS_UPSTREAM_SERVICE_HOST", "10.96.0.11")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        // That probes from outside may ask is meant.
+        assert!(told.contains("no faults, 1 lint") && told.contains("admin: lint"), "{name}: {told}");
+        assert!(text.contains(&format!("admin: {admin}")), "{name}");
+        let pods: Vec<PodSpec> = all::<Deployment>(name)
+            .into_iter()
+            .map(|it| it.spec.unwrap().template.spec.unwrap())
+            .chain(all::<DaemonSet>(name).into_iter().map(|it| it.spec.unwrap().template.spec.unwrap()))
+            .collect();
+        let container = only_container(&pods[0]);
+        let command = std::iter::once("meridian".to_owned()).chain(container.args.clone().unwrap());
+        let parsed = <meridian::app::cli::Cli as clap::Parser>::try_parse_from(command);
+        assert!(parsed.is_ok(), "{parsed:?}");
+        let mounts = container.volume_mounts.as_ref().unwrap();
+        for path in ["/etc/meridian", "/var/lib/meridian"] {
+            assert!(mounts.iter().any(|mount| mount.mount_path == path), "{name}: {path}");
+        }
+    }
 }

@@ -205,7 +205,7 @@ bounds! {
     /// Octets that each of them has at least, where there are several.
     CACHE_SHELF_BYTES: usize = 2 * 1024 * 1024;
     /// Questions, of those whose answers are chosen, of which a worker knows who chooses.
-    CHOOSERS: usize = 4_096;
+    CHOOSERS: usize = 16_384;
     /// Octets of finished answers that all workers together keep for our own zones, where the cache has less.
     FINISHED_OF_ZONES: usize = 32 * 1024 * 1024;
     /// Messages waiting in a worker's mailbox.

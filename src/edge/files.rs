@@ -93,7 +93,7 @@ pub fn read_octets(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Fingerprint)
 #[derive(Debug)]
 pub struct Aside {
     file: File,
-    aside: PathBuf,
+    beside: PathBuf,
     path: PathBuf,
 }
 
@@ -105,8 +105,8 @@ impl Aside {
     pub fn create(path: &Path) -> io::Result<Self> {
         let mut aside = path.as_os_str().to_owned();
         aside.push(".new");
-        let aside = PathBuf::from(aside);
-        Ok(Self { file: File::create(&aside)?, aside, path: path.to_owned() })
+        let beside = PathBuf::from(aside);
+        Ok(Self { file: File::create(&beside)?, beside, path: path.to_owned() })
     }
 
     /// What is written to.
@@ -120,7 +120,7 @@ impl Aside {
     /// The system's; the old file is as it was then.
     pub fn commit(self) -> io::Result<()> {
         self.file.sync_all()?;
-        std::fs::rename(&self.aside, &self.path)?;
+        std::fs::rename(&self.beside, &self.path)?;
         // The rename itself lives in the folder.
         self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }

@@ -52,6 +52,10 @@ impl Ask {
         self
     }
 
+    pub(crate) fn query(&self) -> Query {
+        self.0.clone()
+    }
+
     /// The verdict of `handler`.
     pub(crate) fn of(&self, handler: &dyn Handler) -> Verdict {
         let mut dice = Dice::from_number(1);

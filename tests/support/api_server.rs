@@ -4,7 +4,7 @@
 //! What it does is done after the API's reference ("API concepts": efficient detection of changes, resource versions,
 //! retrieving large sets in chunks); its code is apart from Meridian's.
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -139,12 +139,9 @@ impl ApiServer {
     }
 
     /// Writes an object: its metadata gets the next version.
-    pub fn put(&self, resource: Resource, object: Value) -> u64 {
-        let mut state = self.shared.state();
-        let version = state.put(resource, object, true);
-        drop(state);
+    pub fn put(&self, resource: Resource, object: Value) {
+        self.shared.state().put(resource, object, true);
         self.shared.changed.notify_all();
-        version
     }
 
     /// Writes an object of which no watch ever hears.
@@ -152,15 +149,14 @@ impl ApiServer {
         self.shared.state().put(resource, object, false);
     }
 
-    pub fn delete(&self, resource: Resource, namespace: &str, name: &str) -> bool {
-        let deleted = self.shared.state().delete(resource, namespace, name, true);
+    pub fn delete(&self, resource: Resource, namespace: &str, name: &str) {
+        self.shared.state().delete(resource, namespace, name, true);
         self.shared.changed.notify_all();
-        deleted
     }
 
     /// Deletes an object of which no watch ever hears.
-    pub fn delete_untold(&self, resource: Resource, namespace: &str, name: &str) -> bool {
-        self.shared.state().delete(resource, namespace, name, false)
+    pub fn delete_untold(&self, resource: Resource, namespace: &str, name: &str) {
+        self.shared.state().delete(resource, namespace, name, false);
     }
 
     /// What there is of a resource now.
@@ -267,7 +263,7 @@ impl Shared {
 }
 
 impl State {
-    fn put(&mut self, resource: Resource, mut object: Value, is_told: bool) -> u64 {
+    fn put(&mut self, resource: Resource, mut object: Value, is_told: bool) {
         self.version += 1;
         let version = self.version;
         let metadata = &mut object["metadata"];
@@ -278,19 +274,17 @@ impl State {
         let labels = labels.map(|(name, value)| (name.clone(), text(value))).collect();
         let text = Some(serde_json::to_string(&object).expect("JSON").into());
         self.write(resource, name, Version { version, text, labels }, is_told);
-        version
     }
 
-    fn delete(&mut self, resource: Resource, namespace: &str, name: &str, is_told: bool) -> bool {
+    fn delete(&mut self, resource: Resource, namespace: &str, name: &str, is_told: bool) {
         let name = (namespace.to_owned(), name.to_owned());
         let held = self.objects.get(resource).and_then(|objects| objects.get(&name)?.last());
         let Some(labels) = held.filter(|held| held.text.is_some()).map(|held| held.labels.clone()) else {
-            return false;
+            return;
         };
         self.version += 1;
         let version = self.version;
         self.write(resource, name, Version { version, text: None, labels }, is_told);
-        true
     }
 
     fn write(&mut self, resource: Resource, name: Name, version: Version, is_told: bool) {
@@ -327,7 +321,7 @@ struct Request {
     query: BTreeMap<String, String>,
 }
 
-fn read_request(reader: &mut impl std::io::BufRead) -> Option<Request> {
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
     let target = first.split(' ').nth(1)?.to_owned();

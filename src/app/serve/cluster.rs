@@ -23,6 +23,8 @@ use crate::handlers::cluster::{Cluster, Standing, Store};
 const SNAPSHOT: &str = "cluster.snapshot";
 /// Where a pod finds its service account's token; the folder, as what is in it is replaced every hour.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// Where systems keep the certificates that an API without one of its own is verified by.
+const SYSTEM_ROOTS: &[&str] = &["/etc/ssl/certs", "/usr/share/ca-certificates"];
 /// How often it is looked whether a new watch knows the cluster.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -120,7 +122,7 @@ impl Watched {
         let link = Cluster::new(Arc::clone(&kubernetes.names));
         let plan = plan(kubernetes, config.state.as_deref());
         let store = Store::new(Arc::clone(&kubernetes.names), keyed(dice));
-        let watch = Watch::begin(plan, store, link.clone(), Arc::clone(meter), clock, runtime)?;
+        let watch = Watch::begin(plan, store, link.clone(), meter, clock, runtime)?;
         Ok(Some(Self { kubernetes: kubernetes.clone(), link, watch }))
     }
 
@@ -163,10 +165,14 @@ impl Watched {
     }
 }
 
-/// The files that say who we are to the API, besides those that the configuration names.
-pub(super) fn files(config: &Config) -> Option<PathBuf> {
-    let is_in_cluster = |kubernetes: &&Kubernetes| kubernetes.api == ClusterApi::InCluster;
-    wanted(config).filter(is_in_cluster).map(|_| PathBuf::from(SERVICE_ACCOUNT))
+/// The files that say who we are to the API and who it is, besides those that the configuration names.
+pub(super) fn files(config: &Config) -> Vec<PathBuf> {
+    let files: &[&str] = match wanted(config).map(|kubernetes| &kubernetes.api) {
+        None => &[],
+        Some(ClusterApi::InCluster) => &[SERVICE_ACCOUNT],
+        Some(ClusterApi::Kubeconfig { .. } | ClusterApi::Url(_)) => SYSTEM_ROOTS,
+    };
+    files.iter().map(PathBuf::from).collect()
 }
 
 /// How far a cluster's table is to be believed, in words.

@@ -8,6 +8,7 @@ use crate::base::{Instant, bounds};
 use crate::dns::Name;
 use crate::edge::admin::figures::{CacheFigures, ConfigFigures, Meter, ProbeFigures, ZoneFigures, ZonesFigures};
 use crate::edge::admin::pools::{PoolHouse, PoolView};
+use crate::edge::cluster;
 use crate::edge::tcp::TcpPlaces;
 use crate::handlers::authority::Hosted;
 use crate::steer::Scene;
@@ -84,6 +85,11 @@ impl Meter for Gauges {
             });
         }
         figures
+    }
+
+    fn cluster(&self) -> Option<Arc<cluster::Meter>> {
+        let is_there = self.control.held().config.kubernetes.is_some();
+        is_there.then(|| Arc::clone(self.control.clusters().meter()))
     }
 
     fn config(&self) -> ConfigFigures {

@@ -1,5 +1,6 @@
 //! Every metric: its name, type, labels and meaning. `docs/metrics.md` is held to this list, and so is every scrape.
 
+use super::cluster::METRICS as METRICS_OF_CLUSTERS;
 use crate::base::tally::{Event, METRICS};
 
 /// What a metric is.
@@ -173,8 +174,8 @@ pub fn metrics() -> Vec<Metric> {
             metrics.push(Metric { name, kind: Kind::Counter, labels, help });
         }
     }
-    let others =
-        OTHERS.iter().map(|(name, kind, labels, help)| Metric { name: (*name).into(), kind: *kind, labels, help });
+    let others = OTHERS.iter().chain(METRICS_OF_CLUSTERS);
+    let others = others.map(|(name, kind, labels, help)| Metric { name: (*name).into(), kind: *kind, labels, help });
     metrics.extend(others);
     metrics
 }

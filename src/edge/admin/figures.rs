@@ -12,6 +12,7 @@ use super::pools::PoolView;
 use crate::base::histogram::{ENDS, Spread};
 use crate::base::tally::{Event, TYPES, Tally, Timing};
 use crate::dns::RecordType;
+use crate::edge::cluster;
 use crate::steer::Scene;
 
 /// Whoever knows of the running server what no tally has. Every method is quick: nothing waits for the network or the
@@ -35,6 +36,10 @@ pub trait Meter: Send + Sync {
     fn zones(&self) -> ZonesFigures;
     /// How reloads went.
     fn config(&self) -> ConfigFigures;
+    /// What was counted of watching a cluster; none where there is none.
+    fn cluster(&self) -> Option<Arc<cluster::Meter>> {
+        None
+    }
 }
 
 /// How the probes for a member have ended.
@@ -346,6 +351,10 @@ pub(super) mod testing {
 
         fn config(&self) -> ConfigFigures {
             ConfigFigures { generation: 1, was_last_reload_good: true, last_success: 1_700_000_000 }
+        }
+
+        fn cluster(&self) -> Option<Arc<cluster::Meter>> {
+            Some(Arc::default())
         }
     }
 }

@@ -57,23 +57,23 @@ fn quality_of(range: &str) -> f32 {
 }
 
 /// The labels of one sample and their values.
-type Labels = Vec<(&'static str, Cow<'static, str>)>;
+pub(super) type Labels = Vec<(&'static str, Cow<'static, str>)>;
 
 /// One value of a metric.
-enum Value {
+pub(super) enum Value {
     Count(u64),
     Number(f64),
     Spread(Spread),
 }
 
 /// What one metric has to tell.
-struct Told {
-    name: Cow<'static, str>,
-    samples: Vec<(Labels, Value)>,
+pub(super) struct Told {
+    pub(super) name: Cow<'static, str>,
+    pub(super) samples: Vec<(Labels, Value)>,
 }
 
 impl Told {
-    fn one(name: &'static str, value: Value) -> Self {
+    pub(super) fn one(name: &'static str, value: Value) -> Self {
         Self { name: name.into(), samples: vec![(Vec::new(), value)] }
     }
 
@@ -81,7 +81,7 @@ impl Told {
         Self::one(name, Value::Number(number))
     }
 
-    fn several(name: &'static str, samples: impl Iterator<Item = (Labels, Value)>) -> Self {
+    pub(super) fn several(name: &'static str, samples: impl Iterator<Item = (Labels, Value)>) -> Self {
         Self { name: name.into(), samples: samples.collect() }
     }
 }
@@ -121,6 +121,9 @@ impl Sources {
         let built = vec![("version", version), ("target", std::env::consts::ARCH.into())];
         told.push(Told { name: "meridian_build_info".into(), samples: vec![(built, Value::Number(1.0))] });
         told.extend(process::read().into_iter().flat_map(tell_process));
+        if let Some(cluster) = self.meter.cluster() {
+            super::cluster::tell(&cluster, &mut told);
+        }
         told
     }
 

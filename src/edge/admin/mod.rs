@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+mod cluster;
 pub mod figures;
 mod guard;
 mod history;

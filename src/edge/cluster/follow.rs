@@ -4,7 +4,7 @@
 //! * A list whose version is gone before its last page is asked for without pages.
 //! * A watch that ends goes on where it was; only a version that the API does not know any more makes a new list.
 //! * Every so often the digest of what is held is compared with a list of exactly the same version: an event that was lost
-//!   without a trace leaves one there.
+//!   without a trace leaves one there. So it is soon after the API was away: it may have come back with another past.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,12 +17,12 @@ use tracing::{info, warn};
 
 use super::Tempo;
 use super::access::{Access, Fault};
-use super::decode::{Event, Told};
+use super::decode::{Event, Status, Told};
 use super::meter::{Happening, Meter};
 use super::retry::Retry;
 use super::scope::{Scope, paths, word};
-use super::stream::{List, Moment, Stream};
-use crate::base::{Clock, Dice, bounds};
+use super::stream::{GONE, List, Moment, Stream};
+use crate::base::{Clock, Dice};
 use crate::edge::clock::MachineClock;
 use crate::handlers::cluster::Digester;
 use crate::handlers::cluster::objects::{Key, Kind, Object};
@@ -130,7 +130,7 @@ impl Follower {
             Fault::Refused(status) => status.retry_after,
             _ => None,
         };
-        let wait = self.retry.fail(self.tempo.retry_min, bidden, &mut self.dice);
+        let wait = self.retry.fail((self.tempo.retry_min, self.tempo.retry_max), bidden, &mut self.dice);
         if is_at_once && is_first {
             return Ok(());
         }
@@ -142,8 +142,15 @@ impl Follower {
     fn succeed(&mut self) {
         if self.retry.failures() > 0 {
             info!(kind = word(self.kind), "the cluster's API answers again");
+            // Not at once: everybody asks now.
+            self.check_at = self.check_at.min(Instant::now() + self.drawn(self.tempo.check_every / 8));
         }
         self.retry.succeed();
+    }
+
+    /// A time up to twice `least`.
+    fn drawn(&mut self, least: Duration) -> Duration {
+        least + least.mul_f64(self.dice.below(1_000) as f64 / 1_000.0)
     }
 
     /// Lists all objects, page by page where it may.
@@ -184,15 +191,15 @@ impl Follower {
     /// mishap, and takes no name away.
     async fn miss(&mut self, fault: &Fault) -> Result<Course, Ended> {
         self.path += 1;
-        if self.path % paths(self.kind).len() != 0 {
+        if !self.path.is_multiple_of(paths(self.kind).len()) {
             return Ok(Course::List { is_paged: true });
         }
-        if !self.is_known {
+        if self.is_known {
+            self.fail(fault, false).await?;
+        } else {
             self.tell(News::End).await?;
             info!(kind = word(self.kind), "the cluster's API does not know them (yet)");
-            sleep(self.tempo.retry_min.max(bounds::CLUSTER_RETRY_MAX.min(self.tempo.check_every))).await;
-        } else {
-            self.fail(fault, false).await?;
+            sleep(self.tempo.retry_max).await;
         }
         Ok(Course::List { is_paged: true })
     }
@@ -200,7 +207,7 @@ impl Follower {
     /// Watches what changes after `version`.
     async fn watch(&mut self, mut version: Box<str>) -> Result<Course, Ended> {
         let (kind, path, selector) = self.what();
-        let lasting = self.tempo.watch + self.tempo.watch.mul_f64(self.dice.below(1_000) as f64 / 1_000.0);
+        let lasting = self.drawn(self.tempo.watch);
         let what = (kind, path, selector.as_str());
         let begun = Stream::begin(&self.access, &self.meter, what, &version, lasting, self.tempo.silence_max).await;
         let mut stream = match begun {
@@ -216,7 +223,11 @@ impl Follower {
         self.tell(News::Heard).await?;
         let began = Instant::now();
         let mut has_told = false;
-        let mut checking: Option<Pin<Box<dyn Future<Output = Verdict> + Send>>> = None;
+        let mut checking: Option<Checking> = None;
+        if Instant::now() >= self.check_at + self.tempo.silence_max {
+            // No event came for so long after which to compare. The version may be one that the API has yet to reach.
+            checking = Some(self.check(&version).await?);
+        }
         loop {
             let come = tokio::select! {
                 biased;
@@ -275,8 +286,9 @@ impl Follower {
                 Event::Put(told) => (told, false),
                 Event::Gone(told) => (told, true),
                 Event::Bookmark(at) => {
-                    if !at.is_empty() {
-                        *version = at;
+                    if !advance(version, at) {
+                        fault = Some(went_back());
+                        break;
                     }
                     continue;
                 }
@@ -290,8 +302,9 @@ impl Follower {
                 }
             };
             let Told { key, object, version: at } = told;
-            if !at.is_empty() {
-                *version = at;
+            if !advance(version, at) {
+                fault = Some(went_back());
+                break;
             }
             if self.scope.keeps(self.kind, &key) {
                 changes.push(object.filter(|_| !is_gone).map_or(Change::Remove(key), Change::Put));
@@ -304,9 +317,8 @@ impl Follower {
     }
 
     /// Begins to compare what is held, which is just now of `version`, with what the API has of that version.
-    async fn check(&mut self, version: &str) -> Result<Pin<Box<dyn Future<Output = Verdict> + Send>>, Ended> {
-        let every = self.tempo.check_every;
-        self.check_at = Instant::now() + every + every.mul_f64(self.dice.below(1_000) as f64 / 4_000.0);
+    async fn check(&mut self, version: &str) -> Result<Checking, Ended> {
+        self.check_at = Instant::now() + self.drawn(self.tempo.check_every);
         let (ask, answer) = oneshot::channel();
         self.tell(News::Digest(ask)).await?;
         let (held, digester) = answer.await.map_err(|_| Ended)?;
@@ -334,6 +346,24 @@ impl Follower {
         }))
     }
 }
+
+/// Goes on to version `at`, which cannot lie before the one that we are at: within a watch versions only grow, and are
+/// numbers ("Resource versions" in the API's concepts). One that does is of a store that was set back.
+fn advance(version: &mut Box<str>, at: Box<str>) -> bool {
+    let number = |text: &str| text.parse::<u128>().ok();
+    let goes_back = number(&at).zip(number(version)).is_some_and(|(new, old)| new < old);
+    if !at.is_empty() && !goes_back {
+        *version = at;
+    }
+    !goes_back
+}
+
+fn went_back() -> Fault {
+    Fault::Refused(Status { code: GONE, text: "the version went back".into(), retry_after: None })
+}
+
+/// A comparison under way.
+type Checking = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 /// What came of a comparison.
 enum Verdict {

@@ -80,6 +80,8 @@ pub struct Tempo {
     pub page: u32,
     /// The wait after a first failure.
     pub retry_min: Duration,
+    /// The wait after many failures in a row, and between looks for a kind that is not installed.
+    pub retry_max: Duration,
     /// A watch without a word for so long is begun anew.
     pub silence_max: Duration,
     /// The shortest time after which a watch is begun anew anyway.
@@ -95,6 +97,7 @@ impl Default for Tempo {
         Self {
             page: bounds::CLUSTER_PAGE,
             retry_min: bounds::CLUSTER_RETRY_MIN,
+            retry_max: bounds::CLUSTER_RETRY_MAX,
             silence_max: bounds::CLUSTER_SILENCE_MAX,
             watch: bounds::CLUSTER_WATCH,
             check_every: bounds::CLUSTER_CHECK_EVERY,
@@ -144,7 +147,7 @@ impl Watch {
         plan: Plan,
         store: Store,
         audience: impl Audience,
-        meter: Arc<Meter>,
+        meter: &Arc<Meter>,
         clock: MachineClock,
         runtime: &Handle,
     ) -> io::Result<Self> {

@@ -122,7 +122,7 @@ pub(super) fn read(input: impl Read, about: &str, mut each: impl FnMut(Object)) 
 mod tests {
     use super::*;
     use crate::handlers::cluster::objects::{
-        Endpoint, Key, Kind, Namespace, Pod, Port, Protocol, Service, Slice, Target,
+        Addresses, Endpoint, Key, Kind, Namespace, Pod, Port, Protocol, Service, Slice, Target,
     };
 
     fn key(name: &str) -> Key {
@@ -145,7 +145,7 @@ mod tests {
                     ["192.0.2.9", "2001:db8::9"].iter().map(|text| text.parse().unwrap()).collect(),
                 ),
                 ports: [port.clone()].into(),
-                external: Default::default(),
+                external: Addresses::default(),
             }),
             Object::Slice(Slice {
                 key: key("web-1"),
@@ -155,7 +155,12 @@ mod tests {
                 endpoints: [endpoint].into(),
                 triggered: Some(7),
             }),
-            Object::Pod(Pod { key: key("web-pod"), addresses: Default::default(), is_on_host: true, started: Some(1) }),
+            Object::Pod(Pod {
+                key: key("web-pod"),
+                addresses: Addresses::default(),
+                is_on_host: true,
+                started: Some(1),
+            }),
         ]
     }
 

@@ -107,7 +107,7 @@ impl<'a> List<'a> {
             // The token knows the version.
             (Some(next), _) => query.push(("continue", next)),
             (None, Moment::At(version)) => {
-                query.extend([("resourceVersion", version.as_ref()), ("resourceVersionMatch", "Exact")])
+                query.extend([("resourceVersion", version.as_ref()), ("resourceVersionMatch", "Exact")]);
             }
             (None, Moment::Now) => {}
         }

@@ -37,7 +37,7 @@ pub struct Settings {
     pub stale_after: Duration,
 }
 
-/// Which namespaces have names. What else is told of by labels is never listed.
+/// Which namespaces have names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Exposed {
     /// All of them.

@@ -60,7 +60,7 @@ impl<'m> Model<'m> {
         for zone in &settings.multicluster {
             model.zones.push((text(zone), model.set_zone(&text(zone))));
         }
-        for external in &settings.external {
+        if let Some(external) = &settings.external {
             for zone in &external.zones {
                 model.zones.push((text(zone), model.outside_zone(&text(zone), &external.apex, external.with_headless)));
             }
