@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::config::{self, Config, Dnstap};
 use super::house::{Capacity, House, Manner, Telling};
+use super::pods;
 use crate::base::collections::{Keyed, keyed};
 use crate::base::patience::Patience;
 use crate::base::tally::Tally;
@@ -146,7 +147,8 @@ pub fn build(
         links.push(Box::new(fixed.clone()));
     }
     links.push(Box::new(Arc::clone(&kept.authority)));
-    links.extend(kept.cluster.iter().map(|cluster| Box::new(cluster.clone()) as Box<dyn Handler>));
+    let pods = pods::links(config, kept.cluster.as_ref(), kept.authority.helm().scene());
+    links.extend(pods.iter().map(|pods| Box::new(pods.names.clone()) as Box<dyn Handler>));
     let identity = &config.identity;
     links.push(Box::new(Identity::new(
         identity.version.as_deref(),
@@ -156,8 +158,12 @@ pub fn build(
     if let Some(recursion) = recursion {
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
+        let policy = pods.iter().filter_map(|pods| pods.policy.clone());
+        links.extend(policy.map(|policy| Box::new(policy) as Box<dyn Handler>));
         links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
+        let tlds = pods.iter().filter_map(|pods| pods.tlds.clone());
+        links.extend(tlds.map(|tlds| Box::new(tlds) as Box<dyn Handler>)); // behind all that is known here
         links.push(Box::new(special)); // behind the hosts file, which may name private addresses
         links.push(Box::new(Resolve));
     } else {
@@ -201,6 +207,7 @@ pub fn build(
     };
     let house = House {
         chain: Chain::new(links),
+        policy: pods.and_then(|pods| pods.policy),
         cluster: kept.cluster.clone(),
         memory,
         resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),

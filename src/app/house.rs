@@ -11,7 +11,7 @@ use crate::base::{NetworkSet, bounds};
 use crate::chain::{Chain, Memory, Rewrites};
 use crate::dns::Question;
 use crate::edge::tap::Tap;
-use crate::handlers::cluster::Cluster;
+use crate::handlers::cluster::{Cluster, Policy};
 use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 
@@ -19,6 +19,8 @@ use crate::handlers::resolve::Settings;
 pub struct House {
     /// The links, in order.
     pub chain: Chain,
+    /// Which names outside the cluster its pods may resolve; none where all may.
+    pub policy: Option<Arc<Policy>>,
     /// The one of them that answers for a cluster.
     pub cluster: Option<Cluster>,
     /// What the resolver remembers.
@@ -97,6 +99,12 @@ impl House {
     #[must_use]
     pub fn may_recurse(&self, address: IpAddr) -> bool {
         self.offers_recursion && self.allow.contains(address)
+    }
+
+    /// Which policy of names holds for those at `address`; 0 for none.
+    #[must_use]
+    pub fn group_of(&self, address: IpAddr) -> u8 {
+        self.policy.as_ref().map_or(0, |policy| policy.group_of(address))
     }
 
     /// Which of `workers` resolves `question`: always the same, so that clients who ask it at once cause one

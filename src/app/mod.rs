@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod corefile;
 pub mod house;
+pub mod pods;
 pub mod serve;
 pub mod steered;
 pub mod worker;

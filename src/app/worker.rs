@@ -12,14 +12,16 @@ mod crowd;
 mod guarding;
 mod reading;
 mod resuming;
+mod searching;
 mod source;
 mod waiting;
 
 use self::crowd::Crowd;
 use self::guarding::Standing;
 use self::reading::{Unreadable, read, word};
+use self::searching::{Search, Walked};
 pub use self::source::Source;
-use self::waiting::{Held, Waiting};
+use self::waiting::{Held, Waiting, Wanted};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
@@ -264,6 +266,7 @@ impl<R> Worker<R> {
         out: &mut Vec<u8>,
     ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
+        asker.group = self.house.group_of(asker.address.ip());
         let mut picked = None;
         match glance {
             Glance::Plain(glanced) => {
@@ -330,6 +333,16 @@ impl<R> Worker<R> {
         if let Some(goal) = aside {
             self.pursue_aside(&goal, now);
         }
+        let (verdict, search) = match verdict {
+            Verdict::Search(path) => {
+                let mut search = Box::new(Search::new(*path));
+                match self.walk_path(&mut search, &query, now) {
+                    Walked::Answer(answer) => (Verdict::Answer(answer), None),
+                    Walked::Resolve(goal) => (Verdict::Resolve(goal), Some(search)),
+                }
+            }
+            verdict => (verdict, None),
+        };
         match verdict {
             Verdict::Answer(answer) => {
                 let sealed = self.seal(&query, &standing, &answer, out);
@@ -341,8 +354,10 @@ impl<R> Worker<R> {
                 self.tally.count(event);
                 Next::Silence
             }
-            Verdict::Resolve(goal) => self.resolve(query, standing, goal, reply, now, out),
-            Verdict::Pass => self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out),
+            Verdict::Resolve(goal) => self.resolve(query, standing, Wanted { goal, search }, reply, now, out),
+            Verdict::Pass | Verdict::Search(_) => {
+                self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out)
+            }
         }
     }
 

@@ -61,6 +61,10 @@ bounds! {
     /// CNAME and DNAME records followed for one client query. Where the last of them leads must be known by then: nobody
     /// is asked for it.
     ALIASES_MAX: u32 = 11;
+    /// Names tried for one client query along a search list, the one as it was asked for among them.
+    SEARCH_MAX: usize = 12;
+    /// Policies of which names pods may resolve.
+    POD_POLICIES: usize = 250;
     /// Sub-queries below sub-queries.
     DEPTH_MAX: u8 = 4;
     /// Name servers kept of a delegation.

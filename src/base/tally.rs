@@ -63,6 +63,8 @@ events! {
     CacheMisses = "cache_misses",
     /// Answers given past their TTL because upstreams failed (RFC 8767).
     StaleAnswers = "stale_answers",
+    /// Queries answered by a name further along the search path of the pod that asked.
+    Searched = "searched",
     /// Refreshes of popular names shortly before they expire.
     Prefetches = "prefetches",
     /// Queries answered from a remembered failure (RFC 9520).

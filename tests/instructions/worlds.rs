@@ -86,6 +86,7 @@ impl World {
         let house = House {
             cluster: None,
             chain: Chain::new(vec![Box::new(link)]),
+            policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
             resolution: Arc::default(),
             allow: NetworkSet::default(),
@@ -105,7 +106,7 @@ impl World {
         let tally = Arc::new(Tally::default());
         let asker = |number: usize| {
             let address = SocketAddr::from(([198, 51, number as u8, 7], 5353));
-            Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false }
+            Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 }
         };
         Self {
             worker: Worker::new(Arc::new(house), (0, 1), Dice::from_number(2), Arc::clone(&tally)),

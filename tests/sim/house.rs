@@ -166,6 +166,7 @@ impl Estate {
             manner: Manner::default(),
             has_desk: false,
             chain,
+            policy: None,
             memory: Arc::clone(&self.cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow,

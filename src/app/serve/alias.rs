@@ -51,6 +51,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
     links.push(Box::new(Resolve));
     House {
         telling: Telling::default(),
+        policy: None,
         chain: Chain::new(links),
         cluster: house.cluster.clone(),
         memory: Arc::clone(&house.memory),
@@ -176,7 +177,7 @@ async fn ask(mailbox: &Mailbox, question: &Question) -> Option<Message> {
     query.compose(&mut bytes, bounds::MESSAGE_MAX).ok()?;
     // Any port but 0; nothing is sent there.
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53_000);
-    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: true };
+    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: true, group: 0 };
     let (reply, answer) = oneshot::channel();
     mailbox.post(Letter::Query { bytes, asker, reply: Reply::Inside(reply), handed_over: false }).ok()?;
     let answer = tokio::time::timeout(bounds::WORK_DEADLINE, answer).await.ok()?.ok()?;

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod files;
 mod handing;
 pub mod hatches;
+pub mod listings;
 pub mod log;
 pub mod lookout;
 pub mod metering;
@@ -114,6 +115,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
     let clusters = Arc::new(Clusters::default());
     kept.cluster = clusters.follow(config, (clock, runtime.handle()), &mut dice);
+    lookout.look_into(kept.cluster.clone());
     let Threshold { mut opened, admin, are_kept, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.

@@ -101,7 +101,7 @@ impl Finished {
         let question_end = HEADER + query.question.name.wire().len() + 4;
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
         let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
-        let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse };
+        let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse, group: query.asker.group };
         if let (Some(chooser), None) = (&answer.chooser, pick) {
             if let Some(question) = bytes.get(..question_end) {
                 let (question, heeds_subnet) = (question.into(), answer.scope.is_some());
@@ -263,7 +263,13 @@ mod tests {
             flags: Flags { recursion_desired, authentic_data, checking_disabled, ..Flags::default() },
             question: Question::new(Name::from_wire(&wire).unwrap().0, RecordType::A),
             edns,
-            asker: Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: true },
+            asker: Asker {
+                address: "192.0.2.1:5353".parse().unwrap(),
+                local: None,
+                carrier,
+                may_recurse: true,
+                group: 0,
+            },
         }
     }
 
@@ -414,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asker_without_recursion_gets_no_answer_of_one_with_it() {
+    fn an_asker_gets_no_answer_of_another_group_or_of_one_with_recursion() {
         let name: Name = "example.".parse().unwrap();
         let mut query = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
         let answer = Answer { recallable_until: Some(10), ..Answer::default() };
@@ -426,6 +432,12 @@ mod tests {
             finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
             Recall::Hit(0)
         );
+        query.asker.group = 1;
+        assert_eq!(
+            finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
+            Recall::Unsure
+        );
+        query.asker.group = 0;
         query.asker.may_recurse = false;
         assert_eq!(
             finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
@@ -436,8 +448,13 @@ mod tests {
     #[test]
     fn what_is_never_answered_is_silence() {
         let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
-        let asker =
-            Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
+        let asker = Asker {
+            address: "192.0.2.1:53".parse().unwrap(),
+            local: None,
+            carrier: Carrier::Udp,
+            may_recurse: true,
+            group: 0,
+        };
         let mut out = Vec::new();
         let mut recall =
             |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut Dice::from_number(1), &mut out);

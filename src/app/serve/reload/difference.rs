@@ -279,7 +279,8 @@ fn pool(settings: &PoolSettings) -> (String, Value, String) {
 
 fn member(pool: &str, member: &Member) -> (String, Value, String) {
     let v4 = member.a.iter().map(ToString::to_string);
-    let addresses: Vec<String> = v4.chain(member.aaaa.iter().map(ToString::to_string)).collect();
+    let mut addresses: Vec<String> = v4.chain(member.aaaa.iter().map(ToString::to_string)).collect();
+    addresses.extend(member.listed.iter().map(|listed| listed.service().to_string()));
     let shown = json!({ "weight": member.weight.value(), "tier": member.tier, "addresses": addresses });
     (format!("{pool}/{}", member.name), shown, format!("{member:?}"))
 }

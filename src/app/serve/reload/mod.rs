@@ -231,6 +231,7 @@ impl Control {
         // What takes long comes before the first swap.
         let machine = (self.clock(), &self.surroundings.runtime);
         bench.kept.cluster = self.clusters().follow(&config, machine, dice);
+        self.lookout().look_into(bench.kept.cluster.clone());
         let built = if rebuilds {
             let move_cache = files::move_cache(self.now());
             Some(build::build(&config, files, &mut bench.kept, move_cache, dice))
