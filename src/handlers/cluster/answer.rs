@@ -61,10 +61,10 @@ pub(super) fn decide(table: &Table, settings: &Settings, query: &Query) -> Optio
     let mut step = Step { table, settings, query, answer: Answer { authoritative: true, ..Answer::default() } };
     for _ in 0..=bounds::ALIASES_MAX {
         let target = match step.at(&name) {
-            None if seen.is_empty() => return None,
-            None => return Some(Decision { answer: step.answer, leads_outside: Some(name) }),
-            Some(None) => break,
-            Some(Some(target)) => target,
+            Next::Outside if seen.is_empty() => return None,
+            Next::Outside => return Some(Decision { answer: step.answer, leads_outside: Some(name) }),
+            Next::Done => break,
+            Next::Alias(target) => target,
         };
         // A ring of aliases ends where it would begin again (RFC 1034 §3.6.2).
         if target == name || seen.contains(&target) {
@@ -75,6 +75,14 @@ pub(super) fn decide(table: &Table, settings: &Settings, query: &Query) -> Optio
     Some(Decision::final_answer(step.answer))
 }
 
+/// How the search goes on.
+enum Next {
+    Done,
+    /// The name is not the cluster's.
+    Outside,
+    Alias(Name),
+}
+
 struct Step<'q> {
     table: &'q Table,
     settings: &'q Settings,
@@ -83,14 +91,16 @@ struct Step<'q> {
 }
 
 impl Step<'_> {
-    /// Adds what there is at `name`; none if it is not the cluster's. Tells where an alias leads.
-    fn at(&mut self, name: &Name) -> Option<Option<Name>> {
+    /// Adds what there is at `name`.
+    fn at(&mut self, name: &Name) -> Next {
         let (table, settings) = (self.table, self.settings);
-        let Some(zone) = settings.zone_of(name) else { return self.reverse(name).then_some(None) };
+        let Some(zone) = settings.zone_of(name) else {
+            return if self.reverse(name) { Next::Done } else { Next::Outside };
+        };
         let found = find(table, settings, zone, name);
         let before = self.answer.answer.len();
         match found {
-            Found::Denied if settings.falls_through(name) => return None,
+            Found::Denied if settings.falls_through(name) => return Next::Outside,
             Found::Denied => self.answer.rcode = Rcode::NXDOMAIN,
             Found::Empty => {}
             Found::Apex => self.apex(zone, name),
@@ -117,14 +127,15 @@ impl Step<'_> {
                 if let Ok(target) = target.parse::<Name>() {
                     self.push(name, RecordType::CNAME, self.ttl(zone), [target.wire()]);
                     // The CNAME was all that was asked for.
-                    return Some((self.query.question.rtype != RecordType::CNAME).then_some(target));
+                    let is_all = self.query.question.rtype == RecordType::CNAME;
+                    return if is_all { Next::Done } else { Next::Alias(target) };
                 }
             }
         }
         if self.answer.answer.len() == before {
             self.soa(zone, name);
         }
-        Some(None)
+        Next::Done
     }
 
     /// Adds who has the address that `name` reads in reverse, and tells whether anybody has.
@@ -200,7 +211,7 @@ impl Step<'_> {
         let mut records: Vec<Vec<u8>> = Vec::new();
         let (mut last, mut octets) = (None, 0);
         for (port, label, cluster, address) in rows {
-            let Some(target) = self.settings.target(zone, bearers.node, label.as_deref(), cluster) else { continue };
+            let Some(target) = zone.host(bearers.node, label.as_deref(), cluster) else { continue };
             if last.as_ref() != Some(&(port, target.clone())) {
                 octets += FIXED + target.wire().len();
                 if octets > bounds::CLUSTER_ANSWER_BYTES {
@@ -292,19 +303,15 @@ impl Settings {
         let numbers = [serial, 7_200, 1_800, 86_400, self.ttl_in(zone.realm)].map(u32::to_be_bytes).concat();
         Some([server.wire(), person.wire(), &numbers].concat())
     }
+}
 
-    /// The name in `zone` of the service of `node`, or of its endpoint `label` in `cluster`; none if it is too long.
-    pub(super) fn target(
-        &self,
-        zone: Zone<'_>,
-        node: &Node,
-        label: Option<&[u8]>,
-        cluster: Option<&str>,
-    ) -> Option<Name> {
+impl Zone<'_> {
+    /// The name here of the service of `node`, or of its endpoint `label` in `cluster`; none if it is too long.
+    pub(super) fn host(self, node: &Node, label: Option<&[u8]>, cluster: Option<&str>) -> Option<Name> {
         let front = label.into_iter().chain(cluster.map(str::as_bytes));
         let service = [node.key.name.as_bytes(), node.key.namespace.as_bytes()];
-        let svc = (zone.realm != Realm::Outside).then_some(&b"svc"[..]);
-        Name::from_labels(front.chain(service).chain(svc).chain(zone.apex.labels())).ok()
+        let svc = (self.realm != Realm::Outside).then_some(&b"svc"[..]);
+        Name::from_labels(front.chain(service).chain(svc).chain(self.apex.labels())).ok()
     }
 }
 
@@ -325,9 +332,8 @@ pub(super) fn mark(found: &Found<'_>, rtype: RecordType, serial: u32) -> Option<
     Some(match found {
         _ if rtype.is_meta() => return None,
         Found::Denied => (DENIED, u64::from(serial)),
-        Found::Empty => (EMPTY, u64::from(serial)),
         Found::Apex if rtype == RecordType::NS => return None,
-        Found::Apex => (EMPTY, u64::from(serial)),
+        Found::Empty | Found::Apex => (EMPTY, u64::from(serial)),
         Found::Version => {
             if rtype == RecordType::TXT {
                 (TOLD, 0)

@@ -28,7 +28,7 @@ pub(super) fn pointers(table: &Table, settings: &Settings, address: IpAddr) -> V
             let all = Bearers { node, source, part: Part::All, is_by_pod };
             let there = all.iter().filter(|bearer| bearer.address == address);
             there
-                .filter_map(|bearer| settings.target(zone, node, bearer.label(is_by_pod).as_deref(), bearer.cluster))
+                .filter_map(|bearer| zone.host(node, bearer.label(is_by_pod).as_deref(), bearer.cluster))
                 .collect::<Vec<_>>()
         });
         let mut names: Vec<Name> = names.collect();

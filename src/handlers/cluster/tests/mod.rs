@@ -133,7 +133,7 @@ fn told(cluster: &Cluster, name: &str, rtype: &str) -> String {
             format!("{} then {}", rows(&prefix).join(" "), question.name)
         }
         Verdict::Answer(found) => {
-            let soa: String = found.authority.iter().map(|aged| format!(" soa {}", aged.set.owner)).collect();
+            let soa = found.authority.first().map_or_else(String::new, |aged| format!(" soa {}", aged.set.owner));
             format!("{} {}{soa}", found.rcode, rows(&found).join(" ")).replace("  ", " ").trim_end().to_owned()
         }
         Verdict::Silence(event) => format!("{event:?}"),

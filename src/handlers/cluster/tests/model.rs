@@ -302,9 +302,6 @@ impl<'m> Model<'m> {
     fn all_pointers(&self) -> BTreeMap<IpAddr, BTreeSet<String>> {
         let (mut own, mut ends, mut sets, mut outside) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        fn add(to: &mut BTreeMap<IpAddr, BTreeSet<String>>, address: IpAddr, name: String) {
-            to.entry(address).or_default().insert(name);
-        }
         let zone = text(&self.settings.zones[0]);
         for service in self.services() {
             let name = format!("{}.{}", service.key.name, service.key.namespace);
@@ -451,6 +448,10 @@ impl<'m> Model<'m> {
         let wanted = port.map_or_else(|| "@".to_owned(), |(port, protocol)| format!("{port}.{protocol}.@"));
         records.remove(&wanted)
     }
+}
+
+fn add(to: &mut BTreeMap<IpAddr, BTreeSet<String>>, address: IpAddr, name: String) {
+    to.entry(address).or_default().insert(name);
 }
 
 fn by_label<'m>(bearers: &[Bearer<'m>]) -> BTreeMap<String, Vec<Bearer<'m>>> {
