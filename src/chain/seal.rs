@@ -210,11 +210,10 @@ fn write(
     };
     let mut ends: SmallVec<[usize; 16]> = SmallVec::new();
     let first = order.first_of(section, set);
-    let rotated = set.rdatas.iter().skip(first.unwrap_or(0)).chain(set.rdatas.iter().take(first.unwrap_or(0)));
+    let mut rotated = set.rdatas.iter().skip(first.unwrap_or(0)).chain(set.rdatas.iter().take(first.unwrap_or(0)));
     let mut signatures = set.signatures.iter().filter(|_| wants_dnssec);
     let written = rotated
-        .map(|rdata| record(set.rtype, rdata).map(|end| ends.push(end)))
-        .collect::<Result<(), Full>>()
+        .try_for_each(|rdata| record(set.rtype, rdata).map(|end| ends.push(end)))
         .and_then(|()| signatures.try_for_each(|signature| record(RecordType::RRSIG, signature).map(drop)));
     match (written, first) {
         (Err(_), _) => composer.undo(mark),

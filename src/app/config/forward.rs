@@ -170,7 +170,7 @@ mod tests {
         .unwrap();
         let servers: Vec<String> = zones[0].upstreams.iter().map(|one| one.address.to_string()).collect();
         assert_eq!((servers, lints), (vec!["192.0.2.1:53".to_owned(), "[fe80::1]:53".to_owned()], 1));
-        assert_eq!(zones[0].files, [path.clone()]);
+        assert_eq!(zones[0].files, std::slice::from_ref(&path));
         assert!(read("search x\n").is_err());
     }
 

@@ -1,4 +1,4 @@
-//! The plugins of the cluster: kubernetes, k8s_external and autopath.
+//! The plugins of the cluster: `kubernetes`, `k8s_external` and `autopath`.
 
 use super::blocks::zones_of;
 use super::draft::{Draft, plain};
@@ -102,7 +102,8 @@ fn fallthrough(
     zones: Option<&[String]>,
     networks: &[String],
 ) {
-    let is_reverse = |zone: &String| zone.trim_end_matches('.').ends_with(".arpa") || zone.contains('/');
+    let arpa = Name::from_labels([b"arpa".as_slice()]).unwrap_or_else(|_| Name::root());
+    let is_reverse = |zone: &String| zone.contains('/') || zone.parse().is_ok_and(|zone: Name| zone.is_within(&arpa));
     match zones {
         Some([]) => keys.push(("fallthrough", Yaml::text("on"))),
         Some(zones) => {
@@ -170,7 +171,7 @@ pub(super) fn external(plugin: &Plugin<'_>, draft: &mut Draft) {
             },
             ("headless", []) => entries.push(("headless", Yaml::text("true"))),
             ("fallthrough", _) => {
-                plugin.lost_option(draft, option, "names of these zones that nothing is known of are denied")
+                plugin.lost_option(draft, option, "names of these zones that nothing is known of are denied");
             }
             _ => plugin.unknown_option(draft, option),
         }
@@ -203,7 +204,11 @@ fn parsed(words: &[String]) -> Option<Vec<Name>> {
 
 fn names(zones: &[Name]) -> Yaml {
     let mut told: Vec<&Name> = Vec::new();
-    zones.iter().for_each(|zone| told.extend(Some(zone).filter(|zone| !told.contains(zone))));
+    for zone in zones {
+        if !told.contains(&zone) {
+            told.push(zone);
+        }
+    }
     match told.as_slice() {
         [zone] => Yaml::text(plain(zone)),
         zones => Yaml::texts(zones.iter().map(|zone| plain(zone))),

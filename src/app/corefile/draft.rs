@@ -39,6 +39,9 @@ impl std::fmt::Display for Note {
     }
 }
 
+/// The keys of a block.
+type Keys = Vec<(&'static str, Yaml)>;
+
 /// A configuration in parts.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Draft {
@@ -70,8 +73,8 @@ pub(super) struct Draft {
     pub hosts: Option<Hosts>,
     /// What is remembered.
     pub cache: Option<Cache>,
-    /// The block `kubernetes`, its zones, and where it stands.
-    pub kubernetes: Option<(Vec<(&'static str, Yaml)>, Vec<Name>)>,
+    /// The block `kubernetes`, and its zones.
+    pub kubernetes: Option<(Keys, Vec<Name>)>,
     /// Zones of our own, and their files.
     pub zones: Vec<(Name, String)>,
     /// What is said of the server.

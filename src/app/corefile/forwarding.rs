@@ -213,8 +213,8 @@ fn stale(plugin: &Plugin<'_>, draft: &mut Draft, cache: &mut Cache, option: &Lin
 fn disable(plugin: &Plugin<'_>, draft: &mut Draft, cache: &mut Cache, option: &Line, (what, zones): (&str, &[String])) {
     let cluster = draft.kubernetes.as_ref().map_or(&[][..], |(_, zones)| zones);
     let is_cluster = |zone: &String| {
-        zone.parse::<Name>().is_ok_and(|name| cluster.iter().any(|zone| name.is_within(zone)))
-            || zone.trim_end_matches('.').ends_with(".arpa")
+        let arpa = Name::from_labels([b"arpa".as_slice()]).unwrap_or_else(|_| Name::root());
+        zone.parse::<Name>().is_ok_and(|name| name.is_within(&arpa) || cluster.iter().any(|zone| name.is_within(zone)))
     };
     match (what, zones) {
         ("denial", []) => cache.max_negative_ttl = 0,

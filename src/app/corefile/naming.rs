@@ -89,7 +89,7 @@ fn rules(name: &Name, hosts: &Hosts) -> Vec<Yaml> {
     let records = |rtype: RecordType| {
         let of_type = addresses.iter().filter(|address| address.is_ipv4() == (rtype == RecordType::A));
         let records: Vec<String> = of_type.map(|address| format!("@ {} IN {rtype} {address}", hosts.ttl)).collect();
-        (!records.is_empty()).then(|| (rtype, records))
+        (!records.is_empty()).then_some((rtype, records))
     };
     let exactly = format!("^{}$", literal(name));
     let of = |rest: Vec<(&str, Yaml)>| {

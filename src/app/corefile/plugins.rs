@@ -57,7 +57,6 @@ pub(super) fn add(server: &Server, inner: &[Name], draft: &mut Draft) {
     for line in &server.plugins {
         let plugin = Plugin { line, server, inner };
         match line.name() {
-            "kubernetes" => {} // before
             "k8s_external" => cluster::external(&plugin, draft),
             "autopath" => cluster::autopath(&plugin, draft),
             "forward" => forwarding::forward(&plugin, draft),
@@ -79,7 +78,8 @@ pub(super) fn add(server: &Server, inner: &[Name], draft: &mut Draft) {
             "chaos" => upkeep::chaos(&plugin, draft),
             "nsid" => upkeep::nsid(&plugin, draft),
             "bufsize" => upkeep::bufsize(&plugin, draft),
-            "root" => {} // said with the files that count from it
+            // Read before, and said with the files that count from it.
+            "kubernetes" | "root" => {}
             "any" => plugin.otherwise(draft, "ANY is answered by a HINFO record by itself (RFC 8482)"),
             "local" => plugin.otherwise(draft, "localhost and its reverse names are answered by itself"),
             "metadata" | "cancel" | "multisocket" | "timeouts" => {

@@ -105,58 +105,8 @@ impl Reader<'_> {
         }
         let text = self.outside.text(path).map_err(|why| Unreadable { spot, why: format!("{file}: {why}") })?;
         let mut tokens = tokens(&text, &file, self.outside).into_iter().peekable();
-        let lines = self.lines(&mut tokens, 0, None)?;
+        let lines = lines_of(&mut tokens, 0, None)?;
         self.imported(lines, path, depth)
-    }
-
-    /// The lines up to the brace that closes their block.
-    fn lines(
-        &mut self,
-        tokens: &mut std::iter::Peekable<std::vec::IntoIter<Token>>,
-        depth: usize,
-        opened: Option<&Spot>,
-    ) -> Result<Vec<Line>, Unreadable> {
-        let unreadable = |spot: &Spot, why: &str| Unreadable { spot: spot.clone(), why: why.to_owned() };
-        let mut lines: Vec<Line> = Vec::new();
-        // Addresses of a server go on behind a comma at the end of a line.
-        let mut goes_on = false;
-        while let Some(token) = tokens.next() {
-            let is_brace = |brace: &str| !token.is_quoted && token.text == brace;
-            if is_brace("}") {
-                return match opened {
-                    Some(_) => Ok(lines),
-                    None => Err(unreadable(&token.spot, "a `}` without its `{`")),
-                };
-            }
-            if is_brace("{") {
-                if depth >= DEPTH_MAX {
-                    return Err(unreadable(&token.spot, "too many blocks in blocks"));
-                }
-                let block = self.lines(tokens, depth + 1, Some(&token.spot))?;
-                match lines.last_mut() {
-                    Some(line) => (line.has_block, line.block) = (true, block),
-                    None => return Err(unreadable(&token.spot, "a block without a name")),
-                }
-                goes_on = false;
-                continue;
-            }
-            let is_same_line = lines.last().is_some_and(|line| line.spot == token.spot && !line.has_block);
-            let text = token.text.trim_end_matches(|letter| depth == 0 && letter == ',').to_owned();
-            let is_ended = depth == 0 && text.len() < token.text.len();
-            match lines.last_mut().filter(|_| is_same_line || goes_on) {
-                Some(line) if text.is_empty() && !token.is_quoted => line.spot = token.spot,
-                Some(line) => {
-                    line.spot = if goes_on { token.spot } else { line.spot.clone() };
-                    line.words.push(text);
-                }
-                None => lines.push(Line { spot: token.spot, words: vec![text], has_block: false, block: Vec::new() }),
-            }
-            goes_on = is_ended;
-        }
-        match opened {
-            None => Ok(lines),
-            Some(spot) => Err(unreadable(spot, "a `{` without its `}`")),
-        }
     }
 
     /// The same lines with what they import, and without snippets, which are kept.
@@ -201,6 +151,55 @@ impl Reader<'_> {
             lines.extend(self.file(&file, Some(&line.spot), depth + 1)?);
         }
         Ok(lines)
+    }
+}
+
+/// The lines up to the brace that closes their block.
+fn lines_of(
+    tokens: &mut std::iter::Peekable<std::vec::IntoIter<Token>>,
+    depth: usize,
+    opened: Option<&Spot>,
+) -> Result<Vec<Line>, Unreadable> {
+    let unreadable = |spot: &Spot, why: &str| Unreadable { spot: spot.clone(), why: why.to_owned() };
+    let mut lines: Vec<Line> = Vec::new();
+    // Addresses of a server go on behind a comma at the end of a line.
+    let mut goes_on = false;
+    while let Some(token) = tokens.next() {
+        let is_brace = |brace: &str| !token.is_quoted && token.text == brace;
+        if is_brace("}") {
+            return match opened {
+                Some(_) => Ok(lines),
+                None => Err(unreadable(&token.spot, "a `}` without its `{`")),
+            };
+        }
+        if is_brace("{") {
+            if depth >= DEPTH_MAX {
+                return Err(unreadable(&token.spot, "too many blocks in blocks"));
+            }
+            let block = lines_of(tokens, depth + 1, Some(&token.spot))?;
+            match lines.last_mut() {
+                Some(line) => (line.has_block, line.block) = (true, block),
+                None => return Err(unreadable(&token.spot, "a block without a name")),
+            }
+            goes_on = false;
+            continue;
+        }
+        let is_same_line = lines.last().is_some_and(|line| line.spot == token.spot && !line.has_block);
+        let text = token.text.trim_end_matches(|letter| depth == 0 && letter == ',').to_owned();
+        let is_ended = depth == 0 && text.len() < token.text.len();
+        match lines.last_mut().filter(|_| is_same_line || goes_on) {
+            Some(line) if text.is_empty() && !token.is_quoted => line.spot = token.spot,
+            Some(line) => {
+                line.spot = if goes_on { token.spot } else { line.spot.clone() };
+                line.words.push(text);
+            }
+            None => lines.push(Line { spot: token.spot, words: vec![text], has_block: false, block: Vec::new() }),
+        }
+        goes_on = is_ended;
+    }
+    match opened {
+        None => Ok(lines),
+        Some(spot) => Err(unreadable(spot, "a `{` without its `}`")),
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn template(plugin: &Plugin<'_>, draft: &mut Draft) {
             ("answer", records) => parts.sections.extend(records.iter().map(|record| ("answer", record.clone()))),
             ("authority", records) => parts.sections.extend(records.iter().map(|record| ("authority", record.clone()))),
             ("additional", records) => {
-                parts.sections.extend(records.iter().map(|record| ("additional", record.clone())))
+                parts.sections.extend(records.iter().map(|record| ("additional", record.clone())));
             }
             ("fallthrough", zones) => passing = Some(zones),
             ("upstream", _) => plugin.option_otherwise(draft, option, "CoreDNS itself does nothing by it any more"),
@@ -121,7 +121,7 @@ fn record(text: &str, zone: &Name, rtype: Option<RecordType>) -> Result<String, 
         let (what, behind) = behind.split_once("}}").ok_or_else(|| not_fixed("what is broken"))?;
         out.push_str(before);
         match what.trim_matches('-').trim() {
-            ".Name" if out.trim().is_empty() => out = "@".to_owned(),
+            ".Name" if out.trim().is_empty() => "@".clone_into(&mut out),
             ".Zone" => out.push_str(&zone.to_string()),
             ".Class" => out.push_str("IN"),
             ".Type" => match rtype {

@@ -133,7 +133,7 @@ pub(super) fn loadbalance(plugin: &Plugin<'_>, draft: &mut Draft) {
         [] => draft.rotates = true,
         [policy] if policy == "round_robin" && plugin.line.block.is_empty() => draft.rotates = true,
         [policy, ..] => {
-            plugin.lost(draft, format!("there is nothing for the policy {policy}; pools and policies steer"))
+            plugin.lost(draft, format!("there is nothing for the policy {policy}; pools and policies steer"));
         }
     }
     for option in &plugin.line.block {

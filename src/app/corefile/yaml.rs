@@ -20,6 +20,7 @@ pub(super) enum Yaml {
 
 impl Yaml {
     /// A scalar.
+    #[expect(clippy::needless_pass_by_value, reason = "it is mostly made where it is told")]
     pub(super) fn text(text: impl ToString) -> Self {
         Self::Text(text.to_string())
     }
