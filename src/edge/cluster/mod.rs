@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant as Moment;
 
 pub use access::Api;
 pub use meter::{Happening, Meter, ServiceKind};
@@ -178,7 +179,7 @@ impl Watch {
                 retry: Retry::default(),
                 path: 0,
                 is_known: false,
-                check_at: tokio::time::Instant::now() + check_at,
+                check_at: Moment::now() + check_at,
             });
         }
         drop(outlet);
