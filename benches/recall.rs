@@ -36,6 +36,7 @@ impl World {
             local: None,
             carrier: Carrier::Udp,
             may_recurse: true,
+            group: 0,
         };
         let mut dice = Dice::from_number(1);
         let mut finished = Finished::new(&mut dice, 256 << 20);
@@ -94,7 +95,7 @@ fn glance_and_find(bencher: Bencher<'_, '_>, names: usize) {
     bencher.bench_local(|| {
         let Some(datagram) = queries.next() else { return false };
         let Glance::Plain(glanced) = glance(datagram, finished.keyed()) else { return false };
-        let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
+        let key = Key { hash: glanced.hash, bits: 1, may_recurse: true, group: 0 };
         finished.find(&glanced, datagram, key, &[], 7).is_some()
     });
 }
@@ -104,7 +105,7 @@ fn patch_an_answer(bencher: Bencher<'_, '_>) {
     let mut world = World::new(1);
     let datagram = world.first();
     let Glance::Plain(glanced) = glance(&datagram, world.finished.keyed()) else { return };
-    let key = Key { hash: glanced.hash, bits: 1, may_recurse: true };
+    let key = Key { hash: glanced.hash, bits: 1, may_recurse: true, group: 0 };
     let Some(prepared) = world.finished.find(&glanced, &datagram, key, &[], 7) else { return };
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
     bencher.bench_local(|| prepared.patch(black_box(&glanced), &datagram, 1232, Extras::default(), 7, &mut out));
@@ -180,7 +181,7 @@ fn limits() -> (Limits, Vec<Asker>) {
     let asker = |number: u16| {
         let [high, low] = number.to_be_bytes();
         let address = std::net::SocketAddr::from(([198, high, low, 1], 5353));
-        Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false }
+        Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 }
     };
     (Limits::new(settings, &mut Dice::from_number(1)), (0..1_000).map(asker).collect())
 }

@@ -53,6 +53,7 @@ fn decide(bencher: Bencher<'_, '_>, names: usize, label: &str) {
             local: None,
             carrier: Carrier::Udp,
             may_recurse: false,
+            group: 0,
         },
     };
     let mut dice = Dice::from_number(1);

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let done = match cli.chosen() {
         Command::Serve(serve) => commands::serve(serve.config.as_deref(), serve.replace, &machine, &mut err),
         Command::Check { file, scopes } => commands::check(&file, scopes, &machine, as_json, &mut out),
+        Command::Corefile { file } => commands::corefile(&file, &machine, as_json, &mut out, &mut err),
         Command::Explain(explain) => commands::explain(&explain, &machine, as_json, &mut out, &mut err),
         Command::Status(server) => commands::status(&server, as_json, &mut out, &mut err),
         Command::Ready(server) => commands::ready(&server, as_json, &mut out, &mut err),

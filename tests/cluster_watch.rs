@@ -10,11 +10,11 @@ use std::time::Duration;
 use cluster::{Watched, address, namespace, plan, pod, scope, service, slice, small, tempo};
 use meridian::base::Dice;
 use meridian::dns::Rcode;
-use meridian::edge::cluster::{Happening, ServiceKind};
+use meridian::edge::cluster::{Api, Happening, Plan, ServiceKind, Tempo};
 use meridian::handlers::cluster::{Exposed, Settings, Standing};
 use serde_json::json;
 use support::api_server::{ApiServer, Weather};
-use support::wait::wait_for;
+use support::wait::{wait_for, within};
 
 const WEB: &str = "web.shop.svc.cluster.local.";
 const DB: &str = "db.shop.svc.cluster.local.";
@@ -358,6 +358,25 @@ fn the_time_from_a_change_to_its_answer_is_measured() {
     assert!(watched.meter.programming(ServiceKind::Headless).seconds() >= 0.3);
     assert_eq!(watched.meter.programming(ServiceKind::ClusterIp).count(), 0);
     assert!(watched.meter.delay().count() > 0);
+}
+
+/// With `MERIDIAN_TEST_KUBECONFIG=FILE`, which names a real API server whose cluster changes little.
+#[test]
+fn a_real_api_server_is_watched_and_agrees_with_what_is_held() {
+    let Some(file) = std::env::var_os("MERIDIAN_TEST_KUBECONFIG") else {
+        return println!("skipped: MERIDIAN_TEST_KUBECONFIG names no API server");
+    };
+    let api = Api::Kubeconfig { file: file.into(), context: None };
+    let mut plan = Plan { api, tempo: Tempo { check_every: Duration::from_secs(1), ..Tempo::default() }, ..plan("") };
+    plan.scope.has_imports = false;
+    let kinds = plan.scope.kinds().len() as u64;
+    let watched = Watched::begin(plan);
+    wait_for(|| watched.is_current(), "the watch is current");
+    assert!(addresses(&watched, "kubernetes.default.svc.cluster.local.").is_ok_and(|count| count > 0));
+    // A bookmark a minute is what the API promises.
+    let limit = Duration::from_secs(180);
+    within(limit, "every kind is compared", || (watched.meter.happened(Happening::Agreed) >= kinds).then_some(()));
+    assert_eq!((watched.meter.happened(Happening::Diverged), watched.meter.happened(Happening::Unreadable)), (0, 0));
 }
 
 /// One thing that happens in a cluster.

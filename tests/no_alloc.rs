@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::patience::Patience;
@@ -57,6 +57,7 @@ fn a_recall_that_hits_allocates_nothing() {
             local: None,
             carrier: Carrier::Udp,
             may_recurse: true,
+            group: 0,
         },
     };
     let set = RrSet::new(query.question.name.clone(), RecordType::A, 300, (0..20).map(|last| [192, 0, 2, last]));
@@ -149,6 +150,7 @@ fn house(limits: &str) -> House {
     House {
         cluster: None,
         chain: Chain::new(vec![Box::new(Parrot)]),
+        policy: None,
         memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
         resolution: Arc::default(),
         allow: NetworkSet::default(),
@@ -157,6 +159,7 @@ fn house(limits: &str) -> House {
         finished_bytes: 1 << 20,
         telling: Telling::default(),
         nsid: Box::default(),
+        manner: Manner::default(),
         has_desk: false,
         homes: keyed(&mut dice),
         limits: Arc::new(Limits::new(limits, &mut dice)),
@@ -186,8 +189,13 @@ fn a_turn_under_limits_allocates_nothing_whether_it_passes_slips_or_stays_silent
     let tally = Arc::new(Tally::default());
     let mut worker: Worker<()> = Worker::new(Arc::new(house(all)), (0, 1), Dice::from_number(2), Arc::clone(&tally));
     let (plain, with_cookie) = (datagram(Vec::new()), datagram(vec![(10, vec![1; 8])]));
-    let asker =
-        Asker { address: "198.51.100.1:5353".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: false };
+    let asker = Asker {
+        address: "198.51.100.1:5353".parse().unwrap(),
+        local: None,
+        carrier: Carrier::Udp,
+        may_recurse: false,
+        group: 0,
+    };
     let mut out = Vec::with_capacity(bounds::UDP_RESPONSE_MAX);
     let mut turn = |datagram: &[u8], second: u64| {
         worker.turn(black_box(datagram), asker, &mut None, Instant::from_seconds(second), &mut out)

@@ -397,3 +397,19 @@ fn special_names_and_the_hosts_file_are_answered_behind_an_empty_cache() {
     let response = ask::once(address, "printer.test.", A, Duration::from_secs(5)).expect("an answer");
     assert_eq!(response.rcode, NXDOMAIN, "test. is not in the DNS");
 }
+
+#[test]
+fn what_would_hold_up_the_first_queries_is_settled_before_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, _) = start_on_a_free_port(directory.path(), "  roots: builtin\n  hosts: off");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let figure = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_matches([':', ' ', '\t']).parse().unwrap()
+    };
+    // A table that grows later holds every thread that opens a socket; huge pages, every one that touches memory.
+    let soft = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let soft = soft.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().nth(3).unwrap();
+    assert!(figure("FDSize") >= soft.parse::<u64>().unwrap().min(12_000), "{status}");
+    assert_eq!(figure("THP_enabled"), 0, "{status}");
+}

@@ -1,11 +1,11 @@
 //! The law of the memo at steered names: in random worlds a worker that remembers gives, octet for octet, the answers of
-//! one that does not, whatever chance, health, time and place decide.
+//! one that does not, whatever chance, health, time and place decide, and wherever members move.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -19,6 +19,7 @@ use meridian::handlers::authority::{Authority, Builder, Zones, master_file};
 use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::{Cookies, LimitSettings, Limits};
 use meridian::steer::health::{Board, Standing, State};
+use meridian::steer::listed::{Found, Listed, Service, Which};
 use meridian::steer::spans::Spans;
 use meridian::steer::stages::nearest::Within;
 use meridian::steer::stages::rules::{Geo, On, Rule};
@@ -76,6 +77,12 @@ fn members(dice: &mut Dice, are_aliases: bool) -> Vec<Member> {
             if are_aliases {
                 member.cname = Some(name(some(dice, &["other.test.", "both.example.", "ns.example."])));
             } else {
+                if dice.chance(250) {
+                    let service =
+                        Service { namespace: "shop".into(), name: member.name.clone(), which: Which::Cluster };
+                    member.listed = Some(Arc::new(Listed::new(service)));
+                    return member;
+                }
                 let address = |last| Ipv4Addr::new(203, 0, number as u8, last);
                 member.a = (0..dice.below(3) as u8).map(address).collect();
                 if member.a.is_empty() || dice.chance(500) {
@@ -190,6 +197,7 @@ impl Server {
         let house = House {
             cluster: None,
             chain: Chain::new(vec![Box::new(Arc::clone(&authority))]),
+            policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
             resolution: Arc::default(),
             allow: NetworkSet::default(),
@@ -198,6 +206,7 @@ impl Server {
             finished_bytes: if remembers { 1 << 20 } else { 0 },
             telling: Telling::default(),
             nsid: b"ns1".to_vec().into(),
+            manner: Manner::default(),
             has_desk: false,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(LimitSettings::default(), &mut dice)),
@@ -224,6 +233,19 @@ impl Server {
             board.post(pool, downs.iter().map(|is_down| Standing { state: state(is_down), ..Standing::default() }));
         }
         self.authority.helm().scene().post(board);
+    }
+}
+
+/// Some of the members whose addresses are found out have others now.
+fn move_some(dice: &mut Dice, orders: &[Orders], revision: &mut u64) {
+    let pools = orders.iter().flat_map(|orders| std::iter::once(&orders.pool).chain(&orders.fallback));
+    for listed in pools.flat_map(|pool| pool.members()).filter_map(|member| member.listed.as_ref()) {
+        if dice.chance(300) {
+            *revision += 1;
+            let a = (0..dice.below(3)).map(|_| Ipv4Addr::new(10, 0, 0, dice.below(4) as u8)).collect();
+            let aaaa = (0..dice.below(2)).map(|last| format!("2001:db8:1::{last}").parse().unwrap()).collect();
+            listed.learn(Found { a, aaaa, is_ready: true, revision: *revision });
+        }
     }
 }
 
@@ -286,17 +308,21 @@ fn a_worker_that_remembers_answers_as_one_that_does_not() {
         if dice.chance(700) {
             assert!(quick.authority.helm().compile().is_ok() && slow.authority.helm().compile().is_ok());
         }
-        let mut seconds = 1;
+        let (mut seconds, mut revision) = (1, 0);
         for step in 0..300 {
             if dice.chance(20) {
                 let downs = downs(dice, &orders);
                 quick.post(&downs, &orders);
                 slow.post(&downs, &orders);
             }
+            if dice.chance(50) {
+                move_some(dice, &orders, &mut revision);
+            }
             seconds += u64::from(dice.chance(50)) * dice.below(50);
             let address = IpAddr::from(Ipv4Addr::from_bits(7 << 20 | (dice.below(6) as u32) << 26));
             let carrier = if dice.chance(100) { Carrier::Tcp } else { Carrier::Udp };
-            let asker = Asker { address: SocketAddr::new(address, 5353), local: None, carrier, may_recurse: false };
+            let asker =
+                Asker { address: SocketAddr::new(address, 5353), local: None, carrier, may_recurse: false, group: 0 };
             let datagram = query(dice);
             let now = Instant::from_seconds(seconds);
             let before = quick.tally.read(Event::Recalled);

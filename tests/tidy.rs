@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("procfs", &["edge/process.rs"]),
     ("getrandom", &["edge/seed.rs"]),
     ("rand_chacha", &["base/dice.rs"]),
+    ("regex", &["handlers/fixed.rs"]),
     ("rlimit", &["app/serve/"]),
     ("ureq", &["app/commands/"]),
     ("hyper", &["edge/probe/", "edge/cluster/"]),

@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) {
     let carrier = if mode & 1 != 0 { Carrier::Tcp } else { Carrier::Udp };
     let is_stranger = mode & 2 != 0;
     let address = IpAddr::V4(if is_stranger { Ipv4Addr::new(192, 0, 2, 7) } else { Ipv4Addr::LOCALHOST });
-    let asker = Asker { address: (address, 5_353).into(), local: None, carrier, may_recurse: false };
+    let asker = Asker { address: (address, 5_353).into(), local: None, carrier, may_recurse: false, group: 0 };
     let house = &houses()[usize::from(mode >> 2 & 1)];
     let (dice, tally) = (Dice::from_number(u64::from(mode)), Arc::new(Tally::default()));
     let mut worker: Worker<()> = Worker::new(Arc::clone(house), (0, 1), dice, tally);

@@ -95,7 +95,7 @@ struct World<'s> {
 impl World<'_> {
     fn ask(&mut self, query: &Asked) {
         let address = (IpAddr::from([127, 0, 0, 1]), 5_353).into();
-        let asker = Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false };
+        let asker = Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 };
         let number = self.clients.len();
         self.clients.push(Client { query: query.octets.clone(), is_answered: false });
         let mut out = Vec::new();

@@ -1,9 +1,12 @@
 //! From a checked configuration to a house: the chain in the order in which its links are asked.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::config::{self, Config, Dnstap};
-use super::house::{Capacity, House, Telling};
+use super::house::{Capacity, House, Manner, Telling};
+use super::pods;
 use crate::base::collections::{Keyed, keyed};
 use crate::base::patience::Patience;
 use crate::base::tally::Tally;
@@ -11,11 +14,12 @@ use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
 use crate::dns::{Name, RecordType};
-use crate::edge::forward::{Forwarder, Target};
+use crate::edge::forward::{self, Account, Forwarder, Preference, Target};
 use crate::edge::tap::{self, Tap};
 use crate::handlers::authority::{Authority, Zones};
 use crate::handlers::cache::{self, Cache};
 use crate::handlers::cluster::Cluster;
+use crate::handlers::fixed::Fixed;
 use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
@@ -56,6 +60,8 @@ pub struct Kept {
     pub cookie_secret: Option<CookieSecret>,
     /// The tap, if the configuration before had the same.
     pub tap: Option<(Dnstap, Tap)>,
+    /// What became of the questions to each forwarder.
+    pub accounts: BTreeMap<SocketAddr, Arc<Account>>,
     /// Where it is counted what taps write.
     pub tap_tally: Arc<Tally>,
 }
@@ -77,6 +83,7 @@ impl Kept {
             patience,
             cookie_secret: None,
             tap: None,
+            accounts: BTreeMap::new(),
             tap_tally: Arc::default(),
         }
     }
@@ -120,8 +127,10 @@ pub fn build(
     let recursion = config.recursion.as_ref();
     let special = Special::new(&recursion.map_or_else(Vec::new, |recursion| zones(recursion).cloned().collect()));
     let local = special.apexes().cloned().collect();
+    let fixed = Fixed::new(config.fixed.clone());
     if let Some(cache) = &cache {
         let (hosts, special, authority) = (hosts.clone(), special.clone(), Arc::clone(&kept.authority));
+        let fixed = fixed.clone();
         let cluster = kept.cluster.clone();
         // Anybody's alias to localhost makes the root say, and the cache learn, that there is no such name. Others'
         // aliases into our own zones end there.
@@ -129,11 +138,17 @@ pub fn build(
             hosts.as_ref().is_some_and(|hosts| hosts.lists(name))
                 || special.owns(name)
                 || authority.answers(name, RecordType::A)
+                || fixed.answers(name, RecordType::A)
                 || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
         });
     }
-    let mut links: Vec<Box<dyn Handler>> = vec![Box::new(Arc::clone(&kept.authority))];
-    links.extend(kept.cluster.iter().map(|cluster| Box::new(cluster.clone()) as Box<dyn Handler>));
+    let mut links: Vec<Box<dyn Handler>> = Vec::new();
+    if !config.fixed.is_empty() {
+        links.push(Box::new(fixed.clone()));
+    }
+    links.push(Box::new(Arc::clone(&kept.authority)));
+    let pods = pods::links(config, kept.cluster.as_ref(), kept.authority.helm().scene());
+    links.extend(pods.iter().map(|pods| Box::new(pods.names.clone()) as Box<dyn Handler>));
     let identity = &config.identity;
     links.push(Box::new(Identity::new(
         identity.version.as_deref(),
@@ -143,23 +158,48 @@ pub fn build(
     if let Some(recursion) = recursion {
         links.push(Box::new(Gate::new(recursion.allow.clone())));
         links.push(Box::new(Local));
+        let policy = pods.iter().filter_map(|pods| pods.policy.clone());
+        links.extend(policy.map(|policy| Box::new(policy) as Box<dyn Handler>));
         links.extend(cache.iter().map(|cache| Box::new(Arc::clone(cache)) as Box<dyn Handler>));
         links.extend(hosts.iter().map(|hosts| Box::new(Arc::clone(hosts)) as Box<dyn Handler>));
+        let tlds = pods.iter().filter_map(|pods| pods.tlds.clone());
+        links.extend(tlds.map(|tlds| Box::new(tlds) as Box<dyn Handler>)); // behind all that is known here
         links.push(Box::new(special)); // behind the hosts file, which may name private addresses
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));
     }
+    let accounts = &mut kept.accounts;
+    let is_named = |address: &SocketAddr| {
+        let mut named = recursion.iter().flat_map(|recursion| &recursion.forward).flat_map(|zone| &zone.upstreams);
+        named.any(|upstream| upstream.address == *address)
+    };
+    accounts.retain(|address, _| is_named(address));
     let forwarders = recursion.map(|recursion| {
-        let forwarder = |zone: &config::ForwardZone| {
-            let target = |one: &config::Upstream| Target { address: one.address, is_tcp_only: one.is_tcp_only };
-            Forwarder::new(zone.upstreams.iter().map(target), recursion.case_randomisation)
+        let mut forwarder = |zone: &config::ForwardZone| {
+            let preference = match zone.order {
+                config::ForwardOrder::Given => Preference::First,
+                config::ForwardOrder::Random => Preference::Any(dice.bits()),
+                config::ForwardOrder::RoundRobin => Preference::Next,
+            };
+            let manner = forward::Manner {
+                randomises_case: recursion.case_randomisation,
+                preference,
+                concurrent: zone.concurrent.map(|most| most as usize),
+            };
+            let upstreams = zone.upstreams.iter().map(|one| {
+                let target = Target { address: one.address, is_tcp_only: one.is_tcp_only };
+                (target, Arc::clone(accounts.entry(one.address).or_default()))
+            });
+            Forwarder::with(upstreams, manner)
         };
-        recursion.forward.iter().map(forwarder).collect()
+        recursion.forward.iter().map(&mut forwarder).collect()
     });
     let (authority, cluster) = (Arc::clone(&kept.authority), kept.cluster.clone());
     let ours = Ours(Arc::new(move |name, rtype| {
-        authority.answers(name, rtype) || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
+        authority.answers(name, rtype)
+            || fixed.answers(name, rtype)
+            || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
     }));
     let memory: Arc<dyn Memory> = match &cache {
         Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
@@ -167,6 +207,7 @@ pub fn build(
     };
     let house = House {
         chain: Chain::new(links),
+        policy: pods.and_then(|pods| pods.policy),
         cluster: kept.cluster.clone(),
         memory,
         resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),
@@ -176,6 +217,7 @@ pub fn build(
         finished_bytes: finished_bytes(config),
         telling: Telling { queries: config.log.queries, tap: tap(config, kept, dice) },
         nsid: identity.nsid.clone().unwrap_or_default(),
+        manner: Manner { rotates: config.rotates, rewrites: config.rewrites.clone() },
         has_desk: has_zones(config),
         homes: kept.homes.clone(),
         limits: limits(config, kept, dice),

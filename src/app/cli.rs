@@ -45,6 +45,11 @@ pub enum Command {
         #[arg(long)]
         scopes: bool,
     },
+    /// Translate a Corefile of CoreDNS into a configuration; what is not translated is told with its line, and exit status 1.
+    Corefile {
+        /// The Corefile.
+        file: PathBuf,
+    },
     /// Tell why a client gets its answer: each handler, the cache, the upstream exchanges.
     Explain(Explain),
     /// Tell how a running server fares.
@@ -300,6 +305,7 @@ mod tests {
             "reload --dry-run --json",
             "status --server http://192.0.2.1:9153 --json",
             "check x.yaml",
+            "corefile Corefile",
             "default-config",
             "completions bash",
             "man",

@@ -8,10 +8,10 @@ use super::config::QueryLog;
 use crate::base::collections::Keyed;
 use crate::base::patience::Patience;
 use crate::base::{NetworkSet, bounds};
-use crate::chain::{Chain, Memory};
+use crate::chain::{Chain, Memory, Rewrites};
 use crate::dns::Question;
 use crate::edge::tap::Tap;
-use crate::handlers::cluster::Cluster;
+use crate::handlers::cluster::{Cluster, Policy};
 use crate::handlers::gate::{Cookies, Limits};
 use crate::handlers::resolve::Settings;
 
@@ -19,6 +19,8 @@ use crate::handlers::resolve::Settings;
 pub struct House {
     /// The links, in order.
     pub chain: Chain,
+    /// Which names outside the cluster its pods may resolve; none where all may.
+    pub policy: Option<Arc<Policy>>,
     /// The one of them that answers for a cluster.
     pub cluster: Option<Cluster>,
     /// What the resolver remembers.
@@ -37,6 +39,8 @@ pub struct House {
     pub telling: Telling,
     /// What the NSID option is answered with (RFC 5001); empty for nothing.
     pub nsid: Box<[u8]>,
+    /// How answers look, whatever they say.
+    pub manner: Manner,
     /// Whether somebody sits at the desk: we have zones, which can be transferred and changed.
     pub has_desk: bool,
     /// The hasher that gives every question its home worker.
@@ -49,6 +53,15 @@ pub struct House {
     pub cookies: Cookies,
     /// How many may wait, and for how much.
     pub capacity: Capacity,
+}
+
+/// How answers look, whatever they say.
+#[derive(Clone, Default, Debug)]
+pub struct Manner {
+    /// Whether addresses and mail exchangers come in another order from query to query.
+    pub rotates: bool,
+    /// Names that are asked for under another.
+    pub rewrites: Rewrites,
 }
 
 /// What is told of queries to those who watch.
@@ -86,6 +99,12 @@ impl House {
     #[must_use]
     pub fn may_recurse(&self, address: IpAddr) -> bool {
         self.offers_recursion && self.allow.contains(address)
+    }
+
+    /// Which policy of names holds for those at `address`; 0 for none.
+    #[must_use]
+    pub fn group_of(&self, address: IpAddr) -> u8 {
+        self.policy.as_ref().map_or(0, |policy| policy.group_of(address))
     }
 
     /// Which of `workers` resolves `question`: always the same, so that clients who ask it at once cause one

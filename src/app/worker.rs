@@ -12,14 +12,16 @@ mod crowd;
 mod guarding;
 mod reading;
 mod resuming;
+mod searching;
 mod source;
 mod waiting;
 
 use self::crowd::Crowd;
 use self::guarding::Standing;
 use self::reading::{Unreadable, read, word};
+use self::searching::{Search, Walked};
 pub use self::source::Source;
-use self::waiting::{Held, Waiting};
+use self::waiting::{Held, Waiting, Wanted};
 use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
@@ -224,9 +226,10 @@ impl<R> Worker<R> {
             Carrier::Udp => Event::QueriesUdp,
             Carrier::Tcp => Event::QueriesTcp,
         });
+        let (is_tcp, is_v6) = (asker.carrier == Carrier::Tcp, asker.address.is_ipv6());
         match &glance {
-            Glance::Plain(glanced) => self.tally.count_type(glanced.qtype.0),
-            Glance::Unsure => self.tally.count_type(type_of(datagram).map_or(0, |rtype| rtype.0)),
+            Glance::Plain(glanced) => self.tally.count_type(glanced.qtype.0, is_tcp, is_v6),
+            Glance::Unsure => self.tally.count_type(type_of(datagram).map_or(0, |rtype| rtype.0), is_tcp, is_v6),
             Glance::Silence(_) => {} // no query
         }
         let standing = self.look(&glance, datagram, &asker, now);
@@ -263,6 +266,7 @@ impl<R> Worker<R> {
         out: &mut Vec<u8>,
     ) -> Next {
         asker.may_recurse = self.house.may_recurse(asker.address.ip());
+        asker.group = self.house.group_of(asker.address.ip());
         let mut picked = None;
         match glance {
             Glance::Plain(glanced) => {
@@ -305,15 +309,16 @@ impl<R> Worker<R> {
                 return self.respond(&query, &standing, &Answer::empty(Rcode::BADVERS), now, out);
             }
         };
+        let meant = self.house.manner.rewrites.rewritten(&query);
         let choices = self.said.is_some().then(Vec::new);
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None, choices };
         let (said, source) = (&mut self.said, &mut self.source);
         let verdict = match &picked {
             Some((chooser, pick)) => {
                 *source = Source::Chosen;
-                chooser.answer(&query, pick, &mut turn)
+                chooser.answer(&meant, pick, &mut turn)
             }
-            None => self.house.chain.handle(&query, &mut turn, |link, verdict| {
+            None => self.house.chain.handle(&meant, &mut turn, |link, verdict| {
                 if !matches!(verdict, Verdict::Pass) {
                     *source = Source::Link(link);
                 }
@@ -323,10 +328,21 @@ impl<R> Worker<R> {
             }),
         };
         let Turn { aside, choices, .. } = turn;
+        drop(meant);
         self.choices = choices.unwrap_or_default();
         if let Some(goal) = aside {
             self.pursue_aside(&goal, now);
         }
+        let (verdict, search) = match verdict {
+            Verdict::Search(path) => {
+                let mut search = Box::new(Search::new(*path));
+                match self.walk_path(&mut search, &query, now) {
+                    Walked::Answer(answer) => (Verdict::Answer(answer), None),
+                    Walked::Resolve(goal) => (Verdict::Resolve(goal), Some(search)),
+                }
+            }
+            verdict => (verdict, None),
+        };
         match verdict {
             Verdict::Answer(answer) => {
                 let sealed = self.seal(&query, &standing, &answer, out);
@@ -338,8 +354,10 @@ impl<R> Worker<R> {
                 self.tally.count(event);
                 Next::Silence
             }
-            Verdict::Resolve(goal) => self.resolve(query, standing, goal, reply, now, out),
-            Verdict::Pass => self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out),
+            Verdict::Resolve(goal) => self.resolve(query, standing, Wanted { goal, search }, reply, now, out),
+            Verdict::Pass | Verdict::Search(_) => {
+                self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out)
+            }
         }
     }
 
@@ -400,6 +418,7 @@ impl<R> Worker<R> {
 
     fn seal(&self, query: &Query, standing: &Standing, answer: &Answer, out: &mut Vec<u8>) -> Sealed {
         let recursion_available = self.house.offers_recursion && query.asker.may_recurse;
+        let answer = &*self.house.manner.rewrites.restored(query, answer);
         let mut sealed = seal_as(query, answer, recursion_available, self.extras(standing), out);
         sealed.account = self.house.limits.account(query, answer);
         if sealed.is_truncated {

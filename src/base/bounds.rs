@@ -61,6 +61,10 @@ bounds! {
     /// CNAME and DNAME records followed for one client query. Where the last of them leads must be known by then: nobody
     /// is asked for it.
     ALIASES_MAX: u32 = 11;
+    /// Names tried for one client query along a search list, the one as it was asked for among them.
+    SEARCH_MAX: usize = 12;
+    /// Policies of which names pods may resolve.
+    POD_POLICIES: usize = 250;
     /// Sub-queries below sub-queries.
     DEPTH_MAX: u8 = 4;
     /// Name servers kept of a delegation.
@@ -258,6 +262,8 @@ bounds! {
     ZONE_BYTES_MAX: usize = u32::MAX as usize - 1024 * 1024;
     /// Records made by the $GENERATE directives of a zone.
     GENERATED_RECORDS_MAX: u64 = 10_000_000;
+    /// Octets of a pattern that names of fixed answers must look like, once it is made ready.
+    PATTERN_BYTES_MAX: usize = 256 * 1024;
     /// Files read by the $INCLUDE directives of a zone.
     INCLUDED_FILES_MAX: usize = 1_000;
     /// $INCLUDE directives within included files.

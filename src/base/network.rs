@@ -20,8 +20,7 @@ impl Network {
         match address {
             IpAddr::V4(v4) => {
                 let length = length.min(32);
-                let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-                Self { address: Ipv4Addr::from_bits(v4.to_bits() & mask).into(), length }
+                Self { address: Ipv4Addr::from_bits(v4.to_bits() & mask_v4(length)).into(), length }
             }
             IpAddr::V6(v6) => {
                 let length = length.min(128);
@@ -54,12 +53,22 @@ impl Network {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
-                Self::new(address.to_canonical(), self.length).address == self.address
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let differing = own.to_bits() ^ other.to_bits();
+                differing.leading_zeros() >= u32::from(self.length)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let differing = own.to_bits() ^ other.to_bits();
+                differing.leading_zeros() >= u32::from(self.length)
             }
             _ => false,
         }
     }
+}
+
+/// `length` leading ones.
+fn mask_v4(length: u8) -> u32 {
+    u32::MAX.checked_shl(32_u32.saturating_sub(u32::from(length))).unwrap_or(0)
 }
 
 impl fmt::Display for Network {
@@ -100,23 +109,33 @@ impl FromStr for Network {
 
 /// A set of networks, as an access list has it. Short lists are the rule: it is searched in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct NetworkSet(Vec<Network>);
+pub struct NetworkSet {
+    networks: Vec<Network>,
+    /// The mask and the bits of those of IPv4, which are searched for every query.
+    v4: Vec<(u32, u32)>,
+}
 
 impl NetworkSet {
-    /// Whether any network of the set holds `address`.
+    /// Whether any network of the set holds `address`. An IPv4 address mapped into IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let bits = v4.to_bits();
+                self.v4.iter().any(|(mask, network)| bits & mask == *network)
+            }
+            v6 => self.networks.iter().any(|network| network.contains(v6)),
+        }
     }
 
     /// The networks of the set.
     #[must_use]
     pub fn networks(&self) -> &[Network] {
-        &self.0
+        &self.networks
     }
 
     fn of(texts: &[&str]) -> Self {
-        Self(texts.iter().filter_map(|text| text.parse().ok()).collect())
+        texts.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
     /// This machine alone.
@@ -165,7 +184,12 @@ impl NetworkSet {
 
 impl FromIterator<Network> for NetworkSet {
     fn from_iter<I: IntoIterator<Item = Network>>(networks: I) -> Self {
-        Self(networks.into_iter().collect())
+        let networks: Vec<Network> = networks.into_iter().collect();
+        let v4 = networks.iter().filter_map(|network| match network.address {
+            IpAddr::V4(v4) => Some((mask_v4(network.length), v4.to_bits())),
+            IpAddr::V6(_) => None,
+        });
+        Self { v4: v4.collect(), networks }
     }
 }
 

@@ -63,6 +63,8 @@ events! {
     CacheMisses = "cache_misses",
     /// Answers given past their TTL because upstreams failed (RFC 8767).
     StaleAnswers = "stale_answers",
+    /// Queries answered by a name further along the search path of the pod that asked.
+    Searched = "searched",
     /// Refreshes of popular names shortly before they expire.
     Prefetches = "prefetches",
     /// Queries answered from a remembered failure (RFC 9520).
@@ -283,11 +285,17 @@ impl Timing {
     pub const ALL: [Self; 4] = [Self::Recalled, Self::Composed, Self::Resolved, Self::Upstream];
 }
 
+/// The place of queries over TCP or UDP, from IPv6 or IPv4.
+const fn way(is_tcp: bool, is_v6: bool) -> usize {
+    (is_tcp as usize) << 1 | is_v6 as usize
+}
+
 /// One worker's counters.
 #[derive(Debug)]
 pub struct Tally {
     events: [AtomicU64; Event::ALL.len()],
-    types: [AtomicU64; TYPES.len() + 1],
+    /// Over UDP from IPv4, from IPv6; over TCP from IPv4, from IPv6.
+    types: [[AtomicU64; TYPES.len() + 1]; 4],
     times: [Histogram; Timing::ALL.len()],
 }
 
@@ -295,7 +303,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             events: [const { AtomicU64::new(0) }; Event::ALL.len()],
-            types: [const { AtomicU64::new(0) }; TYPES.len() + 1],
+            types: [const { [const { AtomicU64::new(0) }; TYPES.len() + 1] }; 4],
             times: std::array::from_fn(|_| Histogram::default()),
         }
     }
@@ -325,10 +333,10 @@ impl Tally {
         }
     }
 
-    /// Counts a query for the type of this number; for the owner only.
-    pub fn count_type(&self, number: u16) {
+    /// Counts a query for the type of this number, over TCP or UDP, from IPv6 or IPv4; for the owner only.
+    pub fn count_type(&self, number: u16, is_tcp: bool, is_v6: bool) {
         let place = PLACES.get(usize::from(number)).map_or(TYPES.len(), |place| usize::from(*place));
-        add(self.types.get(place), 1);
+        add(self.types.get(way(is_tcp, is_v6)).and_then(|types| types.get(place)), 1);
     }
 
     /// Notes that something took `took`, `times` times over; for the owner only.
@@ -347,7 +355,19 @@ impl Tally {
     /// The queries for each of [`TYPES`], and at the end those for all others; any thread may read.
     #[must_use]
     pub fn read_types(&self) -> [u64; TYPES.len() + 1] {
-        std::array::from_fn(|at| self.types.get(at).map_or(0, |counter| counter.load(Ordering::Relaxed)))
+        let mut sums = [0_u64; TYPES.len() + 1];
+        for types in &self.types {
+            let counts = types.iter().map(|counter| counter.load(Ordering::Relaxed));
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.wrapping_add(count));
+        }
+        sums
+    }
+
+    /// The same of those over TCP or UDP, from IPv6 or IPv4, alone.
+    #[must_use]
+    pub fn read_types_by(&self, is_tcp: bool, is_v6: bool) -> [u64; TYPES.len() + 1] {
+        let types = self.types.get(way(is_tcp, is_v6));
+        std::array::from_fn(|at| types.and_then(|types| types.get(at)).map_or(0, |count| count.load(Ordering::Relaxed)))
     }
 
     /// How long it took; any thread may read.
@@ -364,7 +384,7 @@ mod tests {
     #[test]
     fn each_type_has_its_place_and_the_rest_share_one() {
         let tally = Tally::default();
-        (0..=u16::MAX).for_each(|number| tally.count_type(number));
+        (0..=u16::MAX).for_each(|number| tally.count_type(number, number % 2 == 0, number % 3 == 0));
         let counts = tally.read_types();
         assert_eq!(counts[..TYPES.len()], [1; TYPES.len()]);
         assert_eq!(counts[TYPES.len()], (1 << 16) - TYPES.len() as u64);

@@ -40,6 +40,8 @@ pub struct Answer {
     pub is_ageless: bool,
     /// Who chose among the answers to the question, where several may be given and each may be recalled.
     pub chooser: Option<Arc<dyn Chooser>>,
+    /// Whether addresses come in an order that was chosen, so that it must be kept.
+    pub is_ordered: bool,
     /// The zone whose wildcard made up what is said of the question; none where the name itself is known.
     pub wildcard_zone: Option<Box<Name>>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answer::{Answer, Goal};
 use super::choice::Choice;
 use super::chooser::{Chooser, Pick};
+use super::path::Path;
 use super::query::Query;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Dice, Instant};
@@ -53,6 +54,8 @@ pub enum Verdict {
     Silence(Event),
     /// Ask upstreams.
     Resolve(Goal),
+    /// Another name answers: the first of these that exists.
+    Search(Box<Path>),
 }
 
 /// A link of the chain: a plain function from a query to a verdict. It never waits, knows no other link, and

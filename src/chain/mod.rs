@@ -7,7 +7,9 @@ pub mod choice;
 pub mod chooser;
 pub mod handler;
 pub mod memory;
+pub mod path;
 pub mod query;
+pub mod rewrite;
 pub mod seal;
 pub mod walk;
 
@@ -16,6 +18,8 @@ pub use choice::{Choice, ChoiceStep};
 pub use chooser::{Chooser, Pick};
 pub use handler::{Handler, Recall, Turn, Verdict};
 pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
+pub use path::{Path, Step};
 pub use query::{Asker, Carrier, Query};
+pub use rewrite::Rewrites;
 pub use seal::{Extras, Sealed, seal, seal_as};
 pub use walk::Chain;

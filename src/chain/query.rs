@@ -25,6 +25,9 @@ pub struct Asker {
     pub carrier: Carrier,
     /// Whether the access list lets the sender have recursion; the gate decides it.
     pub may_recurse: bool,
+    /// Which policy of names holds for the sender, 0 for none; the house decides it. What one group is told is not
+    /// told to another.
+    pub group: u8,
 }
 
 /// A parsed query with one question.

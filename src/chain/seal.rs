@@ -9,14 +9,19 @@ use super::query::{Carrier, Query};
 use crate::base::bounds;
 use crate::dns::cookie::WholeCookie;
 use crate::dns::edns::{OPT_SIZE, keepalive, option};
+use crate::dns::run::{Run, first_of};
 use crate::dns::wire::{Composer, Section, compose::Full};
-use crate::dns::{Class, Edns, Flags, RecordType};
+use crate::dns::{Class, Edns, Flags, RecordType, RrSet};
 
 /// What a sealed response is, beside its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Sealed {
     /// Where its TTLs stand, for answers that are remembered.
     pub ttls: SmallVec<[u16; 16]>,
+    /// Records that come in another order from query to query.
+    pub runs: SmallVec<[Run; 2]>,
+    /// Whether the same question's next answer differs by nothing that is not known of this one.
+    pub is_repeatable: bool,
     /// Where its sections end and its OPT record, if there is one, begins.
     pub sections_end: usize,
     /// Whether something had to be left out, so that TC is set.
@@ -43,6 +48,8 @@ pub struct Extras<'a> {
     pub nsid: &'a [u8],
     /// The cookie for a client that sent one; it takes its room before the answer does (RFC 7873 §5.2).
     pub cookie: Option<&'a WholeCookie>,
+    /// Whether addresses and mail exchangers come in another order from query to query.
+    pub rotates: bool,
     /// How long an idle connection is kept: those who ask by the keepalive option over TCP are told (RFC 7828 §3.3.2).
     pub idle: Option<Duration>,
 }
@@ -87,7 +94,9 @@ fn compose(
     extras: Extras<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Sealed, Full> {
-    let Extras { nsid, cookie, idle } = extras;
+    let Extras { nsid, cookie, rotates, idle } = extras;
+    let mut order =
+        Order { id: query.id, rotates: rotates && !answer.is_ordered, is_repeatable: true, runs: SmallVec::new() };
     let class = query.question.class;
     let wants_dnssec = query.wants_dnssec();
     let limit = response_limit(query.asker.carrier, query.edns.as_ref().map(|edns| edns.udp_size));
@@ -117,7 +126,7 @@ fn compose(
     let mut is_truncated = false;
     'sections: for (section, sets) in [(Section::Answer, &answer.answer), (Section::Authority, &answer.authority)] {
         for aged in sets {
-            if write(&mut composer, section, class, aged, wants_dnssec).is_err() {
+            if write(&mut composer, section, class, aged, wants_dnssec, &mut order).is_err() {
                 is_truncated = true;
                 break 'sections;
             }
@@ -147,7 +156,7 @@ fn compose(
     }
     if !is_truncated {
         for aged in &answer.additional {
-            if write(&mut composer, Section::Additional, class, aged, wants_dnssec).is_err() {
+            if write(&mut composer, Section::Additional, class, aged, wants_dnssec, &mut order).is_err() {
                 is_whole = false;
                 is_truncated |= is_glue(answer, aged);
             }
@@ -164,7 +173,8 @@ fn compose(
     if is_truncated {
         composer.truncate();
     }
-    Ok(Sealed { ttls: composer.finish(), sections_end, is_truncated, is_whole, account: 0 })
+    let Order { runs, is_repeatable, .. } = order;
+    Ok(Sealed { ttls: composer.finish(), runs, is_repeatable, sections_end, is_truncated, is_whole, account: 0 })
 }
 
 /// The client subnet option of the response (RFC 7871 §7.2.1): only to those who sent one.
@@ -191,18 +201,57 @@ fn write(
     class: Class,
     aged: &Aged,
     wants_dnssec: bool,
+    order: &mut Order,
 ) -> Result<(), Full> {
     let mark = composer.mark();
     let set = &aged.set;
-    let records = set.rdatas.iter().map(|rdata| (set.rtype, rdata));
-    let signatures = set.signatures.iter().map(|signature| (RecordType::RRSIG, signature));
-    let written = records
-        .chain(signatures.filter(|_| wants_dnssec))
-        .try_for_each(|(rtype, rdata)| composer.record(section, &set.owner, rtype, class, aged.ttl, rdata));
-    if written.is_err() {
-        composer.undo(mark);
+    let mut record = |rtype, rdata: &[u8]| {
+        composer.record(section, &set.owner, rtype, class, aged.ttl, rdata).map(|()| composer.position())
+    };
+    let mut ends: SmallVec<[usize; 16]> = SmallVec::new();
+    let first = order.first_of(section, set);
+    let mut rotated = set.rdatas.iter().skip(first.unwrap_or(0)).chain(set.rdatas.iter().take(first.unwrap_or(0)));
+    let mut signatures = set.signatures.iter().filter(|_| wants_dnssec);
+    let written = rotated
+        .try_for_each(|rdata| record(set.rtype, rdata).map(|end| ends.push(end)))
+        .and_then(|()| signatures.try_for_each(|signature| record(RecordType::RRSIG, signature).map(drop)));
+    match (written, first) {
+        (Err(_), _) => composer.undo(mark),
+        (Ok(()), Some(first)) => order.note(set, &ends, first),
+        (Ok(()), None) => {}
     }
     written
+}
+
+/// In which order records are written, and what was in another order than it could have been.
+struct Order {
+    id: u16,
+    rotates: bool,
+    is_repeatable: bool,
+    runs: SmallVec<[Run; 2]>,
+}
+
+impl Order {
+    /// Which record of `set` is written first, where it need not be the first one.
+    fn first_of(&self, section: Section, set: &RrSet) -> Option<usize> {
+        let is_turned = matches!(set.rtype, RecordType::A | RecordType::AAAA | RecordType::MX);
+        if !self.rotates || section != Section::Answer || !is_turned {
+            return None;
+        }
+        let count = set.rdatas.len();
+        (count > 1).then(|| first_of(self.id, count))
+    }
+
+    /// The records of `set` stand before these ends, the one of number `first` before the first of them.
+    fn note(&mut self, set: &RrSet, ends: &[usize], first: usize) {
+        let width = set.rdatas.iter().next().map_or(0, <[u8]>::len);
+        let places: SmallVec<[usize; 16]> = ends.iter().filter_map(|end| end.checked_sub(width)).collect();
+        // Names of mail exchangers are compressed against those before them, so their order makes other octets.
+        match Run::of(&places, width, first).filter(|_| set.rtype != RecordType::MX) {
+            Some(run) => self.runs.push(run),
+            None => self.is_repeatable = false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +260,7 @@ mod tests {
 
     use super::*;
     use crate::chain::Asker;
-    use crate::dns::{Ede, EdeCode, Message, Name, Question, RrSet};
+    use crate::dns::{Ede, EdeCode, Message, Name, Question};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -228,6 +277,7 @@ mod tests {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: true,
+                group: 0,
             },
         }
     }
@@ -292,6 +342,25 @@ mod tests {
         asking.edns.as_mut().unwrap().options.push((option::NSID, Vec::new()));
         assert_eq!(nsid_of(&asking, b"ns1"), Some(b"ns1".to_vec()));
         assert_eq!(nsid_of(&asking, b""), None);
+    }
+
+    #[test]
+    fn addresses_and_mail_exchangers_begin_at_another_from_query_to_query() {
+        let addresses = set("www.example.", RecordType::A, &[&[192, 0, 2, 1], &[192, 0, 2, 2], &[192, 0, 2, 3]]);
+        let texts = set("www.example.", RecordType::TXT, &[b"\x01a", b"\x01b"]);
+        let answer = Answer { answer: vec![addresses, texts], ..Answer::default() };
+        let told = |id: u16, answer: &Answer, rotates| {
+            let (mut bytes, query) = (Vec::new(), Query { id, ..query(None) });
+            seal_as(&query, answer, true, Extras { rotates, ..Extras::default() }, &mut bytes);
+            let message = Message::parse(&bytes).unwrap();
+            message.answer.iter().map(|record| *record.rdata.last().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(4, &answer, false), [1, 2, 3, b'a', b'b']);
+        assert_eq!(told(3, &answer, true), [1, 2, 3, b'a', b'b']);
+        assert_eq!(told(4, &answer, true), [2, 3, 1, b'a', b'b']);
+        assert_eq!(told(5, &answer, true), [3, 1, 2, b'a', b'b']);
+        let chosen = Answer { is_ordered: true, ..answer };
+        assert_eq!(told(5, &chosen, true), [1, 2, 3, b'a', b'b'], "a policy has put them in order");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Server cookies that any server with the same secret understands (RFC 9018): version, time, and a SipHash-2-4 over
 //! these, the client's cookie and its address. Nothing is kept of any client.
 
-use std::hash::Hasher;
 use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
@@ -79,14 +78,25 @@ impl CookieSecret {
     }
 
     fn hash(self, client: [u8; CLIENT_COOKIE], front: [u8; 8], address: IpAddr) -> [u8; 8] {
-        let mut hasher = SipHasher24::new_with_key(&self.0);
-        hasher.write(&client);
-        hasher.write(&front);
-        match address.to_canonical() {
-            IpAddr::V4(v4) => hasher.write(&v4.octets()),
-            IpAddr::V6(v6) => hasher.write(&v6.octets()),
-        }
-        hasher.finish().to_le_bytes()
+        let hasher = SipHasher24::new_with_key(&self.0);
+        let ([c0, c1, c2, c3, c4, c5, c6, c7], [f0, f1, f2, f3, f4, f5, f6, f7]) = (client, front);
+        // All at once: the hasher takes several times as long for pieces.
+        let hash = match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a0, a1, a2, a3] = v4.octets();
+                hasher.hash(&[c0, c1, c2, c3, c4, c5, c6, c7, f0, f1, f2, f3, f4, f5, f6, f7, a0, a1, a2, a3])
+            }
+            IpAddr::V6(v6) => {
+                let mut octets = [0; 32];
+                let (into_client, rest) = octets.split_at_mut(8);
+                let (into_front, into_address) = rest.split_at_mut(8);
+                into_client.copy_from_slice(&client);
+                into_front.copy_from_slice(&front);
+                into_address.copy_from_slice(&v6.octets());
+                hasher.hash(&octets)
+            }
+        };
+        hash.to_le_bytes()
     }
 }
 

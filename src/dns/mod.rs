@@ -10,6 +10,7 @@ pub mod rcode;
 pub mod reverse;
 pub mod rrset;
 pub mod rtype;
+pub mod run;
 pub mod subnet;
 pub mod wire;
 

@@ -8,6 +8,7 @@
 
 use super::cookie::{WHOLE_COOKIE, WholeCookie};
 use super::edns::{OPT_SIZE, option};
+use super::run::{RUN, Run};
 use super::wire::Glanced;
 use super::wire::brief::append_cookie;
 use super::wire::glance::is_same_question;
@@ -16,7 +17,7 @@ use crate::base::bounds;
 
 const HEADER: usize = 12;
 /// Octets before the message.
-const FIXED: usize = 23;
+const FIXED: usize = 24;
 /// Bits of the last of these octets.
 const AUTHENTIC: u8 = 1;
 const HEEDS_SUBNET: u8 = 2;
@@ -32,6 +33,8 @@ pub struct Source<'a> {
     pub ttls: &'a [u16],
     /// The options of the OPT record for those who send one, in wire form.
     pub options: &'a [u8],
+    /// Records that come in another order from query to query.
+    pub runs: &'a [Run],
     /// The response code.
     pub rcode: Rcode,
     /// Whether the data are authentic: AD is set for those who understand it.
@@ -60,8 +63,8 @@ pub struct Extras<'a> {
 /// A finished response, to be patched for each asker; read where it lies.
 ///
 /// ```text
-/// account 8 │ prepared_at 4 │ until 4 │ message's length 2 │ TTLs 2 │ rcode's upper bits 1 │ pick's length 1 │ bits 1
-/// message │ offsets of its TTLs, 2 each │ options │ pick
+/// account 8 │ prepared_at 4 │ until 4 │ message's length 2 │ TTLs 2 │ rcode's upper bits 1 │ runs 1 │ pick's length 1
+/// │ bits 1 │ message │ offsets of its TTLs, 2 each │ options │ runs │ pick
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PreparedAnswer<'a> {
@@ -81,7 +84,8 @@ impl<'a> PreparedAnswer<'a> {
         out.extend_from_slice(&u16::try_from(source.ttls.len()).ok()?.to_ne_bytes());
         let authentic = if source.is_authentic { AUTHENTIC } else { 0 };
         let bits = authentic | if source.heeds_subnet { HEEDS_SUBNET } else { 0 };
-        out.extend_from_slice(&[(source.rcode.0 >> 4) as u8, u8::try_from(source.pick.len()).ok()?, bits]);
+        let (runs, pick) = (u8::try_from(source.runs.len()).ok()?, u8::try_from(source.pick.len()).ok()?);
+        out.extend_from_slice(&[(source.rcode.0 >> 4) as u8, runs, pick, bits]);
         let start = out.len();
         out.extend_from_slice(source.sections);
         let header = out.get_mut(start..)?.first_chunk_mut::<HEADER>()?;
@@ -97,6 +101,7 @@ impl<'a> PreparedAnswer<'a> {
             out.extend_from_slice(&at.to_be_bytes());
         }
         out.extend_from_slice(source.options);
+        source.runs.iter().for_each(|run| out.extend_from_slice(&run.to_octets()));
         out.extend_from_slice(source.pick);
         Some(())
     }
@@ -174,10 +179,11 @@ impl<'a> PreparedAnswer<'a> {
         now: u64,
         out: &mut Vec<u8>,
     ) -> Option<()> {
-        let [.., p0, p1, p2, p3, _, _, _, _, m0, m1, t0, t1, rcode_high, pick_length, bits] = *self.fixed;
+        let [.., p0, p1, p2, p3, _, _, _, _, m0, m1, t0, t1, rcode_high, runs, pick_length, bits] = *self.fixed;
         let (message, rest) = self.block.split_at_checked(usize::from(u16::from_ne_bytes([m0, m1])))?;
         let (ttls, rest) = rest.split_at_checked(2 * usize::from(u16::from_ne_bytes([t0, t1])))?;
-        let options = rest.get(..rest.len().checked_sub(usize::from(pick_length))?)?;
+        let runs_at = rest.len().checked_sub(usize::from(pick_length) + RUN * usize::from(runs))?;
+        let (options, runs) = (rest.get(..runs_at)?, rest.get(runs_at..runs_at + RUN * usize::from(runs))?);
         let extras_length = extras.cookie.map_or(0, |_| 4 + WHOLE_COOKIE)
             + extras.subnet.map_or(0, |(subnet, _)| 4 + subnet.echo_length());
         let opt_length = glanced.udp_size.map_or(0, |_| OPT_SIZE + options.len() + extras_length);
@@ -195,6 +201,9 @@ impl<'a> PreparedAnswer<'a> {
         let question = glanced.question(datagram);
         out.get_mut(HEADER..HEADER + question.len())?.copy_from_slice(question);
         let prepared_at = u32::from_ne_bytes([p0, p1, p2, p3]);
+        for run in runs.as_chunks::<RUN>().0 {
+            Run::from_octets(*run).turn(glanced.id, message, out)?;
+        }
         let age = u32::try_from(now.saturating_sub(u64::from(prepared_at))).unwrap_or(u32::MAX);
         if age > 0 {
             for at in ttls.as_chunks::<2>().0 {

@@ -192,7 +192,7 @@ pub fn bind_beside(address: SocketAddr, workers: usize) -> Result<Bound, BindFau
     let fault = |cause| BindFault { address, transport: "UDP", cause };
     let sockets = (0..workers.max(1)).map(|_| udp_socket(address, true));
     let udp = sockets.map(|socket| listener(socket?, address)).collect::<io::Result<_>>().map_err(fault)?;
-    Ok(Bound { address, udp, tcp: bind_tcp_as(address, true)? })
+    Ok(Bound { address, udp, tcp: bind_tcp_as(address, true, true)? })
 }
 
 fn bind_once(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
@@ -257,7 +257,22 @@ fn listener(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
 /// # Errors
 /// [`BindFault`] naming the address.
 pub fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindFault> {
-    bind_tcp_as(address, false)
+    bind_tcp_as(address, false, true)
+}
+
+/// Binds an admin address: as [`bind_tcp`], but all addresses of IPv6 are all of IPv4 too, and only those on a machine
+/// without IPv6.
+///
+/// # Errors
+/// As [`bind_tcp`].
+pub fn bind_admin(address: SocketAddr) -> Result<TcpListener, BindFault> {
+    if !address.is_ipv6() || !address.ip().is_unspecified() {
+        return bind_tcp(address);
+    }
+    match bind_tcp_as(address, false, false) {
+        Err(fault) if fault.is_without_family() => bind_tcp(SocketAddr::from(([0; 4], address.port()))),
+        bound => bound,
+    }
 }
 
 /// As [`bind_tcp`], where listeners of this process have the same port, as of [`bind_beside`].
@@ -265,14 +280,14 @@ pub fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindFault> {
 /// # Errors
 /// As [`bind_tcp`].
 pub fn bind_tcp_beside(address: SocketAddr) -> Result<TcpListener, BindFault> {
-    bind_tcp_as(address, true)
+    bind_tcp_as(address, true, true)
 }
 
-fn bind_tcp_as(address: SocketAddr, is_shared: bool) -> Result<TcpListener, BindFault> {
+fn bind_tcp_as(address: SocketAddr, is_shared: bool, is_of_one_family: bool) -> Result<TcpListener, BindFault> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         if address.is_ipv6() {
-            socket.set_only_v6(true)?;
+            socket.set_only_v6(is_of_one_family)?;
         }
         // A restart must not wait for connections in TIME-WAIT; on Linux this lets no second listener in.
         socket.set_reuse_address(true)?;

@@ -1,5 +1,8 @@
-//! What the system tells of this process: memory, files, threads, processor time.
+//! What the system tells of this process: memory, files, threads, processor time; and what is settled with it before the
+//! first thread begins.
 #![forbid(unsafe_code)]
+
+use std::io;
 
 /// A reading.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -51,6 +54,28 @@ pub fn read() -> Option<Process> {
 pub fn read() -> Option<Process> {
     None
 }
+
+/// Has the system make room for `count` open files now. Later, with threads that share the table of files, it would make
+/// whoever opens one file too many wait until all of them have come to rest, some 20 ms each time that it doubles.
+///
+/// # Errors
+/// The system's, where it does not let so many be open.
+pub fn make_room_for_files(count: u64) -> io::Result<()> {
+    let some = std::fs::File::open("/dev/null")?;
+    let last = i32::try_from(count.saturating_sub(1)).unwrap_or(i32::MAX);
+    Ok(rustix::io::fcntl_dupfd_cloexec(&some, last).map(drop)?)
+}
+
+/// Has memory come in small pages. In huge ones the process is twice as large, and the first to touch one waits until two
+/// mebibytes are cleared; hits are no faster by them.
+#[cfg(target_os = "linux")]
+pub fn take_small_pages() {
+    rustix::thread::disable_transparent_huge_pages(true).ok(); // an old kernel knows no such wish
+}
+
+/// Elsewhere the system decides.
+#[cfg(not(target_os = "linux"))]
+pub fn take_small_pages() {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod cache;
 pub mod cluster;
+pub mod fixed;
 pub mod gate;
 pub mod hosts;
 pub mod identity;

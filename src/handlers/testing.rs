@@ -21,6 +21,7 @@ impl Ask {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: true,
+                group: 0,
             },
         })
     }
@@ -33,6 +34,16 @@ impl Ask {
 
     pub(crate) fn without_recursion(mut self) -> Self {
         self.0.flags.recursion_desired = false;
+        self
+    }
+
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.0.asker.address = format!("{address}:53000").parse().unwrap();
+        self
+    }
+
+    pub(crate) fn group(mut self, group: u8) -> Self {
+        self.0.asker.group = group;
         self
     }
 

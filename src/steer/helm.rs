@@ -277,8 +277,11 @@ impl Helm {
             is_rehearsal: call.is_rehearsal,
             agreed: None,
         };
-        let (board, feeds) = (self.scene.board(), self.scene.feeds());
-        let selection = steered.steering.select(&asker, &board, &feeds, dice, call.is_rehearsal);
+        let board = self.scene.board();
+        // Most choices need no more than this, and no look at the feeds.
+        let by_place = if call.is_rehearsal { None } else { steered.steering.select_by_place(&asker, &board) };
+        let selection = by_place
+            .unwrap_or_else(|| steered.steering.select(&asker, &board, &self.scene.feeds(), dice, call.is_rehearsal));
         // What the resolver's own address decides holds for whomever it asks (R2.6).
         let scope = if of_subnet.is_some() { subject.scope(selection.scope.0) } else { 0 };
         if !call.is_rehearsal

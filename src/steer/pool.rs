@@ -1,9 +1,11 @@
 //! Pools: the members that a name can answer with, and what each of them stands for.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::hashing::{hash_bytes, hash_words};
+use super::listed::Listed;
 use super::place::{Place, Point};
 use crate::base::bounds;
 use crate::dns::{Name, RecordType};
@@ -72,6 +74,8 @@ pub struct Member {
     pub a: Vec<Ipv4Addr>,
     /// IPv6 addresses.
     pub aaaa: Vec<Ipv6Addr>,
+    /// Whose addresses it has, where they are found out; then it has none of its own.
+    pub listed: Option<Arc<Listed>>,
     /// An alias; then the member has nothing else.
     pub cname: Option<Name>,
     /// Its SRV record.
@@ -100,6 +104,7 @@ impl Member {
             name: name.into(),
             a: Vec::new(),
             aaaa: Vec::new(),
+            listed: None,
             cname: None,
             srv: None,
             service: None,
@@ -112,12 +117,34 @@ impl Member {
         }
     }
 
-    /// Whether the member has data of `rtype`.
+    /// Its addresses now, IPv4 first.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut all = Vec::new();
+        let mut add = |a: &[Ipv4Addr], aaaa: &[Ipv6Addr]| {
+            all.extend(a.iter().copied().map(IpAddr::V4));
+            all.extend(aaaa.iter().copied().map(IpAddr::V6));
+        };
+        match self.listed.as_ref().map(|listed| listed.found()) {
+            Some(found) => add(&found.a, &found.aaaa),
+            None => add(&self.a, &self.aaaa),
+        }
+        all
+    }
+
+    /// Whether it may have addresses that come and go.
+    #[must_use]
+    pub const fn is_listed(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Whether the member has data of `rtype` now.
     #[must_use]
     pub fn has(&self, rtype: RecordType) -> bool {
+        let found = self.listed.as_ref().map(|listed| listed.found());
         match rtype {
-            RecordType::A => !self.a.is_empty(),
-            RecordType::AAAA => !self.aaaa.is_empty(),
+            RecordType::A => !found.as_ref().map_or(&self.a, |found| &found.a).is_empty(),
+            RecordType::AAAA => !found.as_ref().map_or(&self.aaaa, |found| &found.aaaa).is_empty(),
             RecordType::CNAME => self.cname.is_some(),
             RecordType::SRV => self.srv.is_some(),
             RecordType::HTTPS | RecordType::SVCB => self.service.is_some(),
@@ -201,8 +228,11 @@ impl Pool {
             if !names.insert(name) {
                 faults.push(PoolFault::Duplicate(name.clone()));
             }
-            let has_other =
-                !member.a.is_empty() || !member.aaaa.is_empty() || member.srv.is_some() || member.service.is_some();
+            let has_other = !member.a.is_empty()
+                || !member.aaaa.is_empty()
+                || member.is_listed()
+                || member.srv.is_some()
+                || member.service.is_some();
             match (member.cname.is_some(), has_other) {
                 (false, false) => faults.push(PoolFault::NoData(name.clone())),
                 (true, true) => faults.push(PoolFault::CnameNotAlone(name.clone())),
@@ -270,10 +300,11 @@ impl Pool {
         self.by_name.get(at).copied()
     }
 
-    /// Whether any member has data of `rtype`.
+    /// Whether any member has data of `rtype`, or may have them at times.
     #[must_use]
     pub fn has(&self, rtype: RecordType) -> bool {
-        self.members.iter().any(|member| member.has(rtype))
+        let may_have = |member: &Member| member.is_listed() && matches!(rtype, RecordType::A | RecordType::AAAA);
+        self.members.iter().any(|member| may_have(member) || member.has(rtype))
     }
 
     /// Whether any member is a standby (weight 0).
@@ -282,10 +313,10 @@ impl Pool {
         self.has_standbys
     }
 
-    /// Whether any member has addresses of both families.
+    /// Whether any member has addresses of both families, or may have them at times.
     #[must_use]
     pub fn is_dual_family(&self) -> bool {
-        self.members.iter().any(|member| !member.a.is_empty() && !member.aaaa.is_empty())
+        self.members.iter().any(|member| member.is_listed() || (!member.a.is_empty() && !member.aaaa.is_empty()))
     }
 
     pub(super) fn mark(&self, index: u16) -> Option<&Mark> {

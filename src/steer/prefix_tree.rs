@@ -13,10 +13,27 @@ pub const NUMBERS_MAX: u32 = 1 << 24;
 pub struct PrefixTree<A: Bits> {
     /// Where each bucket's prefixes begin, and at the end how many prefixes there are.
     index: Box<[u32]>,
-    /// The first addresses of the prefixes, without their buckets.
-    rests: Box<[A::Rest]>,
-    /// Number and prefix length.
-    values: Box<[u32]>,
+    prefixes: Box<[Prefix<A::Rest>]>,
+}
+
+/// A prefix: all of it in one place, as most who look for one wait for it to come from memory.
+#[derive(Clone, Copy, Debug)]
+struct Prefix<R> {
+    /// Its first address, without the bucket.
+    first: R,
+    /// Number and length, the upper half first: halves, so that six octets need not become eight.
+    value: [u16; 2],
+}
+
+impl<R> Prefix<R> {
+    const fn new(first: R, number: u32, length: u32) -> Self {
+        Self { first, value: [(number >> 8) as u16, (number << 8 | length) as u16] }
+    }
+
+    fn number_and_length(&self) -> (u32, u8) {
+        let [high, low] = self.value;
+        (u32::from(high) << 8 | u32::from(low >> 8), low as u8)
+    }
 }
 
 impl<A: Bits> PrefixTree<A> {
@@ -24,7 +41,7 @@ impl<A: Bits> PrefixTree<A> {
     #[must_use]
     pub fn of(spans: &Spans<A>) -> Self {
         let mut index = Vec::with_capacity(A::BUCKETS + 1);
-        let (mut rests, mut values) = (Vec::with_capacity(spans.len()), Vec::with_capacity(spans.len()));
+        let mut prefixes = Vec::with_capacity(spans.len());
         let mut runs = spans.runs().peekable();
         while let Some((start, id)) = runs.next() {
             let last = runs.peek().map_or(A::last().wide(), |(next, _)| next.wide().saturating_sub(1));
@@ -39,10 +56,9 @@ impl<A: Bits> PrefixTree<A> {
                 let host = aligned.min(fits);
                 let (bucket, rest) = A::narrow(first).split();
                 while index.len() <= bucket {
-                    index.push(rests.len() as u32);
+                    index.push(prefixes.len() as u32);
                 }
-                rests.push(rest);
-                values.push((id << 8) | (u32::from(A::WIDTH) - host));
+                prefixes.push(Prefix::new(rest, id, u32::from(A::WIDTH) - host));
                 match 1_u128.checked_shl(host).and_then(|size| first.checked_add(size)) {
                     Some(next) if next <= last => first = next,
                     _ => break,
@@ -50,9 +66,9 @@ impl<A: Bits> PrefixTree<A> {
             }
         }
         while index.len() <= A::BUCKETS {
-            index.push(rests.len() as u32);
+            index.push(prefixes.len() as u32);
         }
-        Self { index: index.into(), rests: rests.into(), values: values.into() }
+        Self { index: index.into(), prefixes: prefixes.into() }
     }
 
     /// The number of the prefix around `address`, and its length.
@@ -61,29 +77,28 @@ impl<A: Bits> PrefixTree<A> {
         let (bucket, rest) = address.split();
         let begin = self.index.get(bucket).map_or(0, |&at| at as usize);
         let end = self.index.get(bucket + 1).map_or(begin, |&at| at as usize);
-        let within = self.rests.get(begin..end).unwrap_or_default();
+        let within = self.prefixes.get(begin..end).unwrap_or_default();
         // A prefix shorter than the bucket may begin in an earlier one: it is the last before this bucket's.
-        let behind = begin + within.partition_point(|start| *start <= rest);
-        let value = self.values.get(behind.saturating_sub(1)).copied().unwrap_or_default();
-        (value >> 8, value as u8)
+        let behind = begin + within.partition_point(|prefix| prefix.first <= rest);
+        self.prefixes.get(behind.saturating_sub(1)).map_or((0, 0), Prefix::number_and_length)
     }
 
     /// How many prefixes there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.prefixes.len()
     }
 
     /// Whether there are no prefixes; a tree of any runs has some.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.prefixes.is_empty()
     }
 
     /// Octets held.
     #[must_use]
     pub fn size(&self) -> usize {
-        (self.index.len() + self.values.len()) * size_of::<u32>() + self.rests.len() * size_of::<A::Rest>()
+        self.index.len() * size_of::<u32>() + self.prefixes.len() * size_of::<Prefix<A::Rest>>()
     }
 }
 

@@ -1,6 +1,8 @@
 //! From chosen members to records: the member is chosen first and once, then shown as whatever type was asked for, so
 //! that a client's A, AAAA, HTTPS and SRV lead to the same place (R11, R12).
 
+use std::net::IpAddr;
+
 use smallvec::SmallVec;
 
 use super::pool::{Member, Pool, Service};
@@ -19,6 +21,8 @@ pub struct Shown {
     pub is_fallback: bool,
     /// For how long, seconds.
     pub ttl: u32,
+    /// The greatest revision of those members whose addresses are found out; 0 of others.
+    pub revision: u64,
 }
 
 /// What a selection answers, without the records.
@@ -81,7 +85,10 @@ impl Steering {
             }
         };
         members.iter().for_each(|&index| source.note_answer(index, selection));
-        Shown { kind, members, is_fallback: selection.is_fallback, ttl: selection.ttl }
+        let listed = members.iter().filter_map(|&index| pool.member(index)?.listed.as_ref());
+        // Whenever one of them changes, the greatest grows.
+        let revision = listed.map(|listed| listed.found().revision).max().unwrap_or(0);
+        Shown { kind, members, is_fallback: selection.is_fallback, ttl: selection.ttl, revision }
     }
 
     /// A selection of this name as the records of `rtype` at `owner`.
@@ -123,9 +130,11 @@ impl Pool {
             return (rtype == RecordType::CNAME).then(|| RrSet::new(owner.clone(), rtype, ttl, [target.wire()]));
         }
         let mut rdatas = Vec::new();
-        self.members().iter().for_each(|member| compose(member, rtype, &mut rdatas));
+        let written = self.members().iter().filter(|member| !member.is_listed());
+        written.for_each(|member| compose(member, rtype, &mut rdatas));
         rdatas.truncate(bounds::RECORDS_PER_RRSET);
-        (!rdatas.is_empty()).then(|| RrSet::new(owner.clone(), rtype, ttl, rdatas))
+        // Of those that are found out nothing can stand in a zone but their name.
+        self.has(rtype).then(|| RrSet::new(owner.clone(), rtype, ttl, rdatas))
     }
 }
 
@@ -140,9 +149,20 @@ fn compose(member: &Member, rtype: RecordType, into: &mut Vec<SmallVec<[u8; 16]>
             into.push(SmallVec::from_slice(rdata));
         }
     };
+    let found = member.listed.as_ref().map(|listed| listed.found());
     match rtype {
-        RecordType::A => member.a.iter().for_each(|address| add(&address.octets())),
-        RecordType::AAAA => member.aaaa.iter().for_each(|address| add(&address.octets())),
+        RecordType::A => {
+            let a = found.as_ref().map_or(&member.a, |found| &found.a);
+            for address in a {
+                add(&address.octets());
+            }
+        }
+        RecordType::AAAA => {
+            let aaaa = found.as_ref().map_or(&member.aaaa, |found| &found.aaaa);
+            for address in aaaa {
+                add(&address.octets());
+            }
+        }
         RecordType::SRV => {
             if let Some(srv) = &member.srv {
                 let mut rdata = [srv.priority, srv.weight, srv.port].map(u16::to_be_bytes).concat();
@@ -185,13 +205,22 @@ fn compose_service(service: &Service, member: &Member) -> Vec<u8> {
     // Where the target is the owner itself, its own addresses are at hand and hints are idle (§7.3).
     let has_hints = service.has_hints && service.target.is_some();
     if has_hints {
-        add(4, &member.a.iter().flat_map(std::net::Ipv4Addr::octets).collect::<Vec<_>>());
+        add(4, &octets(member, |address| matches!(address, IpAddr::V4(_))));
     }
     add(5, service.ech.as_deref().unwrap_or_default());
     if has_hints {
-        add(6, &member.aaaa.iter().flat_map(std::net::Ipv6Addr::octets).collect::<Vec<_>>());
+        add(6, &octets(member, |address| matches!(address, IpAddr::V6(_))));
     }
     rdata
+}
+
+/// Those of a member's addresses that `are_meant`, as hints have them.
+fn octets(member: &Member, are_meant: impl Fn(&IpAddr) -> bool) -> Vec<u8> {
+    let octets = |address| match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    member.addresses().into_iter().filter(are_meant).flat_map(octets).collect()
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ impl Steering {
         let standings = board.standings(&self.pool);
         if !wants_trace
             && !asker.is_rehearsal
-            && let Some(selection) = self.select_by_place(&asker, standings)
+            && let Some(selection) = self.select_by_place(&asker, board)
         {
             return selection;
         }
@@ -340,8 +340,10 @@ impl Steering {
 
     /// What the stages come to where nothing but health and the compiled place decides, read off the ranking alone; none
     /// where they must be asked.
-    fn select_by_place(&self, asker: &Asker<'_>, standings: &[Standing]) -> Option<Selection> {
+    #[must_use]
+    pub fn select_by_place(&self, asker: &Asker<'_>, board: &Board) -> Option<Selection> {
         let (wanted, found) = (self.plan.wanted_by_place?, asker.found?);
+        let standings = board.standings(&self.pool);
         let unusable = standings.iter().filter(|standing| !standing.is_usable()).count();
         let left = self.pool.members().len().checked_sub(unusable).filter(|&left| left > 0)?;
         if self.pool.has_standbys() || (unusable > 0 && self.terms.panic_below > 0.0) {

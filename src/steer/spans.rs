@@ -58,7 +58,8 @@ impl Bits for u128 {
     /// `2000::/4` by its next 16 bits, since all that is assigned lies there; a bucket for what is below it and one
     /// for what is above.
     const BUCKETS: usize = (1 << 16) + 2;
-    type Rest = Self;
+    /// In words, so that it needs no alignment of its own.
+    type Rest = [u32; 4];
 
     fn wide(self) -> u128 {
         self
@@ -66,13 +67,13 @@ impl Bits for u128 {
     fn narrow(wide: u128) -> Self {
         wide
     }
-    fn split(self) -> (usize, Self) {
+    fn split(self) -> (usize, [u32; 4]) {
         let bucket = match self >> 124 {
             0 | 1 => 0,
             2 => 1 + ((self >> 108) & 0xFFFF) as usize,
             _ => Self::BUCKETS - 1,
         };
-        (bucket, self)
+        (bucket, [(self >> 96) as u32, (self >> 64) as u32, (self >> 32) as u32, self as u32])
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meridian::app::config::{self, Machine};
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -86,6 +86,7 @@ impl World {
         let house = House {
             cluster: None,
             chain: Chain::new(vec![Box::new(link)]),
+            policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
             resolution: Arc::default(),
             allow: NetworkSet::default(),
@@ -94,6 +95,7 @@ impl World {
             finished_bytes,
             telling: Telling::default(),
             nsid: Box::default(),
+            manner: Manner::default(),
             has_desk: false,
             homes: keyed(&mut dice),
             limits: Arc::new(Limits::new(limits, &mut dice)),
@@ -104,7 +106,7 @@ impl World {
         let tally = Arc::new(Tally::default());
         let asker = |number: usize| {
             let address = SocketAddr::from(([198, 51, number as u8, 7], 5353));
-            Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false }
+            Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 }
         };
         Self {
             worker: Worker::new(Arc::new(house), (0, 1), Dice::from_number(2), Arc::clone(&tally)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
 use meridian::base::{Dice, NetworkSet, bounds};
@@ -163,8 +163,10 @@ impl Estate {
             finished_bytes: if self.cache_settings.size_bytes < 100_000 { 20_000 } else { 1 << 20 },
             telling: Telling::default(),
             nsid: Box::default(),
+            manner: Manner::default(),
             has_desk: false,
             chain,
+            policy: None,
             memory: Arc::clone(&self.cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow,

@@ -423,7 +423,8 @@ impl World {
 
     fn turn(&mut self, at: usize, number: usize, is_handed_over: bool) {
         let asked = &self.asked[number];
-        let asker = Asker { address: asked.sent.from, local: None, carrier: asked.sent.carrier, may_recurse: false };
+        let asker =
+            Asker { address: asked.sent.from, local: None, carrier: asked.sent.carrier, may_recurse: false, group: 0 };
         let (bytes, mut out, mut reply) = (asked.sent.bytes.clone(), Vec::new(), Some(number));
         let worker = &mut self.workers[at];
         let next = if is_handed_over {

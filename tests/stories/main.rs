@@ -10,6 +10,7 @@
 )]
 
 mod bounds;
+mod cluster;
 mod generated;
 mod replay;
 mod script;

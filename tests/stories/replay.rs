@@ -18,6 +18,7 @@ use meridian::dns::{Class, Edns, Message, Name, Record, RecordType};
 use meridian::handlers::gate::Cookies;
 use meridian::handlers::resolve::{Families, Minimisation, Stub, Transport};
 
+use crate::cluster;
 use crate::script::Story;
 use crate::server::{Action, Rule, Scripted, Server, Zone, bytes_of};
 use crate::text;
@@ -116,6 +117,7 @@ impl Teller {
                 self.own = Some(apex);
                 Ok(())
             }
+            "namespace" | "pod" | "service" | "gone" | "cluster" => self.cluster(&words),
             "on" => self.rule(rest),
             "answer" | "authority" | "additional" => self.script(command, rest),
             "down" | "up" | "rtt" | "cookies" | "talkative" | "obey" => self.change(command, rest),
@@ -221,6 +223,28 @@ impl Teller {
             ("per_zone", _) => setup.settings.questions_per_zone = seconds()? as usize,
             ("seed", _) => setup.seed = seconds()?.into(),
             _ => return Err(format!("config {key} {value} is unknown")),
+        }
+        Ok(())
+    }
+
+    fn cluster(&mut self, words: &[&str]) -> Told {
+        let Self { setup, world, .. } = self;
+        match (words, cluster::object(words)) {
+            (_, Some(object)) => {
+                let object = object?;
+                match world {
+                    Some(world) => world.in_cluster(|links| links.put(object)),
+                    None => setup.cluster.get_or_insert_default().add(object),
+                }
+            }
+            (["cluster", rest @ ..], None) if world.is_none() => {
+                setup.cluster.get_or_insert_default().configure(rest)?
+            }
+            (["gone", rest @ ..], None) => match world {
+                Some(world) => world.in_cluster(|links| links.remove(rest))?,
+                None => return Err("nothing was there before the first query".into()),
+            },
+            _ => return Err("too late, or no line about a cluster".into()),
         }
         Ok(())
     }

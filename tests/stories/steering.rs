@@ -165,7 +165,7 @@ impl Town {
         let (mut bytes, mut out) = (Vec::new(), Vec::new());
         query.compose(&mut bytes, 65_535).unwrap();
         let address = SocketAddr::new(resolver.parse().unwrap(), 5_353);
-        let asker = Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false };
+        let asker = Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 };
         let next = self.worker.turn(&bytes, asker, &mut Some(()), self.now, &mut out);
         assert_eq!(next, Next::Respond);
         Message::parse(&out).unwrap()

@@ -7,13 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
-use meridian::chain::{Asker, Carrier, Chain, Delegation, Memory, NameServer, seal::response_limit};
+use meridian::chain::{Asker, Carrier, Chain, Delegation, Handler, Memory, NameServer, seal::response_limit};
 use meridian::dns::edns::option;
 use meridian::dns::{Message, Name, Question, RecordType};
 use meridian::handlers::authority::{self, Authority, Zones, master_file};
@@ -25,7 +25,11 @@ use meridian::handlers::resolve::{ExchangeId, Ours, Resolve, Settings, Transport
 use meridian::handlers::special::Special;
 use meridian::steer::{Helm, Scene};
 
+use crate::cluster;
 use crate::server::{Back, Server, bytes_of};
+
+/// When a story begins.
+const START: Instant = Instant::from_seconds(1_000_000);
 
 /// What a story may set before its first query.
 #[derive(Clone)]
@@ -39,6 +43,7 @@ pub(crate) struct Setup {
     /// Our own zones as master files, by their apex.
     pub(crate) own: BTreeMap<Name, String>,
     pub(crate) forwarders: Vec<IpAddr>,
+    pub(crate) cluster: Option<cluster::Told>,
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
     pub(crate) patience: Arc<Patience>,
@@ -57,6 +62,7 @@ impl Default for Setup {
             hosts: String::new(),
             own: BTreeMap::new(),
             forwarders: Vec::new(),
+            cluster: None,
             seed: 1,
             limits: LimitSettings::default(),
             patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
@@ -98,6 +104,7 @@ pub(crate) struct World {
     house: Arc<House>,
     cache: Arc<Cache>,
     hosts: Arc<HostsHandler>,
+    cluster: Option<cluster::Links>,
     tally: Arc<Tally>,
     pub(crate) servers: BTreeMap<IpAddr, Server>,
     forwarders: Vec<IpAddr>,
@@ -139,25 +146,36 @@ impl World {
         settings.local = special.apexes().cloned().collect();
         let authority = own_zones(&setup.own, &mut Dice::from_number(setup.seed + 2_000));
         let (listed, local, ours) = (Arc::clone(&hosts), special.clone(), Arc::clone(&authority));
-        cache.defer(move |name| listed.lists(name) || local.owns(name) || ours.answers(name, RecordType::A));
+        let cluster = setup.cluster.as_ref().map(|told| cluster::Links::new(told, START));
+        let in_cluster = cluster.as_ref().map(|links| links.cluster.clone());
+        let is_clusters = move |name: &Name| in_cluster.as_ref().is_some_and(|cluster| cluster.owns(name));
+        let also = is_clusters.clone();
+        cache.defer(move |name| {
+            listed.lists(name) || local.owns(name) || ours.answers(name, RecordType::A) || also(name)
+        });
         let ours = Arc::clone(&authority);
-        settings.ours = Ours(Arc::new(move |name, rtype| ours.answers(name, rtype)));
-        let chain = Chain::new(vec![
-            Box::new(authority),
-            Box::new(Gate::new(setup.allow.clone())),
-            Box::new(Local),
-            Box::new(Arc::clone(&cache)),
-            Box::new(Arc::clone(&hosts)),
-            Box::new(special),
-            Box::new(Resolve),
-        ]);
+        settings.ours = Ours(Arc::new(move |name, rtype| ours.answers(name, rtype) || is_clusters(name)));
+        let mut links: Vec<Box<dyn Handler>> = vec![Box::new(authority)];
+        links.extend(cluster.iter().map(|links| Box::new(links.for_pods.clone()) as Box<dyn Handler>));
+        links.push(Box::new(Gate::new(setup.allow.clone())));
+        links.push(Box::new(Local));
+        let policy = cluster.as_ref().and_then(|links| links.policy.clone());
+        links.extend(policy.iter().map(|policy| Box::new(Arc::clone(policy)) as Box<dyn Handler>));
+        links.push(Box::new(Arc::clone(&cache)));
+        links.push(Box::new(Arc::clone(&hosts)));
+        links.extend(cluster.iter().map(|links| Box::new(links.tlds.clone()) as Box<dyn Handler>));
+        links.push(Box::new(special));
+        links.push(Box::new(Resolve));
+        let chain = Chain::new(links);
         let house = House {
             cluster: None,
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),
+            manner: Manner::default(),
             has_desk: false,
             chain,
+            policy,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow: setup.allow.clone(),
@@ -177,10 +195,11 @@ impl World {
             house,
             cache,
             hosts,
+            cluster,
             tally,
             servers,
             forwarders: setup.forwarders.clone(),
-            now: Instant::from_seconds(1_000_000),
+            now: START,
             arrivals: BTreeMap::new(),
             released: HashSet::new(),
             used: HashSet::new(),
@@ -196,6 +215,11 @@ impl World {
     /// A counter of the worker.
     pub(crate) fn count(&self, event: Event) -> u64 {
         self.tally.read(event)
+    }
+
+    /// Something changes in the cluster; the worker hears nothing of it.
+    pub(crate) fn in_cluster<T>(&mut self, change: impl FnOnce(&mut cluster::Links) -> T) -> T {
+        change(self.cluster.as_mut().expect("there is a cluster from the beginning"))
     }
 
     /// Changes the hosts file.
@@ -218,7 +242,7 @@ impl World {
 
     /// A client sends `bytes`.
     pub(crate) fn ask(&mut self, label: &str, bytes: &[u8], from: SocketAddr, carrier: Carrier) {
-        let asker = Asker { address: from, local: None, carrier, may_recurse: false };
+        let asker = Asker { address: from, local: None, carrier, may_recurse: false, group: 0 };
         let udp_size = Message::parse(bytes).ok().and_then(|message| message.edns).map(|edns| edns.udp_size);
         let limit = response_limit(carrier, udp_size);
         let number = self.asked.len() as u32;

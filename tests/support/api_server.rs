@@ -44,7 +44,7 @@ type Name = (String, String);
 /// An object at one version; without text from then on it is gone.
 #[derive(Clone)]
 struct Version {
-    version: u64,
+    number: u64,
     text: Option<Arc<str>>,
     labels: BTreeMap<String, String>,
 }
@@ -184,7 +184,7 @@ impl ApiServer {
         let version = state.version;
         for versions in state.objects.values_mut().flat_map(BTreeMap::values_mut) {
             versions.drain(..versions.len() - 1);
-            versions[0].version = versions[0].version.min(version);
+            versions[0].number = versions[0].number.min(version);
         }
         state.compact();
         drop(state);
@@ -194,7 +194,9 @@ impl ApiServer {
     /// Breaks every connection.
     pub fn break_all(&self) {
         let connections = std::mem::take(&mut self.shared.state().connections);
-        connections.iter().for_each(|connection| drop(connection.shutdown(Shutdown::Both)));
+        for connection in connections {
+            drop(connection.shutdown(Shutdown::Both));
+        }
         self.shared.changed.notify_all();
     }
 
@@ -273,7 +275,7 @@ impl State {
         let labels = metadata["labels"].as_object().into_iter().flatten();
         let labels = labels.map(|(name, value)| (name.clone(), text(value))).collect();
         let text = Some(serde_json::to_string(&object).expect("JSON").into());
-        self.write(resource, name, Version { version, text, labels }, is_told);
+        self.write(resource, name, Version { number: version, text, labels }, is_told);
     }
 
     fn delete(&mut self, resource: Resource, namespace: &str, name: &str, is_told: bool) {
@@ -284,12 +286,12 @@ impl State {
         };
         self.version += 1;
         let version = self.version;
-        self.write(resource, name, Version { version, text: None, labels }, is_told);
+        self.write(resource, name, Version { number: version, text: None, labels }, is_told);
     }
 
     fn write(&mut self, resource: Resource, name: Name, version: Version, is_told: bool) {
         if is_told {
-            self.events.push(Event { version: version.version, resource, name: name.clone() });
+            self.events.push(Event { version: version.number, resource, name: name.clone() });
         }
         self.objects.entry(resource).or_default().entry(name).or_default().push(version);
     }
@@ -312,7 +314,7 @@ impl State {
 }
 
 fn at(versions: &[Version], version: u64) -> Option<&Version> {
-    versions.iter().rev().find(|held| held.version <= version)
+    versions.iter().rev().find(|held| held.number <= version)
 }
 
 /// A request's path and query.
@@ -573,7 +575,8 @@ fn watch(
             seen = state.version;
             let object = json!({"kind": kind, "apiVersion": "v1", "spec": null, "status": {},
                 "metadata": {"resourceVersion": seen.to_string(), "creationTimestamp": null}});
-            lines.push_str(&format!("{{\"type\":\"BOOKMARK\",\"object\":{object}}}\n"));
+            lines.push_str(&json!({"type": "BOOKMARK", "object": object}).to_string());
+            lines.push('\n');
         }
         if !lines.is_empty() {
             drop(state);
@@ -597,7 +600,7 @@ fn watch(
 /// An event as whoever selects by labels sees it: an object that leaves the selection is deleted for them.
 fn line(state: &State, event: &Event, selector: &str, ballast: &str) -> String {
     let versions = &state.objects[event.resource][&event.name];
-    let place = versions.iter().position(|held| held.version == event.version).expect("every event has its version");
+    let place = versions.iter().position(|held| held.number == event.version).expect("every event has its version");
     let before = place.checked_sub(1).map(|before| &versions[before]);
     let before = before.filter(|held| held.text.is_some() && matches(&held.labels, selector));
     let now = Some(&versions[place]).filter(|held| held.text.is_some() && matches(&held.labels, selector));

@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// The address that stands in the log behind `words`.
-    fn names(&mut self, words: &str) -> SocketAddr {
+    pub fn names(&mut self, words: &str) -> SocketAddr {
         wait::within(Duration::from_secs(30), words, || {
             let log = self.output();
             let named = log.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());

@@ -1,6 +1,7 @@
 //! What each command does. A command writes to `out` and returns the exit status.
 
 mod check;
+mod corefile;
 mod default_config;
 mod manual;
 mod pools;
@@ -13,6 +14,7 @@ mod steered;
 mod table;
 
 pub use check::check;
+pub use corefile::corefile;
 pub use default_config::default_config;
 pub use manual::{completions, man};
 pub use pools::{drain, force, unforce};

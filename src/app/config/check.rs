@@ -2,16 +2,19 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use super::cursor::{Field, Report, Section};
 use super::raw::{Node, Value};
 use super::types::{Admin, Config, Identity, Listen};
-use super::{Machine, addresses, cache, kubernetes, later, limits, recursion, steering, telling, zones};
+use super::{Machine, addresses, answers, cache, kubernetes, later, limits, recursion, steering, telling, zones};
 
 /// More threads than any machine has cores.
 const WORKERS_MAX: usize = 1_024;
 const PORT: u16 = 5_300;
 const ADMIN_PORT: u16 = 9_153;
+/// Service managers lose their patience about then.
+const LAME_DUCK_MAX: Duration = Duration::from_secs(600);
 
 /// The configuration that the tree stands for; of use only if the report stays without faults.
 pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Machine) -> Option<Config> {
@@ -25,6 +28,10 @@ pub(super) fn config(tree: &Node, report: &Report, folder: &Path, machine: &Mach
     let steering = steerer.finish(&mut top, &hosted.zones, report);
     let mut config = Config {
         admin: admin(&mut top, folder),
+        lame_duck: top.duration("lame_duck", Duration::ZERO, Duration::ZERO..=LAME_DUCK_MAX),
+        rotates: answers::rotates(&mut top),
+        rewrites: answers::rewrites(&mut top),
+        fixed: answers::fixed(&mut top),
         workers: workers(&mut top, machine),
         state: top.take("state").filter(|field| !field.node.is_off()).and_then(|field| field.path(folder)),
         user: top.take("user").filter(|field| !field.node.is_off()).and_then(|field| user(&field)),
@@ -104,18 +111,31 @@ fn listen_address(field: &Field<'_>) -> Option<SocketAddr> {
 
 fn admin(top: &mut Section<'_>, folder: &Path) -> Option<Admin> {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
+    let plain = |address| Admin { address, token_file: None, health: None, ready: None, tells_coredns: false };
     match top.take("admin") {
-        None => Some(Admin { address: default, token_file: None }),
+        None => Some(plain(default)),
         Some(field) if field.node.is_off() => None,
         Some(field) if matches!(field.node.value, Value::Map(_)) => {
             let mut section = field.section("a mapping")?;
             let address = section.take("address").map_or(Some(default), |field| addresses::socket(&field));
             let token_file = section.take("token_file").filter(|field| !field.node.is_off());
             let token_file = token_file.and_then(|field| field.path(folder));
+            let mut other = |key| {
+                let field = section.take(key).filter(|field| !field.node.is_off())?;
+                addresses::socket(&field)
+            };
+            let (health, ready) = (other("health"), other("ready"));
+            let all: Vec<SocketAddr> = address.into_iter().chain(health).chain(ready).collect();
+            let is_twice =
+                |(at, one): (usize, &SocketAddr)| one.port() != 0 && all.iter().skip(at + 1).any(|other| other == one);
+            if all.iter().enumerate().any(is_twice) {
+                field.fault_found("one address for several", "an address of its own for each");
+            }
+            let tells_coredns = section.flag("coredns_metrics", false);
             section.close();
-            address.map(|address| Admin { address, token_file })
+            address.map(|address| Admin { token_file, health, ready, tells_coredns, ..plain(address) })
         }
-        Some(field) => addresses::socket(&field).map(|address| Admin { address, token_file: None }),
+        Some(field) => addresses::socket(&field).map(plain),
     }
 }
 

@@ -1,10 +1,14 @@
 //! Lints: what is right alone and, seen together, probably not what its author wants.
 
+use std::sync::Arc;
+
 use super::cursor::Report;
 use super::fault::Severity;
 use super::raw::Node;
+use super::steering::PoolSettings;
 use super::types::Config;
 use super::{Machine, scalars};
+use crate::steer::Member;
 
 /// Notes the lints of a configuration without faults; `tree` tells their places.
 pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Machine) {
@@ -41,6 +45,7 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
     if let Some(admin) = &config.admin
         && !admin.address.ip().is_loopback()
         && admin.token_file.is_none()
+        && tree.entry("admin").is_none_or(|admin| admin.entry("token_file").is_none())
     {
         let found = format!("{}, which others can reach", admin.address);
         note(
@@ -55,6 +60,17 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
     {
         let (size, memory) = (scalars::size_text(cache.size), memory >> 20);
         note(&["cache", "size"], format!("{size} on a machine of {memory}MiB"), "at most half of the memory");
+    }
+    let listed = |pool: &&Arc<PoolSettings>| pool.pool.members().iter().any(Member::is_listed);
+    if let Some(pool) = config.steering.pools.iter().find(listed)
+        && config.kubernetes.is_none()
+    {
+        let name = pool.pool.name();
+        note(
+            &["pools", name],
+            "a service beside no cluster".to_owned(),
+            "the block `kubernetes`; it tells the addresses",
+        );
     }
     if let Some(cache) = &config.cache
         && config.recursion.is_none()

@@ -8,11 +8,13 @@
 //! the file.
 
 mod addresses;
+mod answers;
 mod cache;
 mod check;
 mod crosswise;
 mod cursor;
 mod fault;
+mod forward;
 mod kubernetes;
 mod later;
 mod limits;
@@ -35,9 +37,9 @@ pub use fault::{At, Fault, Severity, lines};
 pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
-    Admin, Cache, ClusterApi, Config, Dnstap, Families, ForwardZone, Hosts, Identity, Kubernetes, Levels, Limits,
-    Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale, StubZone,
-    TapPeer, TcpLimits, Upstream,
+    Admin, Cache, ClusterApi, Config, Dnstap, Families, ForwardOrder, ForwardZone, Hosts, Identity, Kubernetes, Levels,
+    Limits, Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale,
+    StubZone, TapPeer, TcpLimits, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

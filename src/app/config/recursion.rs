@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::addresses::{self, NetworkWord};
 use super::cursor::{Field, Section};
-use super::types::{Families, ForwardZone, Hosts, Listen, QnameMinimisation, Recursion, Roots, StubZone};
+use super::forward;
+use super::types::{Families, Hosts, Listen, QnameMinimisation, Recursion, Roots, StubZone};
 use crate::base::{NetworkSet, bounds};
+use crate::handlers::hosts;
 
 const ALLOW_WORDS: &[NetworkWord] = &[("private", NetworkSet::private), ("any", addresses::any)];
 const DENY_WORDS: &[NetworkWord] = &[("default", NetworkSet::never_upstream)];
@@ -24,13 +26,12 @@ pub(super) fn read(section: &mut Section<'_>, folder: &Path, listen: &[Listen]) 
         ("strict", QnameMinimisation::Strict),
         ("off", QnameMinimisation::Off),
     ];
-    let forward = addresses::zones(section, "forward", |field| {
-        addresses::upstream(field).filter(|upstream| is_usable(field, upstream.address, families, listen))
-    });
+    let is_askable = |field: &Field<'_>, server| is_usable(field, server, families, listen);
+    let forward = forward::read(section, &is_askable, &|server| is_ours(server, listen));
     let stub = addresses::zones(section, "stub", |field| {
         addresses::server(field, authority_port).filter(|server| is_usable(field, *server, families, listen))
     });
-    if let Some((zone, _)) = stub.iter().find(|(zone, _)| forward.iter().any(|(other, _)| other == zone))
+    if let Some((zone, _)) = stub.iter().find(|(zone, _)| forward.iter().any(|other| other.zone == *zone))
         && let Some(field) = section.take("stub")
     {
         field.fault_found(format!("{zone}, which is forwarded"), "each zone in forward or in stub");
@@ -41,7 +42,7 @@ pub(super) fn read(section: &mut Section<'_>, folder: &Path, listen: &[Listen]) 
         hosts: section.block("hosts", |section| hosts(section, folder)),
         qname_minimisation: section.choice("qname_minimisation", QnameMinimisation::Relaxed, &minimisation),
         case_randomisation: section.flag("case_randomisation", true),
-        forward: forward.into_iter().map(|(zone, upstreams)| ForwardZone { zone, upstreams }).collect(),
+        forward,
         stub: stub.into_iter().map(|(zone, servers)| StubZone { zone, servers }).collect(),
         families,
         deny_upstreams: deny.unwrap_or_else(NetworkSet::never_upstream),
@@ -60,6 +61,11 @@ fn hosts(section: &mut Section<'_>, folder: &Path) -> Hosts {
     Hosts {
         file: section.path("file", folder).unwrap_or_else(|| PathBuf::from("/etc/hosts")),
         ttl: section.seconds("ttl", Duration::from_secs(60), Duration::ZERO..=bounds::CACHE_TTL_MAX),
+        lines: section.take("lines").filter(|field| !field.node.is_off()).and_then(|field| {
+            let has_no_bad_line = |text: &&str| hosts::parse(text, 0).1.is_empty();
+            let form = "lines of a hosts file, such as 192.0.2.1 www.example.com";
+            field.scalar(form, |text| Some(text).filter(has_no_bad_line).map(ToOwned::to_owned))
+        }),
     }
 }
 
@@ -74,14 +80,17 @@ fn is_usable(field: &Field<'_>, server: SocketAddr, families: Families, listen: 
         field.fault("a server of the address family that recursion.families allows");
         return false;
     }
-    // A query that we send to ourselves comes back as the next one, without end.
-    let is_us = |own: &Listen| {
-        let unspecified = own.address.ip().is_unspecified() && server.ip().to_canonical().is_loopback();
-        own.address.port() == server.port() && (own.address.ip() == server.ip() || unspecified)
-    };
-    if listen.iter().any(is_us) {
+    if is_ours(server, listen) {
         field.fault("another server (we listen on this address ourselves)");
         return false;
     }
     true
+}
+
+/// Whether we listen there: a query that we send to ourselves comes back as the next one, without end.
+fn is_ours(server: SocketAddr, listen: &[Listen]) -> bool {
+    listen.iter().any(|own| {
+        let unspecified = own.address.ip().is_unspecified() && server.ip().to_canonical().is_loopback();
+        own.address.port() == server.port() && (own.address.ip() == server.ip() || unspecified)
+    })
 }

@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::*;
 use crate::base::NetworkSet;
+use crate::chain::Rewrites;
 use crate::handlers::gate::{Algorithm, LimitSettings, Rate};
 
 const MACHINE: Machine = Machine { cores: NonZeroUsize::new(4).unwrap(), memory: Some(8 << 30) };
@@ -47,6 +48,10 @@ fn the_built_in_configuration_is_the_defaults() {
     let Config {
         listen,
         admin,
+        lame_duck,
+        rotates,
+        rewrites,
+        fixed,
         workers,
         state,
         user,
@@ -64,17 +69,30 @@ fn the_built_in_configuration_is_the_defaults() {
         kubernetes,
     } = bare;
     assert_eq!(kubernetes, None);
+    assert_eq!((lame_duck, rotates, rewrites, fixed), (Duration::ZERO, false, Rewrites::default(), Vec::new()));
     assert_eq!((zones_folder, identity), (None, Identity::default()));
     assert!(zones.is_empty() && keys.is_empty() && steering.names.is_empty());
     assert_eq!(listen.iter().map(|l| l.address.to_string()).collect::<Vec<_>>(), ["127.0.0.1:5300", "[::1]:5300"]);
-    assert_eq!(admin, Some(Admin { address: "127.0.0.1:9153".parse().unwrap(), token_file: None }));
+    assert_eq!(
+        admin,
+        Some(Admin {
+            address: "127.0.0.1:9153".parse().unwrap(),
+            token_file: None,
+            health: None,
+            ready: None,
+            tells_coredns: false
+        })
+    );
     assert_eq!((workers, state, user, dnstap), (4, None, None, None));
     assert_eq!(files, [std::path::Path::new("/etc/hosts")]);
     assert_eq!(log, Log { levels: Levels::default(), format: LogFormat::Text, queries: QueryLog::default() });
     let recursion = recursion.unwrap();
     assert_eq!(recursion.allow, NetworkSet::private());
     assert_eq!(recursion.deny_upstreams, NetworkSet::never_upstream());
-    assert_eq!(recursion.hosts.unwrap(), Hosts { file: "/etc/hosts".into(), ttl: Duration::from_secs(60) });
+    assert_eq!(
+        recursion.hosts.unwrap(),
+        Hosts { file: "/etc/hosts".into(), ttl: Duration::from_secs(60), lines: None }
+    );
     let cache = cache.unwrap();
     assert_eq!(cache.size, 256 << 20);
     assert_eq!(cache.prefetch, Some(Prefetch { hits: 2, window_percent: 10 }));
@@ -160,7 +178,10 @@ cache: {size: 16MiB, min_ttl: 10s, max_ttl: 1h, max_negative_ttl: 0, prefetch: o
     assert!(recursion.allow.contains("10.0.0.1".parse().unwrap()));
     assert!(!recursion.allow.contains("198.51.100.1".parse().unwrap()));
     assert_eq!(recursion.roots, Roots::File("etc/root.hints".into()));
-    assert_eq!(recursion.hosts.unwrap(), Hosts { file: "etc/hosts".into(), ttl: Duration::from_secs(300) });
+    assert_eq!(
+        recursion.hosts.unwrap(),
+        Hosts { file: "etc/hosts".into(), ttl: Duration::from_secs(300), lines: None }
+    );
     assert_eq!(recursion.qname_minimisation, QnameMinimisation::Strict);
     assert!(!recursion.case_randomisation);
     let upstreams = &recursion.forward[0].upstreams;
@@ -211,7 +232,7 @@ kubernetes: {apex: cluster.example}
         [
             r#"2:5: listen[0]: found "0.0.0.0", allowed: an address with its port, such as 127.0.0.1:5300 or "[::1]:5300""#,
             r#"3:39: listen[1].transport: found "tls", allowed: no transport, which serves UDP and TCP (tls is not built yet)"#,
-            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, user, log, dnstap, recursion, cache, identity, limits or kubernetes (did you mean workers?)"#,
+            r#"4:1: wokers: found the unknown key "wokers", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, lame_duck, answer_order, rewrite, fixed, workers, state, user, log, dnstap, recursion, cache, identity, limits or kubernetes (did you mean workers?)"#,
             r#"5:14: log.level: found "loud", allowed: off, error, warn, info, debug or trace, perhaps with others for modules, such as info,meridian::handlers::resolve=debug"#,
             r#"7:11: recursion.allow[0]: found "10.0.0.1/8", allowed: a network such as 10.0.0.0/8 (bits behind the prefix are set)"#,
             r#"7:23: recursion.allow[1]: found "192.0.2.0/33", allowed: a network such as 10.0.0.0/8 (the length is at most 32 for IPv4, 128 for IPv6)"#,
@@ -249,7 +270,10 @@ fn each_fault_is_said_in_these_words() {
             "admin: 9153",
             "1:8: admin: found 9153, allowed: an address with its port, such as 127.0.0.1:5300 or \"[::1]:5300\"",
         ),
-        ("admin: {token: x}", "1:9: admin.token: found the unknown key \"token\", allowed: address or token_file"),
+        (
+            "admin: {token: x}",
+            "1:9: admin.token: found the unknown key \"token\", allowed: address, token_file, health, ready or coredns_metrics",
+        ),
         ("user: -x", "1:7: user: found \"-x\", allowed: off, or the name of a user"),
         ("workers: 0", "1:10: workers: found 0, allowed: auto or a number from 1 to 1024"),
         ("state: ''", "1:8: state: found \"\", allowed: the path of a file or folder"),
@@ -289,11 +313,11 @@ fn each_fault_is_said_in_these_words() {
         ),
         (
             "recursion: {forward: {.: []}}",
-            "1:26: recursion.forward.\".\": found [], allowed: a list of addresses, such as [192.0.2.1, \"2001:db8::1\"]",
+            "1:26: recursion.forward.\".\": found [], allowed: nobody, a list of addresses, such as [192.0.2.1, \"2001:db8::1\"], or a mapping such as {to: [192.0.2.1, 192.0.2.2], policy: random}",
         ),
         (
             "recursion: {forward: {.: 192.0.2.1}}",
-            "1:26: recursion.forward.\".\": found \"192.0.2.1\", allowed: a list of addresses, such as [192.0.2.1, \"2001:db8::1\"]",
+            "1:26: recursion.forward.\".\": found \"192.0.2.1\", allowed: nobody, a list of addresses, such as [192.0.2.1, \"2001:db8::1\"], or a mapping such as {to: [192.0.2.1, 192.0.2.2], policy: random}",
         ),
         (
             "recursion: {forward: {.: [dns.example]}}",
@@ -365,7 +389,7 @@ fn each_fault_is_said_in_these_words() {
         ("[a]: b", "1:1: found a list, allowed: a word as key"),
         (
             "<<: {workers: 2}",
-            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, workers, state, user, log, dnstap, recursion, cache, identity, limits or kubernetes",
+            "1:1: \"<<\": found the unknown key \"<<\", allowed: listen, keys, geo, ecs, startup_timeout, checks, feeds, pools, policies, zones, steer, admin, lame_duck, answer_order, rewrite, fixed, workers, state, user, log, dnstap, recursion, cache, identity, limits or kubernetes",
         ),
         ("listen: [127.0.0.1:53", "1:9: found broken YAML (unclosed bracket '['), allowed: YAML 1.2"),
         ("a: b: c", "1:5: found broken YAML (mapping values are not allowed in this context), allowed: YAML 1.2"),

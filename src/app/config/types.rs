@@ -11,9 +11,12 @@ pub use super::kubernetes::{ClusterApi, Kubernetes, NodeLocal};
 use super::steering::Steering;
 use super::zones::{Key, ZoneSettings};
 use crate::base::{NetworkSet, bounds};
+use crate::chain::Rewrites;
 use crate::dns::name::Name;
+use crate::edge::admin::Part;
 pub use crate::edge::tap::TapPeer;
 use crate::edge::tap::TapSettings;
+use crate::handlers::fixed::Rule;
 use crate::handlers::gate::LimitSettings;
 
 /// A configuration without faults.
@@ -23,6 +26,14 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Where the admin server listens; none without one.
     pub admin: Option<Admin>,
+    /// For how long queries are answered still once we are told to stop, while we say that we are not ready.
+    pub lame_duck: Duration,
+    /// Whether addresses and mail exchangers come in another order from query to query.
+    pub rotates: bool,
+    /// Names that are asked for under another.
+    pub rewrites: Rewrites,
+    /// What is said before anything else is looked at.
+    pub fixed: Vec<Rule>,
     /// Threads that receive queries, from 1.
     pub workers: usize,
     /// The folder for what outlives the process; none keeps it in memory.
@@ -110,6 +121,20 @@ pub struct Admin {
     pub address: SocketAddr,
     /// The file of the token that changes take, and off loopback reading too.
     pub token_file: Option<PathBuf>,
+    /// Where nothing but /health is served; none for nowhere else.
+    pub health: Option<SocketAddr>,
+    /// Where nothing but /ready is served; none for nowhere else.
+    pub ready: Option<SocketAddr>,
+    /// Whether metrics are told by the names that CoreDNS has for them too.
+    pub tells_coredns: bool,
+}
+
+impl Admin {
+    /// What is served where.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, SocketAddr)> + use<> {
+        let parts = [(Part::Whole, Some(self.address)), (Part::Health, self.health), (Part::Ready, self.ready)];
+        parts.into_iter().filter_map(|(part, address)| Some((part, address?)))
+    }
 }
 
 /// What is logged.
@@ -210,6 +235,8 @@ pub struct Hosts {
     pub file: PathBuf,
     /// The TTL of its answers, whole seconds.
     pub ttl: Duration,
+    /// Lines that are read beside the file's.
+    pub lines: Option<String>,
 }
 
 /// How much of a name each server sees.
@@ -228,8 +255,34 @@ pub enum QnameMinimisation {
 pub struct ForwardZone {
     /// The zone; the root for all names.
     pub zone: Name,
-    /// The resolvers, in the order of preference; at least one.
+    /// The resolvers; without any, nobody is asked.
     pub upstreams: Vec<Upstream>,
+    /// The files that some of them are named in.
+    pub files: Vec<PathBuf>,
+    /// Which of them is preferred.
+    pub order: ForwardOrder,
+    /// How many questions are under way at a time, at most; none for the program's own bound.
+    pub concurrent: Option<u32>,
+}
+
+impl ForwardZone {
+    /// A zone with these resolvers, the first preferred.
+    #[must_use]
+    pub const fn new(zone: Name, upstreams: Vec<Upstream>) -> Self {
+        Self { zone, upstreams, files: Vec::new(), order: ForwardOrder::Given, concurrent: None }
+    }
+}
+
+/// Which of several resolvers that are about equally fast is asked first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ForwardOrder {
+    /// The first that is written.
+    #[default]
+    Given,
+    /// Any.
+    Random,
+    /// One after the other.
+    RoundRobin,
 }
 
 /// A resolver that is forwarded to.

@@ -15,7 +15,7 @@ use tracing::{debug, error};
 use super::current::Current;
 use super::station::{Station, Surroundings};
 use super::zones::Keeper;
-use crate::app::house::{House, Telling};
+use crate::app::house::{House, Manner, Telling};
 use crate::base::tally::Tally;
 use crate::base::{Clock, Dice, Network, bounds};
 use crate::chain::{Asker, Carrier, Chain, Handler};
@@ -51,6 +51,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
     links.push(Box::new(Resolve));
     House {
         telling: Telling::default(),
+        policy: None,
         chain: Chain::new(links),
         cluster: house.cluster.clone(),
         memory: Arc::clone(&house.memory),
@@ -60,6 +61,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         stale_wait: None,
         finished_bytes: 0,
         nsid: Box::default(),
+        manner: Manner::default(),
         has_desk: false,
         homes: house.homes.clone(),
         limits: Arc::default(),
@@ -175,7 +177,7 @@ async fn ask(mailbox: &Mailbox, question: &Question) -> Option<Message> {
     query.compose(&mut bytes, bounds::MESSAGE_MAX).ok()?;
     // Any port but 0; nothing is sent there.
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53_000);
-    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: true };
+    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: true, group: 0 };
     let (reply, answer) = oneshot::channel();
     mailbox.post(Letter::Query { bytes, asker, reply: Reply::Inside(reply), handed_over: false }).ok()?;
     let answer = tokio::time::timeout(bounds::WORK_DEADLINE, answer).await.ok()?.ok()?;

@@ -139,6 +139,17 @@ impl Control {
         self.is_ready.store(true, Ordering::Relaxed);
     }
 
+    /// Says from now on that no more queries should come, though they are answered still.
+    pub fn unset_ready(&self) {
+        self.is_ready.store(false, Ordering::Relaxed);
+    }
+
+    /// For how long queries are answered still once we are told to stop.
+    #[must_use]
+    pub fn lame_duck(&self) -> std::time::Duration {
+        self.held().config.lame_duck
+    }
+
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Instant {

@@ -7,21 +7,20 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
-use crate::app::config::{Admin, Config, Fault, Listen, Severity, Source};
+use super::hatches::{Ajar, HatchMoves, Hatches};
+use crate::app::config::{Config, Fault, Listen, Severity, Source};
 use crate::base::{Clock, Instant, bounds};
-use crate::edge::admin::{self, AdminHouse, Metrics, Token};
+use crate::edge::admin::{AdminHouse, Metrics};
 use crate::edge::clock::MachineClock;
-use crate::edge::files::read_octets;
 use crate::edge::listen::{self, BindFault, Bound, Given};
 use crate::edge::mailbox::{Letter, Mailbox};
 use crate::edge::manager;
@@ -40,7 +39,7 @@ pub struct Doors {
     workers: Vec<Mailbox>,
     next: Arc<AtomicUsize>,
     places: Arc<TcpPlaces>,
-    metrics: MetricsOf,
+    hatches: Hatches,
     stop: watch::Sender<bool>,
     book: Mutex<Book>,
 }
@@ -50,7 +49,6 @@ struct Book {
     doors: Vec<Door>,
     streams: JoinSet<()>,
     last: usize,
-    admin: Option<AdminDoor>,
 }
 
 struct Door {
@@ -63,14 +61,6 @@ struct Door {
     spare: Vec<OwnedFd>,
     /// When it is closed, if it is to be.
     leaves: Option<Instant>,
-}
-
-struct AdminDoor {
-    wanted: SocketAddr,
-    listener: TcpListener,
-    token: Option<Token>,
-    stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
 }
 
 /// An address that was bound for the first time: what is wanted, and what it became.
@@ -95,16 +85,7 @@ pub struct Moves {
     /// Closing doors that stay after all, with a new TCP listener.
     back: Vec<(usize, TcpListener)>,
     gone: Vec<usize>,
-    admin: AdminMove,
-}
-
-#[derive(Default)]
-enum AdminMove {
-    #[default]
-    Stay,
-    Close,
-    /// At another address, or with another token where there is no listener.
-    Open(SocketAddr, Option<TcpListener>, Option<Token>),
+    admin: HatchMoves,
 }
 
 impl Moves {
@@ -112,7 +93,7 @@ impl Moves {
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
         let has_moves = !self.new.is_empty() || !self.back.is_empty() || !self.gone.is_empty();
-        !has_moves && matches!(self.admin, AdminMove::Stay)
+        !has_moves && self.admin.is_nothing()
     }
 }
 
@@ -144,8 +125,8 @@ enum Beside<'g> {
     Nothing(&'g mut Given),
 }
 
-/// Binds one address; none where a machine without IPv6 is to serve IPv6's loopback address, as the built-in
-/// configuration wants.
+/// Binds one address; none where a machine without IPv6 is to serve IPv6's loopback address, or all of its addresses, as
+/// configurations for any machine want.
 fn bind_one(address: SocketAddr, workers: usize, beside: Beside<'_>) -> Result<Option<Bound>, BindFault> {
     let bound = match beside {
         Beside::Ours => listen::bind_beside(address, workers),
@@ -153,12 +134,17 @@ fn bind_one(address: SocketAddr, workers: usize, beside: Beside<'_>) -> Result<O
     };
     match bound {
         Ok(bound) => Ok(Some(bound)),
-        Err(fault) if address.is_ipv6() && address.ip().is_loopback() && fault.is_without_family() => {
+        Err(fault) if address.is_ipv6() && is_common(address.ip()) && fault.is_without_family() => {
             warn!("{fault}; not listening there");
             Ok(None)
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Whether every machine of the address's family has it.
+const fn is_common(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// Whether a socket at the one address would be in the way of one at the other.
@@ -180,7 +166,8 @@ impl Doors {
     ) -> Self {
         let stop = watch::Sender::new(false);
         let next = Arc::default();
-        Self { clock, runtime, workers, next, places, metrics, stop, book: Mutex::default() }
+        let hatches = Hatches::new(runtime.clone(), metrics);
+        Self { clock, runtime, workers, next, places, hatches, stop, book: Mutex::default() }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -194,7 +181,8 @@ impl Doors {
     pub fn begin(
         &self,
         (opened, are_kept): (Vec<Opened>, bool),
-        admin: Option<(&Admin, TcpListener)>,
+        config: &Config,
+        admin: Ajar,
         house: &Arc<dyn AdminHouse>,
     ) -> Result<(), String> {
         let mut book = self.book();
@@ -209,11 +197,7 @@ impl Doors {
             book.last = book.last.max(number);
         }
         drop(book);
-        if let Some((admin, listener)) = admin {
-            let token = admin.token_file.as_deref().map(token).transpose()?;
-            self.open_admin(admin.address, listener, token, house);
-        }
-        Ok(())
+        self.hatches.begin(config, admin, house)
     }
 
     /// Gets ready what `config`, which was read from `source`, changes of the doors. Where `is_rehearsal`, nothing is bound
@@ -267,34 +251,10 @@ impl Doors {
         }
         let closing = book.doors.iter().filter(|door| door.leaves.is_none() && !kept.contains(&door.number));
         moves.gone = closing.map(|door| door.number).collect();
-        let known = book.admin.as_ref();
-        let token = match config.admin.as_ref().and_then(|admin| admin.token_file.as_deref()).map(token).transpose() {
-            Ok(token) => token,
-            Err(fault) => {
-                let fault = fault_at(&["admin", "token_file"], fault);
-                faults.push(Fault { key: "admin.token_file".into(), allowed: String::new(), ..fault });
-                None
-            }
-        };
-        moves.admin = match (&config.admin, known) {
-            (None, None) => AdminMove::Stay,
-            (None, Some(_)) => AdminMove::Close,
-            (Some(admin), Some(known)) if known.wanted == admin.address => {
-                if known.token == token {
-                    AdminMove::Stay
-                } else {
-                    AdminMove::Open(admin.address, None, token)
-                }
-            }
-            (Some(admin), _) => match TcpListener::bind(admin.address) {
-                Ok(listener) => AdminMove::Open(admin.address, Some(listener), token),
-                Err(cause) => {
-                    let cause = format!("cannot listen on {}: {cause}", admin.address);
-                    faults.push(fault_at(&["admin"], cause));
-                    AdminMove::Stay
-                }
-            },
-        };
+        match self.hatches.prepare(config, source) {
+            Ok(admin) => moves.admin = admin,
+            Err(mut found) => faults.append(&mut found),
+        }
         if faults.is_empty() { Ok(moves) } else { Err(faults) }
     }
 
@@ -335,21 +295,7 @@ impl Doors {
         }
         while book.streams.try_join_next().is_some() {}
         drop(book);
-        match moves.admin {
-            AdminMove::Stay => {}
-            AdminMove::Close => {
-                if let Some(old) = self.book().admin.take() {
-                    old.stop.send_replace(true);
-                    info!("no longer an admin address");
-                }
-            }
-            AdminMove::Open(wanted, listener, token) => {
-                let known = || self.book().admin.as_ref().and_then(|known| known.listener.try_clone().ok());
-                if let Some(listener) = listener.or_else(known) {
-                    self.open_admin(wanted, listener, token, house);
-                }
-            }
-        }
+        self.hatches.carry_out(moves.admin, house);
     }
 
     /// Wakes every worker, so that those who sleep look at what has changed.
@@ -384,24 +330,6 @@ impl Doors {
         streams.spawn_on(serve, &self.runtime)
     }
 
-    /// Serves the admin address with this token, beside or in the place of what did before.
-    fn open_admin(&self, wanted: SocketAddr, listener: TcpListener, token: Option<Token>, house: &Arc<dyn AdminHouse>) {
-        let (stop, stopped) = watch::channel(false);
-        let serving = listener.set_nonblocking(true).and_then(|()| listener.try_clone());
-        let _within = self.runtime.enter();
-        let serving = match serving.and_then(tokio::net::TcpListener::from_std) {
-            Ok(serving) => serving,
-            Err(fault) => return warn!("cannot serve the admin address: {fault}"),
-        };
-        info!("admin on http://{}", listener.local_addr().unwrap_or(wanted));
-        let task = admin::serve(serving, Arc::clone(house), (self.metrics)(), token.clone(), stopped);
-        let serving = self.runtime.spawn(task);
-        let old = self.book().admin.replace(AdminDoor { wanted, listener, token, stop, serving });
-        if let Some(old) = old {
-            old.stop.send_replace(true); // what it is at is finished
-        }
-    }
-
     /// All sockets of open doors once more.
     ///
     /// # Errors
@@ -411,26 +339,19 @@ impl Doors {
         let open = book.doors.iter().filter(|door| door.leaves.is_none());
         let mut sockets: Vec<OwnedFd> =
             open.flat_map(|door| door.spare.iter().map(OwnedFd::try_clone)).collect::<io::Result<_>>()?;
-        if let Some(admin) = &book.admin {
-            sockets.push(admin.listener.try_clone()?.into());
-        }
+        sockets.extend(self.hatches.sockets()?);
         Ok(sockets)
     }
 
     /// Takes no more connections and commands.
     pub fn shut(&self) {
         self.stop.send_replace(true);
-        if let Some(admin) = &self.book().admin {
-            admin.stop.send_replace(true);
-        }
+        self.hatches.shut();
     }
 
     /// Waits for the commands that are under way, once no more are taken.
     pub async fn await_commands(&self) {
-        let admin = self.book().admin.take();
-        if let Some(admin) = admin {
-            tokio::time::timeout(bounds::STEP_DOWN_COMMANDS, admin.serving).await.ok();
-        }
+        self.hatches.await_commands().await;
     }
 
     /// Takes no more connections and no more queries of those there are; returns when the last has its answers, or after
@@ -441,12 +362,4 @@ impl Doors {
         let end = async { while streams.join_next().await.is_some() {} };
         tokio::time::timeout(bounds::DRAIN, end).await.ok();
     }
-}
-
-/// The token of the admin address.
-fn token(path: &Path) -> Result<Token, String> {
-    let (octets, _) =
-        read_octets(path, bounds::TEXT_FILE_MAX).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    let wanted = format!("a token of {} to {} visible ASCII letters", Token::OCTETS_MIN, Token::OCTETS_MAX);
-    Token::parse(&octets).ok_or_else(|| format!("{}: found something else, allowed: {wanted}", path.display()))
 }

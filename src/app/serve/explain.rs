@@ -38,7 +38,7 @@ pub fn explain(
     let address = SocketAddr::new(client, 53_000);
     let question = Question::new(name.clone(), rtype);
     let (_, house, _) = surroundings.current.snapshot();
-    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: house.may_recurse(client) };
+    let asker = Asker { address, local: None, carrier: Carrier::Tcp, may_recurse: house.may_recurse(client), group: 0 };
     let flags = Flags { recursion_desired: true, ..Flags::default() };
     let query = Query {
         id: dice.bits16(),
@@ -194,6 +194,10 @@ fn describe(verdict: &crate::chain::Verdict) -> String {
         Verdict::Silence(event) => format!("stays silent: {}", event.name()),
         Verdict::Resolve(goal) if goal.stale.is_some() => "asks upstream, with a stale answer at hand".into(),
         Verdict::Resolve(_) => "asks upstream".into(),
+        Verdict::Search(path) => {
+            let names: Vec<String> = path.steps.iter().map(|step| step.name.to_string()).collect();
+            format!("tries {}", names.join(", "))
+        }
     }
 }
 

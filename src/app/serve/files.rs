@@ -7,7 +7,7 @@ use std::path::Path;
 use tracing::{debug, info, warn};
 
 use crate::app::build::Files;
-use crate::app::config::{At, Config, Fault, Roots, Severity, Source};
+use crate::app::config::{self, At, Config, Fault, Roots, Severity, Source};
 use crate::base::Instant;
 use crate::chain::Delegation;
 use crate::dns::cookie::{self, CookieSecrets, SecretsFault};
@@ -68,7 +68,7 @@ pub fn read(config: &Config, source: &Source) -> Result<Read, Vec<Fault>> {
             }
         }
         if let Some(hosts) = &recursion.hosts {
-            let (content, digest) = read_hosts(&hosts.file, hosts.ttl.as_secs() as u32);
+            let (content, digest) = read_hosts(hosts);
             read.files.hosts = Some(content);
             read.digests.hosts = digest;
         }
@@ -96,10 +96,13 @@ fn bad(path: &Path, line: usize, key: &str, found: &str, allowed: &str) -> Fault
     Fault { severity: Severity::Fault, file: path.display().to_string(), at, key: key.to_owned(), found, allowed }
 }
 
-/// Reads a hosts file; a digest tells whether it says the same as another time.
-pub fn read_hosts(path: &Path, ttl: u32) -> (Hosts, u64) {
+/// Reads a hosts file, and the lines that are written beside it; a digest tells whether it says the same as another time.
+pub fn read_hosts(settings: &config::Hosts) -> (Hosts, u64) {
+    let (path, ttl) = (&settings.file, settings.ttl.as_secs() as u32);
+    let lines = settings.lines.as_deref().unwrap_or_default();
     match read_text(path) {
         Ok((text, _)) => {
+            let text = if lines.is_empty() { text } else { format!("{text}\n{lines}") };
             let (content, warnings) = hosts::parse(&text, ttl);
             for warning in warnings.iter().take(WARNINGS_MAX) {
                 warn!("{}:{}", path.display(), warning);
@@ -111,7 +114,7 @@ pub fn read_hosts(path: &Path, ttl: u32) -> (Hosts, u64) {
         }
         Err(fault) => {
             warn!("{}: {fault}; no hosts from there", path.display());
-            (hosts::parse("", ttl).0, 0)
+            (hosts::parse(lines, ttl).0, 0)
         }
     }
 }

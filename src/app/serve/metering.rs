@@ -1,5 +1,7 @@
 //! What the admin address tells in numbers of the running server, beside what its threads count.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use crate::dns::Name;
 use crate::edge::admin::figures::{CacheFigures, ConfigFigures, Meter, ProbeFigures, ZoneFigures, ZonesFigures};
 use crate::edge::admin::pools::{PoolHouse, PoolView};
 use crate::edge::cluster;
+use crate::edge::forward::{Forwarder, Statement};
 use crate::edge::tcp::TcpPlaces;
 use crate::handlers::authority::Hosted;
 use crate::steer::Scene;
@@ -85,6 +88,21 @@ impl Meter for Gauges {
             });
         }
         figures
+    }
+
+    fn tells_coredns(&self) -> bool {
+        self.control.held().config.admin.as_ref().is_some_and(|admin| admin.tells_coredns)
+    }
+
+    fn forwarders(&self) -> Vec<(SocketAddr, Statement)> {
+        let forwarders = Arc::clone(&self.control.held().built.forwarders);
+        // One that several zones name has one account.
+        let accounts: BTreeMap<SocketAddr, Statement> = forwarders
+            .iter()
+            .flat_map(Forwarder::accounts)
+            .map(|(address, account)| (address, account.read()))
+            .collect();
+        accounts.into_iter().collect()
     }
 
     fn cluster(&self) -> Option<Arc<cluster::Meter>> {

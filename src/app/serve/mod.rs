@@ -10,6 +10,8 @@ pub mod doors;
 pub mod explain;
 pub mod files;
 mod handing;
+pub mod hatches;
+pub mod listings;
 pub mod log;
 pub mod lookout;
 pub mod metering;
@@ -43,6 +45,7 @@ use self::control::{Bench, Control, Held};
 use self::current::Current;
 use self::desk::{Clerk, Clerks};
 use self::doors::{Doors, Opened};
+use self::hatches::Ajar;
 use self::lookout::Lookout;
 use self::metering::Gauges;
 use self::places::Places;
@@ -61,6 +64,7 @@ use super::zone_files::{Library, Reading};
 use crate::base::bounds;
 use crate::base::collections::keyed;
 use crate::base::patience::Patience;
+use crate::base::scalars;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Dice};
 use crate::dns::{Name, RecordType};
@@ -111,6 +115,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let lookout = look_around(config, &kept, &runtime, clock, &mut dice);
     let clusters = Arc::new(Clusters::default());
     kept.cluster = clusters.follow(config, (clock, runtime.handle()), &mut dice);
+    lookout.look_into(kept.cluster.clone());
     let Threshold { mut opened, admin, are_kept, predecessor, descriptors } = threshold;
     let now = clock.now();
     // The forwarders' sockets belong to the runtime.
@@ -263,7 +268,7 @@ fn open_doors<'c>(
     control: &'c Arc<Control>,
     crew: &Crew,
     opened: (Vec<Opened>, bool),
-    admin: Option<std::net::TcpListener>,
+    admin: Ajar,
 ) -> Result<&'c Doors, String> {
     let gauges = Gauges { control: Arc::clone(control), places: Arc::clone(&crew.tcp_places) };
     let (tallies, gauges) = (crew.tallies.clone(), Arc::new(gauges));
@@ -271,7 +276,7 @@ fn open_doors<'c>(
     let machine = (control.clock(), Handle::current());
     let doors = Doors::new(machine, crew.mailboxes.clone(), Arc::clone(&crew.tcp_places), Box::new(metrics));
     let doors = control.keep_doors(doors);
-    doors.begin(opened, config.admin.as_ref().zip(admin), &(Arc::clone(control) as Arc<dyn admin::AdminHouse>))?;
+    doors.begin(opened, config, admin, &(Arc::clone(control) as Arc<dyn admin::AdminHouse>))?;
     Ok(doors)
 }
 
@@ -294,7 +299,7 @@ async fn live(
     control.set_ready();
     manager::tell(&News::Ready(control.summary()));
     let bid = tokio::select! {
-        () = signals.obey(control) => None,
+        () = signals.obey(control) => lame_duck(control, signals, &mut bids).await,
         Some(bid) = bids.recv() => Some(bid),
     };
     [sweeper, saver].iter().for_each(tokio::task::JoinHandle::abort);
@@ -325,6 +330,22 @@ async fn live(
     .ok();
     watchdog.abort();
     Ok(end)
+}
+
+/// Answers on for a while once we are told to stop, as a lame duck: who sends queries here finds out by then that there are
+/// others. Ends at once when we are told again, or when another server takes over.
+async fn lame_duck(control: &Arc<Control>, signals: &mut Signals, bids: &mut Bids) -> Option<Bid> {
+    let wait = control.lame_duck();
+    if wait.is_zero() {
+        return None;
+    }
+    control.unset_ready();
+    info!("told to stop: not ready from now on, and answering for {} more", scalars::duration_text(wait));
+    tokio::select! {
+        () = tokio::time::sleep(wait) => None,
+        () = signals.obey(control) => None,
+        Some(bid) = bids.recv() => Some(bid),
+    }
 }
 
 /// Removes from the cache, bit by bit and for ever, what nobody will ask for again.

@@ -262,6 +262,8 @@ impl Station {
             let token = event.token();
             if self.upstream.owns(token) {
                 self.receive_upstream(token, now);
+                // At once, so that upstreams are at work while we are.
+                self.transmit(now);
             }
         }
         self.read_letters(now);
@@ -315,7 +317,7 @@ impl Station {
             for (index, glance) in glances.into_iter().enumerate().take(count) {
                 let peer = self.batch.peer(index);
                 let local = self.batch.local(index);
-                let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false };
+                let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false, group: 0 };
                 let mut reply = Some(Reply::Udp { door, peer, local });
                 let Some((bytes, out)) = self.batch.exchange(index) else { continue };
                 let next = self.worker.turn_foreseen(glance, bytes, asker, &mut reply, now, out);

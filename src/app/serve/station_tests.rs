@@ -112,7 +112,8 @@ fn while_queries_pile_up_nobody_is_told_over_udp_that_a_query_cannot_be_read() {
     broken.push(0);
     let mut outcome = |is_pressed, carrier, bytes: &[u8]| {
         worker.press(is_pressed);
-        let asker = Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: false };
+        let asker =
+            Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: false, group: 0 };
         let mut out = Vec::new();
         worker.turn(bytes, asker, &mut None, Instant::ZERO, &mut out)
     };

@@ -3,18 +3,19 @@
 //! Comes first, before any thread is started, as what is given up belongs to the thread that does and to those it
 //! starts. What comes in before there is anybody to answer waits in the sockets.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use tracing::{error, info, warn};
 
 use super::cluster;
 use super::doors::{self, Opened};
-use crate::app::config::Config;
+use super::hatches::{self, Ajar};
+use crate::app::config::{Admin, Config};
+use crate::base::bounds;
 use crate::edge::handover::Predecessor;
-use crate::edge::listen::{self, BindFault, Given};
+use crate::edge::listen::Given;
 use crate::edge::privileges::{self, Account, Files};
-use crate::edge::{interface, manager};
+use crate::edge::{interface, manager, process};
 use crate::steer::health::Probe;
 
 /// The place in `state` where a newcomer asks for the sockets.
@@ -28,7 +29,7 @@ pub struct Threshold {
     /// Where queries come in, at least one address.
     pub(super) opened: Vec<Opened>,
     /// Where commands come in.
-    pub(super) admin: Option<TcpListener>,
+    pub(super) admin: Ajar,
     /// Whether the service manager keeps them already.
     pub(super) are_kept: bool,
     /// Who still serves by these sockets.
@@ -45,6 +46,11 @@ pub struct Threshold {
 pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Threshold, String> {
     super::log::begin(&config.log);
     let descriptors = raise_descriptors();
+    let foreseen = config.workers * bounds::UPSTREAM_SOCKETS_MAX + config.limits.tcp.connections + bounds::BATCH;
+    if let Err(fault) = process::make_room_for_files(descriptors.min(foreseen as u64)) {
+        info!("no room was made for open files: {fault}");
+    }
+    process::take_small_pages();
     if descriptors < FILES_AT_LEAST {
         warn!("no more than {descriptors} files may be open; names may fail under load (see `ulimit -n`)");
     }
@@ -52,7 +58,7 @@ pub fn open(config: &Config, path: Option<&Path>, replaces: bool) -> Result<Thre
     furnish(config);
     let (predecessor, mut given) = given(config, replaces)?;
     let opened = doors::bind(config, &mut given)?;
-    let admin = bind_admin(config, &mut given)?;
+    let admin = hatches::bind(config, &mut given)?;
     for address in given.rest() {
         info!("{address} is no longer listened on");
         manager::forget(address);
@@ -122,12 +128,6 @@ fn given(config: &Config, replaces: bool) -> Result<(Option<Predecessor>, Given)
     Ok((None, Given::new(sockets, are_kept)))
 }
 
-fn bind_admin(config: &Config, given: &mut Given) -> Result<Option<TcpListener>, String> {
-    let Some(admin) = &config.admin else { return Ok(None) };
-    let bound = given.take_tcp(admin.address).map_or_else(|| listen::bind_tcp(admin.address), Ok);
-    bound.map(Some).map_err(|fault: BindFault| format!("admin: {fault}"))
-}
-
 /// Becomes who is to be become, and gives up what serving does not take.
 fn give_up(config: &Config, path: Option<&Path>, account: Option<&Account>) -> Result<(), String> {
     if let Some(state) = &config.state {
@@ -152,7 +152,7 @@ fn give_up(config: &Config, path: Option<&Path>, account: Option<&Account>) -> R
 /// Whether a reload may have to bind ports that take a right to: where there is one such port, another may come.
 fn binds_low(config: &Config) -> bool {
     const FREE: u16 = 1_024;
-    let admin = config.admin.iter().map(|admin| admin.address);
+    let admin = config.admin.iter().flat_map(Admin::parts).map(|(_, address)| address);
     config.listen.iter().map(|listen| listen.address).chain(admin).any(|address| (1..FREE).contains(&address.port()))
 }
 

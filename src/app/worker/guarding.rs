@@ -59,7 +59,7 @@ impl<R> Worker<R> {
     /// What a response says of us and its client beside the answer.
     pub(super) fn extras<'a>(&'a self, standing: &'a Standing) -> Extras<'a> {
         let (cookie, idle) = (standing.reply_cookie(), Some(self.house.patience.read()));
-        Extras { nsid: &self.house.nsid, cookie, idle }
+        Extras { nsid: &self.house.nsid, cookie, rotates: self.house.manner.rotates, idle }
     }
 
     /// What a datagram is at first sight.

@@ -32,26 +32,29 @@ impl<R> Worker<R> {
             }
         };
         answer.scope = waiter.scope;
-        self.respond_late(waiter, &answer, now);
+        self.conclude(waiter, answer, Some(&resolution.ledger), now);
     }
 
     /// Aliases of others have led to `target` in one of our zones. It is answered as if the client had asked for it:
     /// what our zones say depends on who asks, and when.
     fn come_home(&mut self, mut waiter: Waiter<R>, resolution: &Resolution, target: &Name, now: Instant) {
-        let mut query = waiter.query.clone();
-        query.question.name = target.clone();
+        let query = waiter.pursued(target);
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None, choices: None };
         let verdict = self.house.chain.handle(&query, &mut turn, |_, _| {});
         waiter.prefix.extend(resolution.chain.iter().cloned());
+        let verdict = match verdict {
+            Verdict::Search(path) => Verdict::Answer(path.otherwise), // a path leads from the name asked for alone
+            verdict => verdict,
+        };
         match verdict {
             Verdict::Answer(mut answer) => {
                 answer.authoritative = waiter.is_ours;
                 answer.scope = answer.scope.max(waiter.scope);
                 answer.answer.splice(0..0, std::mem::take(&mut waiter.prefix));
-                self.respond_late(waiter, &answer, now);
+                self.conclude(waiter, answer, Some(&resolution.ledger), now);
             }
             Verdict::Resolve(goal) => self.leave_again(waiter, goal, &resolution.ledger, now),
-            Verdict::Pass | Verdict::Silence(_) => {
+            Verdict::Pass | Verdict::Silence(_) | Verdict::Search(_) => {
                 self.respond_late(waiter, &Answer::empty(Rcode::REFUSED), now);
             }
         }

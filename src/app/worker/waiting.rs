@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::crowd::Client;
 use super::guarding::Standing;
+use super::searching::Search;
 use super::{Late, Next, Source, Worker};
 use crate::base::tally::{Event, Timing};
 use crate::base::{Instant, Room, bounds};
@@ -30,6 +31,15 @@ pub(super) struct Waiter<R> {
     pub(super) is_ours: bool,
     pub(super) scope: Option<u8>,
     pub(super) stale: Option<Answer>,
+    /// The names that may answer, where the goal is one of several.
+    pub(super) search: Option<Box<Search>>,
+}
+
+/// What has to be found out for a client.
+pub(super) struct Wanted {
+    pub(super) goal: Goal,
+    /// The names that may answer, where the goal is one of several.
+    pub(super) search: Option<Box<Search>>,
 }
 
 impl<R> Waiter<R> {
@@ -73,11 +83,12 @@ impl<R> Worker<R> {
         &mut self,
         query: Query,
         standing: Standing,
-        goal: Goal,
+        wanted: Wanted,
         reply: &mut Option<R>,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
+        let Wanted { goal, search } = wanted;
         let (own, all) = self.place;
         let home = self.house.home_of(&goal.question, all);
         if home != own {
@@ -94,12 +105,14 @@ impl<R> Worker<R> {
         let id = match begun {
             Ok(id) => id,
             Err(why) => {
-                let answer = goal.stale.unwrap_or_else(|| refusal(why));
+                // Something stale on the way along a path is no answer yet.
+                let answer = goal.stale.filter(|_| search.is_none()).unwrap_or_else(|| refusal(why));
                 return self.respond(&query, &standing, &answer, now, out);
             }
         };
         let waiting = self.waiting.entry(id).or_insert_with(|| Waiting::since(now));
         if let (Some(stale), Some(wait)) = (&goal.stale, self.house.stale_wait)
+            && search.is_none()
             && now.since(waiting.since) >= wait
         {
             // Others have waited for this long enough already.
@@ -113,7 +126,7 @@ impl<R> Worker<R> {
         let pushed_out = if is_crowded { waiting.clients.pop_front() } else { None };
         let Goal { prefix, scope, stale, .. } = goal;
         let is_ours = !prefix.is_empty();
-        let waiter = Waiter { query, standing, reply, arrived: now, prefix, is_ours, scope, stale };
+        let waiter = Waiter { query, standing, reply, arrived: now, prefix, is_ours, scope, stale, search };
         self.crowd.enter(client, now);
         self.wait(id, waiter, now);
         if let Some(waiter) = pushed_out {
@@ -236,14 +249,14 @@ impl<R> Worker<R> {
         }
         waiting.has_stale &= !is_stale_due;
         self.set_alarm(goal);
-        for waiter in due {
-            let answer = if let Some(stale) = &waiter.stale {
+        for mut waiter in due {
+            let answer = if let Some(stale) = waiter.stale.take() {
                 self.tally.count(Event::StaleAnswers);
-                stale.clone()
+                stale
             } else {
                 Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::NoReachableAuthority, "no answer in time"))
             };
-            self.respond_late(waiter, &answer, now);
+            self.conclude(waiter, answer, None, now);
         }
     }
 
@@ -255,7 +268,9 @@ impl<R> Worker<R> {
 
     /// Answers a client whose answer is not waited for any more.
     pub(super) fn console(&mut self, mut waiter: Waiter<R>, why: &'static str, now: Instant) {
-        let answer = waiter.stale.take().unwrap_or_else(|| refusal(why));
+        // Something stale on the way along a path is no answer yet.
+        let stale = waiter.stale.take().filter(|_| waiter.search.is_none());
+        let answer = stale.unwrap_or_else(|| refusal(why));
         self.respond_late(waiter, &answer, now);
     }
 

@@ -247,7 +247,7 @@ pub fn question_hash(keyed: &Keyed, message: &[u8], end: usize, qtype: RecordTyp
     for block in question.as_chunks::<16>().0 {
         hasher.write_u128(lowered(*block));
     }
-    hasher.write_u128(last_block(message, end));
+    hasher.write_u128(lowered(last_block(message, end)));
     // The type once more, as letters were lowered in it too.
     hasher.write_u64((question.len() as u64) << 32 | u64::from(qtype.0) << 8 | u64::from(bits));
     hasher.finish()
@@ -262,16 +262,21 @@ pub fn is_same_question(one: &[u8], other: &[u8], end: usize) -> bool {
     let mut blocks = one_question.as_chunks::<16>().0.iter().zip(other_question.as_chunks::<16>().0);
     // The name's end stands at the same octet in both or they differ. QTYPE and QCLASS have no letters.
     one_question.last_chunk::<4>() == other_question.last_chunk::<4>()
-        && blocks.all(|(one, other)| lowered(*one) == lowered(*other))
-        && last_block(one, end) == last_block(other, end)
+        && blocks.all(|(one, other)| is_same_block(*one, *other))
+        && is_same_block(last_block(one, end), last_block(other, end))
+}
+
+/// Most who ask again write their letters as those before them.
+fn is_same_block(one: [u8; 16], other: [u8; 16]) -> bool {
+    one == other || lowered(one) == lowered(other)
 }
 
 /// The last 16 octets of the question before octet `end`; of a shorter question all, without the header's octets
 /// in front. Reading whole blocks that overlap is several times quicker than reading the odd octets one by one.
-fn last_block(message: &[u8], end: usize) -> u128 {
-    let foreign = (HEADER + 16).saturating_sub(end) as u32;
-    let last = message.get(..end).and_then(<[u8]>::last_chunk::<16>);
-    last.and_then(|block| lowered(*block).checked_shr(8 * foreign)).unwrap_or(0)
+fn last_block(message: &[u8], end: usize) -> [u8; 16] {
+    let Some(last) = message.get(..end).and_then(<[u8]>::last_chunk::<16>) else { return [0; 16] };
+    let foreign = (HEADER + 16).saturating_sub(end);
+    if foreign == 0 { *last } else { (u128::from_le_bytes(*last) >> (8 * foreign.min(15))).to_le_bytes() }
 }
 
 /// 16 octets, capital letters made small, all at once: no sum below overflows its octet. A length octet is at most

@@ -1,6 +1,7 @@
 //! Every metric: its name, type, labels and meaning. `docs/metrics.md` is held to this list, and so is every scrape.
 
 use super::cluster::METRICS as METRICS_OF_CLUSTERS;
+use super::coredns::METRICS as METRICS_OF_COREDNS;
 use crate::base::tally::{Event, METRICS};
 
 /// What a metric is.
@@ -174,7 +175,7 @@ pub fn metrics() -> Vec<Metric> {
             metrics.push(Metric { name, kind: Kind::Counter, labels, help });
         }
     }
-    let others = OTHERS.iter().chain(METRICS_OF_CLUSTERS);
+    let others = OTHERS.iter().chain(METRICS_OF_CLUSTERS).chain(METRICS_OF_COREDNS);
     let others = others.map(|(name, kind, labels, help)| Metric { name: (*name).into(), kind: *kind, labels, help });
     metrics.extend(others);
     metrics

@@ -3,6 +3,7 @@
 //!
 //! All count from the start and never go back, so that whoever wants a rate takes the difference of two readings.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::base::histogram::{ENDS, Spread};
 use crate::base::tally::{Event, TYPES, Tally, Timing};
 use crate::dns::RecordType;
 use crate::edge::cluster;
+use crate::edge::forward::Statement;
 use crate::steer::Scene;
 
 /// Whoever knows of the running server what no tally has. Every method is quick: nothing waits for the network or the
@@ -36,6 +38,10 @@ pub trait Meter: Send + Sync {
     fn zones(&self) -> ZonesFigures;
     /// How reloads went.
     fn config(&self) -> ConfigFigures;
+    /// Whether metrics are told by the names that CoreDNS has for them too.
+    fn tells_coredns(&self) -> bool;
+    /// What became of the questions to each forwarder.
+    fn forwarders(&self) -> Vec<(SocketAddr, Statement)>;
     /// What was counted of watching a cluster; none where there is none.
     fn cluster(&self) -> Option<Arc<cluster::Meter>> {
         None
@@ -353,6 +359,15 @@ pub(super) mod testing {
             ConfigFigures { generation: 1, was_last_reload_good: true, last_success: 1_700_000_000 }
         }
 
+        fn tells_coredns(&self) -> bool {
+            true
+        }
+
+        fn forwarders(&self) -> Vec<(SocketAddr, Statement)> {
+            let answered = vec![(crate::dns::Rcode::NOERROR, 3)];
+            vec![("192.0.2.1:53".parse().unwrap(), Statement { asked: 4, answered, times: Spread::default() })]
+        }
+
         fn cluster(&self) -> Option<Arc<cluster::Meter>> {
             Some(Arc::default())
         }
@@ -375,12 +390,12 @@ mod tests {
             tally.add(Event::QueriesTcp, times);
             tally.add(Event::ServFail, times);
             tally.add(Event::SilenceShort, times);
-            tally.count_type(28);
+            tally.count_type(28, false, false);
             tally.time(Timing::Recalled, Duration::from_micros(20), times);
             tally.time(Timing::Resolved, Duration::from_millis(20), 1);
         }
-        tallies[0].count_type(4_711);
-        tallies[0].count_type(28);
+        tallies[0].count_type(4_711, true, false);
+        tallies[0].count_type(28, true, true);
         let scene = Arc::new(Scene::new(Arc::default()));
         let member = |name| Member { a: vec![Ipv4Addr::LOCALHOST], ..Member::new(name) };
         let pool = Pool::new(PoolId(0), "www", vec![member("one"), member("two")]).unwrap();

@@ -121,6 +121,9 @@ impl Sources {
         let built = vec![("version", version), ("target", std::env::consts::ARCH.into())];
         told.push(Told { name: "meridian_build_info".into(), samples: vec![(built, Value::Number(1.0))] });
         told.extend(process::read().into_iter().flat_map(tell_process));
+        if self.meter.tells_coredns() {
+            self.tell_coredns(&mut told);
+        }
         if let Some(cluster) = self.meter.cluster() {
             super::cluster::tell(&cluster, &mut told);
         }

@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 mod cluster;
+mod coredns;
 pub mod figures;
 mod guard;
 mod history;
@@ -85,9 +86,33 @@ impl Desk {
     }
 }
 
-/// Serves the admin address until `stop` turns true; requests under way are finished.
+/// What of all this is served at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// Everything.
+    Whole,
+    /// Whether the process serves, and nothing else.
+    Health,
+    /// Whether queries are to be sent here, and nothing else.
+    Ready,
+}
+
+impl Part {
+    /// What it is called.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "admin",
+            Self::Health => "health",
+            Self::Ready => "readiness",
+        }
+    }
+}
+
+/// Serves `part` of the admin address until `stop` turns true; requests under way are finished.
 pub async fn serve(
     listener: TcpListener,
+    part: Part,
     house: Arc<dyn AdminHouse>,
     metrics: Metrics,
     token: Option<Token>,
@@ -99,11 +124,16 @@ pub async fn serve(
     let is_private = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let bounded = listener::Bounded::new(listener);
     let desk = Desk::new(house, metrics);
-    let routes = router(Arc::clone(&desk), is_private, token.as_ref());
+    let routes = match part {
+        Part::Whole => router(Arc::clone(&desk), is_private, token.as_ref()),
+        Part::Health => finished(Router::new().route("/health", get(health)), desk.clone(), false),
+        Part::Ready => finished(Router::new().route("/ready", get(ready)), desk.clone(), false),
+    };
+    let keeps_history = part == Part::Whole;
     tokio::select! {
         // It ends without an error: accepting goes on whatever happens to a connection.
         _ = axum::serve(bounded, routes).with_graceful_shutdown(stopped) => {}
-        () = history::keep(desk) => {}
+        () = history::keep(desk), if keeps_history => {}
     }
 }
 
@@ -117,10 +147,12 @@ fn router(desk: Arc<Desk>, is_private: bool, token: Option<&Token>) -> Router {
     };
     let reading = if is_private { reading() } else { guarded(reading()) };
     let page = if is_private || token.is_some() { page() } else { Router::new() };
-    let routes = monitoring()
-        .merge(page)
-        .merge(reading)
-        .merge(guarded(changing()))
+    finished(monitoring().merge(page).merge(reading).merge(guarded(changing())), desk, is_private)
+}
+
+/// What holds for all routes.
+fn finished(routes: Router<Arc<Desk>>, desk: Arc<Desk>, is_private: bool) -> Router {
+    let routes = routes
         .fallback(async || Fault(StatusCode::NOT_FOUND, "no such resource".into()))
         .method_not_allowed_fallback(async || Fault(StatusCode::METHOD_NOT_ALLOWED, "not by this method".into()))
         .layer(DefaultBodyLimit::max(bounds::ADMIN_BODY_MAX))
@@ -130,7 +162,11 @@ fn router(desk: Arc<Desk>, is_private: bool, token: Option<&Token>) -> Router {
 }
 
 fn monitoring() -> Router<Arc<Desk>> {
-    Router::new().route("/health", get(async || "ok\n")).route("/ready", get(ready)).route("/metrics", get(scrape))
+    Router::new().route("/health", get(health)).route("/ready", get(ready)).route("/metrics", get(scrape))
+}
+
+async fn health() -> &'static str {
+    "ok\n"
 }
 
 fn page() -> Router<Arc<Desk>> {

@@ -62,7 +62,7 @@ async fn stage_that_tells(
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready, asked });
-    let server = tokio::spawn(serve(listener, house, Metrics::still(), None, stopped));
+    let server = tokio::spawn(serve(listener, Part::Whole, house, Metrics::still(), None, stopped));
     (at, stop, server)
 }
 
@@ -161,7 +161,7 @@ async fn an_address_that_others_reach_takes_no_commands() {
     let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
-    tokio::spawn(serve(listener, house, Metrics::still(), None, stopped));
+    tokio::spawn(serve(listener, Part::Whole, house, Metrics::still(), None, stopped));
     for path in ["/health", "/ready", "/metrics"] {
         assert_eq!(ask(at, path).await.0, 200, "{path}");
     }
@@ -178,7 +178,7 @@ async fn where_others_reach_it_everything_but_monitoring_takes_the_token() {
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
     let token = Token::parse(b"0123456789abcdef");
-    tokio::spawn(serve(listener, house, Metrics::still(), token, stopped));
+    tokio::spawn(serve(listener, Part::Whole, house, Metrics::still(), token, stopped));
     assert_eq!(ask(at, "/metrics").await.0, 200);
     assert_eq!(ask(at, "/v1/status").await.0, 401);
     for (header, status) in [
@@ -203,7 +203,7 @@ async fn on_loopback_a_token_guards_changes_alone() {
     let (_stop, stopped) = watch::channel(false);
     let house = Arc::new(House { is_ready: true, asked: Arc::new(Notify::new()) });
     let token = Token::parse(b"0123456789abcdef");
-    tokio::spawn(serve(listener, house, Metrics::still(), token, stopped));
+    tokio::spawn(serve(listener, Part::Whole, house, Metrics::still(), token, stopped));
     assert_eq!(ask(at, "/v1/digest").await, (200, r#"{"digest":"00000000000000ff"}"#.into()));
     assert_eq!(request(at, FLUSH, r#"{"name": "example.com"}"#).await.0, 401);
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant as Moment;
+use tokio::time::Instant as TokioInstant;
 
 pub use access::Api;
 pub use meter::{Happening, Meter, ServiceKind};
@@ -179,7 +179,7 @@ impl Watch {
                 retry: Retry::default(),
                 path: 0,
                 is_known: false,
-                check_at: Moment::now() + check_at,
+                check_at: TokioInstant::now() + check_at,
             });
         }
         drop(outlet);

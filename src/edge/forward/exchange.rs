@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::net::NetError;
@@ -16,7 +17,7 @@ use hickory_resolver::proto::serialize::binary::BinDecodable;
 use tokio::sync::Mutex;
 use tokio::time::{Instant as Moment, timeout};
 
-use super::{ForwardFault, Target};
+use super::{Account, ForwardFault, Target};
 use crate::base::bounds;
 use crate::dns::{Question, Rcode};
 
@@ -52,6 +53,7 @@ impl Reply {
 pub(super) struct Upstream {
     address: SocketAddr,
     is_tcp_only: bool,
+    account: Arc<Account>,
     /// Owns the tasks that drive connections, which end with it; so it must outlive them.
     runtime: TokioRuntimeProvider,
     connection: Mutex<Option<Connection>>,
@@ -66,8 +68,12 @@ struct Connection {
 }
 
 impl Upstream {
-    pub(super) fn new(Target { address, is_tcp_only }: Target) -> Self {
-        Self { address, is_tcp_only, runtime: TokioRuntimeProvider::new(), connection: Mutex::new(None) }
+    pub(super) fn new(Target { address, is_tcp_only }: Target, account: Arc<Account>) -> Self {
+        Self { address, is_tcp_only, account, runtime: TokioRuntimeProvider::new(), connection: Mutex::new(None) }
+    }
+
+    pub(super) const fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -77,6 +83,14 @@ impl Upstream {
     /// Asks the upstream; a datagram without response is repeated after `patience`. Takes at most
     /// [`bounds::RTO_MAX`] over UDP, and as long again where TCP must follow.
     pub(super) async fn exchange(&self, asking: &Asking, patience: Duration) -> Result<Reply, ForwardFault> {
+        let begun = Moment::now();
+        self.account.ask();
+        let reply = self.asked(asking, patience).await?;
+        self.account.answer(reply.rcode, begun.elapsed());
+        Ok(reply)
+    }
+
+    async fn asked(&self, asking: &Asking, patience: Duration) -> Result<Reply, ForwardFault> {
         if self.is_tcp_only {
             let response = self.over_tcp(asking).await.map_err(|fault| fault_of(&fault))?;
             return reply(response, asking);

@@ -46,8 +46,8 @@ impl Failover {
         Self(vec![Health::default(); count])
     }
 
-    /// Whom to ask now.
-    pub fn plan(&mut self, now: Instant) -> Plan {
+    /// Whom to ask now; among those that are equally good, the one of number `first` and then those behind it in a ring.
+    pub fn plan_from(&mut self, first: usize, now: Instant) -> Plan {
         let fastest =
             self.0.iter().filter(|health| health.failures == 0).map(Health::smoothed).min().unwrap_or_default();
         let rank = |health: &Health| {
@@ -55,8 +55,9 @@ impl Failover {
             // Of those that failed, the one whose penalty ends first.
             (health.failures > 0, is_slow, if health.failures > 0 { health.avoided_until } else { Instant::ZERO })
         };
-        let mut order: Vec<usize> = (0..self.0.len()).collect();
-        order.sort_by_key(|index| self.0.get(*index).map(rank)); // stable: the configured order decides the rest
+        let count = self.0.len();
+        let mut order: Vec<usize> = (0..count).map(|index| (first + index) % count).collect();
+        order.sort_by_key(|index| self.0.get(*index).map(rank)); // stable: the order before decides the rest
         let has_healthy = self.0.iter().any(|health| health.failures == 0);
         let lapsed = |health: &Health| health.failures > 0 && health.avoided_until <= now;
         let probe = if has_healthy { self.0.iter().position(lapsed) } else { None };
@@ -66,6 +67,11 @@ impl Failover {
         }
         order.retain(|index| Some(*index) != probe);
         Plan { order, probe }
+    }
+
+    /// Whom to ask now, in the configured order among those that are equally good.
+    pub fn plan(&mut self, now: Instant) -> Plan {
+        self.plan_from(0, now)
     }
 
     /// How long to wait for the `index`th upstream before the next is asked as well. Never below

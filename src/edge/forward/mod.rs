@@ -11,21 +11,25 @@
 //! gives up at a SERVFAIL or REFUSED instead of asking the next server, and the time for which it avoids a failed
 //! one is not bounded.
 
+mod account;
 mod exchange;
 mod failover;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant as Moment, timeout_at};
 
+pub use self::account::{Account, Statement};
 use self::exchange::{Asking, Reply, Upstream};
 pub use self::failover::Failover;
 use crate::base::{Instant, bounds};
 use crate::dns::Question;
+use crate::steer::hashing::hash_bytes;
 
 /// Why there is no response at all.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,8 +76,35 @@ impl From<SocketAddr> for Target {
     }
 }
 
+/// Which of several upstreams that are equally good is asked first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Preference {
+    /// The first.
+    #[default]
+    First,
+    /// Any; a chance by this seed.
+    Any(u64),
+    /// The one behind the last that was asked first.
+    Next,
+}
+
+/// How a forwarder asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Whether queries over UDP have letters of random case; a response that does not repeat them is fetched again over
+    /// TCP.
+    pub randomises_case: bool,
+    /// Whom it asks first.
+    pub preference: Preference,
+    /// Exchanges at a time, at most, below [`bounds::FORWARD_EXCHANGES`].
+    pub concurrent: Option<usize>,
+}
+
 struct Shared {
     upstreams: Vec<Upstream>,
+    preference: Preference,
+    /// Questions so far.
+    turns: AtomicUsize,
     failover: Mutex<Failover>,
     slots: Arc<Semaphore>,
     origin: Moment,
@@ -88,14 +119,30 @@ impl Forwarder {
     /// UDP have letters of random case, and a response that does not repeat them is fetched again over TCP.
     #[must_use]
     pub fn new(upstreams: impl IntoIterator<Item = impl Into<Target>>, randomises_case: bool) -> Self {
-        let upstreams: Vec<_> = upstreams.into_iter().map(|target| Upstream::new(target.into())).collect();
+        let upstreams = upstreams.into_iter().map(|target| (target.into(), Arc::default()));
+        Self::with(upstreams, Manner { randomises_case, ..Manner::default() })
+    }
+
+    /// A forwarder to these upstreams, each with its account.
+    #[must_use]
+    pub fn with(upstreams: impl IntoIterator<Item = (Target, Arc<Account>)>, manner: Manner) -> Self {
+        let upstreams: Vec<_> = upstreams.into_iter().map(|(target, account)| Upstream::new(target, account)).collect();
+        let concurrent =
+            manner.concurrent.map_or(bounds::FORWARD_EXCHANGES, |most| most.min(bounds::FORWARD_EXCHANGES));
         Self(Arc::new(Shared {
             failover: Mutex::new(Failover::new(upstreams.len())),
             upstreams,
-            slots: Arc::new(Semaphore::new(bounds::FORWARD_EXCHANGES)),
+            preference: manner.preference,
+            turns: AtomicUsize::new(0),
+            slots: Arc::new(Semaphore::new(concurrent)),
             origin: Moment::now(),
-            randomises_case,
+            randomises_case: manner.randomises_case,
         }))
+    }
+
+    /// The accounts of the upstreams, in their order.
+    pub fn accounts(&self) -> impl Iterator<Item = (SocketAddr, &Arc<Account>)> {
+        self.0.upstreams.iter().map(|upstream| (upstream.address(), upstream.account()))
     }
 
     /// Asks `question` of the upstreams, with RD, EDNS, and DO and CD as given, and returns the response as
@@ -119,7 +166,7 @@ impl Forwarder {
             checking_disabled,
             randomises_case: self.0.randomises_case,
         });
-        let plan = self.0.failover().plan(self.0.now());
+        let plan = self.0.failover().plan_from(self.0.first(), self.0.now());
         let (results, mut outcomes) = mpsc::channel::<Outcome>(plan.order.len().max(1));
         let mut next = plan.order.into_iter();
         let Some(first) = next.next() else { return Err(ForwardFault::NoUpstream) };
@@ -174,6 +221,16 @@ impl Forwarder {
 }
 
 impl Shared {
+    /// The number of the upstream that the next question prefers, in a ring of them.
+    fn first(&self) -> usize {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        match self.preference {
+            Preference::First => 0,
+            Preference::Any(seed) => hash_bytes(seed, &turn.to_ne_bytes()) as usize % self.upstreams.len().max(1),
+            Preference::Next => turn % self.upstreams.len().max(1),
+        }
+    }
+
     /// Starts an exchange with the `index`th upstream; its outcome goes to `results`. Returns when its response
     /// is due.
     fn start(

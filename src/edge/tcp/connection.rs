@@ -100,7 +100,7 @@ where
         let local = stream.local_addr().ok()?.ip();
         Some(Self {
             stream,
-            asker: Asker { address: peer, local: Some(local), carrier: Carrier::Tcp, may_recurse: false },
+            asker: Asker { address: peer, local: Some(local), carrier: Carrier::Tcp, may_recurse: false, group: 0 },
             submit,
             place,
             outbox,

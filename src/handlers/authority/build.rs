@@ -30,6 +30,9 @@ pub struct Entry<'e> {
     pub line: u32,
 }
 
+/// The type of what makes a name be there and is no record: no question can have it (RFC 6895 §3.1).
+const NOTHING: RecordType = RecordType(0);
+
 /// Collects the records of a zone.
 pub struct Builder {
     origin: Name,
@@ -231,12 +234,15 @@ impl Builder {
     }
 
     /// Adds the records of all members of a pool, of which one answers at a time: so the name exists, with every type
-    /// that it can answer, and servers that cannot choose have something to serve.
+    /// that it can answer, and servers that cannot choose have something to serve. Of an empty set the name is there.
     pub fn add_chosen(&mut self, set: &RrSet, file: u16, line: u32) {
         if !set.owner.is_within(&self.origin) {
             return self.fault(file, (line, 0), Fault::ChosenOutside(set.owner.clone()));
         }
         self.chosen.push((set.owner.clone(), set.rtype, (file, line)));
+        if set.rdatas.is_empty() {
+            self.add(&Entry { owner: set.owner.wire(), rtype: NOTHING, ttl: 0, rdata: &[], file, line });
+        }
         for rdata in set.rdatas.iter() {
             self.add(&Entry { owner: set.owner.wire(), rtype: set.rtype, ttl: set.ttl, rdata, file, line });
         }
@@ -327,7 +333,10 @@ impl Builder {
         for set in group.chunk_by(|one, two| pile.raw(one.at).set_type() == pile.raw(two.at).set_type()) {
             let split = set.partition_point(|handle| pile.raw(handle.at).rtype != RecordType::RRSIG);
             let (data, signatures) = set.split_at(split);
-            let Some(first) = set.first().map(|handle| pile.raw(handle.at)) else { continue };
+            let Some(first) = set.first().map(|handle| pile.raw(handle.at)).filter(|first| first.rtype != NOTHING)
+            else {
+                continue;
+            };
             let keep = self.distinct(pile, data);
             let signatures: Vec<&[u8]> = signatures.iter().map(|handle| pile.raw(handle.at).rdata).collect();
             if data.is_empty() {

@@ -151,6 +151,7 @@ impl Authority {
                 let (scope, choices_made, first) = (steer.scope, steer.choices_made, steer.first.take());
                 *choices = steer.into_choices();
                 let mut decision = decision?;
+                decision.answer.is_ordered = choices_made > 0;
                 decision.answer.scope = Some(scope);
                 // Where more is chosen than once, an answer is told by more than one choice.
                 if let (1, false, Some((steered, name))) = (choices_made, is_rehearsal, first) {

@@ -101,6 +101,7 @@ impl World {
                 local: None,
                 carrier: Carrier::Tcp,
                 may_recurse: true,
+                group: 0,
             },
         }
     }

@@ -45,6 +45,7 @@ impl Chooser for Steersman {
                 // What was chosen beside the pick is not told by it.
                 decision.is_chosen = steer.choices_made > 1;
                 decision.answer.scope = self.helm.ecs().map(|_| scope);
+                decision.answer.is_ordered = true;
                 decision.verdict(query)
             }
             None => Verdict::Pass,
@@ -65,6 +66,7 @@ fn written(shown: &Shown, is_tailored: bool) -> SmallVec<[u8; 48]> {
     let mut octets = SmallVec::new();
     octets.push(first);
     octets.extend_from_slice(&shown.ttl.to_be_bytes());
+    octets.extend_from_slice(&shown.revision.to_be_bytes());
     for member in &shown.members {
         octets.extend_from_slice(&member.to_be_bytes());
     }
@@ -72,7 +74,8 @@ fn written(shown: &Shown, is_tailored: bool) -> SmallVec<[u8; 48]> {
 }
 
 fn read(octets: &[u8]) -> Option<Shown> {
-    let (&[first, t0, t1, t2, t3], members) = octets.split_first_chunk::<5>()?;
+    let (&[first, t0, t1, t2, t3], rest) = octets.split_first_chunk::<5>()?;
+    let (revision, members) = rest.split_first_chunk::<8>()?;
     let kind = match first & 3 {
         0 => Kind::Records,
         1 => Kind::Alias,
@@ -84,6 +87,7 @@ fn read(octets: &[u8]) -> Option<Shown> {
         members: members.as_chunks::<2>().0.iter().map(|member| u16::from_be_bytes(*member)).collect(),
         is_fallback: first & 4 != 0,
         ttl: u32::from_be_bytes([t0, t1, t2, t3]),
+        revision: u64::from_be_bytes(*revision),
     })
 }
 
@@ -95,11 +99,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_of_a_choice_is_read_again(
-            kind in 0..4_u8, members in prop::collection::vec(any::<u16>(), 0..30), is_fallback: bool, ttl: u32,
+            kind in 0..4_u8, members in prop::collection::vec(any::<u16>(), 0..30), is_fallback: bool, ttl: u32, revision: u64,
             is_tailored: bool,
         ) {
             let kind = [Kind::Records, Kind::Alias, Kind::NoData, Kind::ServFail][usize::from(kind)];
-            let shown = Shown { kind, members: members.into_iter().collect(), is_fallback, ttl };
+            let shown = Shown { kind, members: members.into_iter().collect(), is_fallback, ttl, revision };
             prop_assert_eq!(read(&written(&shown, is_tailored)), Some(shown));
         }
     }

@@ -29,6 +29,7 @@ fn query(name: &str, rtype: RecordType, dnssec_ok: bool) -> Query {
             local: None,
             carrier: Carrier::Udp,
             may_recurse: false,
+            group: 0,
         },
     }
 }
@@ -427,6 +428,7 @@ fn a_recalled_answer_is_the_answer_itself_and_does_not_age() {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: false,
+                group: 0,
             },
         };
         let now = Instant::from_seconds(round);

@@ -20,7 +20,7 @@ use crate::dns::wire::glance::{is_same_question, key_bits};
 use crate::dns::wire::{Glance, Glanced};
 
 /// Octets before the answer: the epoch and whose it is.
-const FIXED: usize = 5;
+const FIXED: usize = 6;
 
 /// Whose answer it is: what makes a different answer of the same question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +31,8 @@ pub struct Key {
     pub bits: u8,
     /// Whether the asker may have recursion.
     pub may_recurse: bool,
+    /// The asker's group.
+    pub group: u8,
 }
 
 impl Key {
@@ -41,11 +43,12 @@ impl Key {
             hash: glanced.hash,
             bits: key_bits(glanced.recursion_desired, glanced.checking_disabled, glanced.dnssec_ok),
             may_recurse: asker.may_recurse,
+            group: asker.group,
         }
     }
 
-    fn whose(self) -> u8 {
-        self.bits << 1 | u8::from(self.may_recurse)
+    fn whose(self) -> [u8; 2] {
+        [self.bits << 1 | u8::from(self.may_recurse), self.group]
     }
 }
 
@@ -67,15 +70,15 @@ pub struct Finished {
     log: Log,
     epoch: u32,
     /// By hash and whose answers.
-    choices: Map<(u64, u8), HeldChoice>,
+    choices: Map<(u64, [u8; 2]), HeldChoice>,
     keeps_choices: bool,
     /// What is being kept.
     octets: Vec<u8>,
 }
 
 /// What a record of the log holds, if it is of `epoch`: whose answer, and the answer.
-fn read(octets: &[u8], epoch: u32) -> Option<(u8, PreparedAnswer<'_>)> {
-    let ([e0, e1, e2, e3, whose], rest) = octets.split_first_chunk::<FIXED>()?;
+fn read(octets: &[u8], epoch: u32) -> Option<([u8; 2], PreparedAnswer<'_>)> {
+    let ([e0, e1, e2, e3, whose @ ..], rest) = octets.split_first_chunk::<FIXED>()?;
     let is_of_epoch = u32::from_ne_bytes([*e0, *e1, *e2, *e3]) == epoch;
     PreparedAnswer::read(rest).filter(|_| is_of_epoch).map(|answer| (*whose, answer))
 }
@@ -198,13 +201,13 @@ impl Finished {
         let epoch = self.epoch;
         self.octets.clear();
         self.octets.extend_from_slice(&epoch.to_ne_bytes());
-        self.octets.push(key.whose());
+        self.octets.extend_from_slice(&key.whose());
         if PreparedAnswer::compose(source, &mut self.octets).is_none() {
             return;
         }
         let is_same = |octets: &[u8]| {
             // Of an epoch that is over too: it is in the way as well.
-            let old = octets.split_first_chunk::<FIXED>().map(|([.., whose], rest)| (*whose, rest));
+            let old = octets.split_first_chunk::<FIXED>().map(|([_, _, _, _, whose @ ..], rest)| (*whose, rest));
             old.is_some_and(|(whose, rest)| {
                 let answer = PreparedAnswer::read(rest);
                 whose == key.whose()
@@ -236,6 +239,7 @@ mod tests {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: true,
+                group: 0,
             },
         }
     }

@@ -101,7 +101,7 @@ impl Finished {
         let question_end = HEADER + query.question.name.wire().len() + 4;
         let bits = key_bits(query.flags.recursion_desired, query.flags.checking_disabled, query.wants_dnssec());
         let hash = question_hash(self.keyed(), bytes, question_end, query.question.rtype, bits);
-        let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse };
+        let mut key = Key { hash, bits, may_recurse: query.asker.may_recurse, group: query.asker.group };
         if let (Some(chooser), None) = (&answer.chooser, pick) {
             if let Some(question) = bytes.get(..question_end) {
                 let (question, heeds_subnet) = (question.into(), answer.scope.is_some());
@@ -110,7 +110,11 @@ impl Finished {
             return;
         }
         let Some(until) = answer.recallable_until else { return };
-        if !sealed.is_whole || sealed.is_truncated || sealed.sections_end > bounds::UDP_RESPONSE_MAX {
+        if !sealed.is_whole
+            || !sealed.is_repeatable
+            || sealed.is_truncated
+            || sealed.sections_end > bounds::UDP_RESPONSE_MAX
+        {
             return;
         }
         let mut options = Vec::new();
@@ -131,6 +135,7 @@ impl Finished {
             has_opt: query.edns.is_some(),
             ttls: if answer.is_ageless { &[] } else { &sealed.ttls },
             options: &options,
+            runs: &sealed.runs,
             rcode: answer.rcode,
             is_authentic: answer.authentic,
             prepared_at: now.seconds(),
@@ -220,6 +225,7 @@ mod tests {
                 recallable_until: None,
                 is_ageless: false,
                 chooser: None,
+                is_ordered: false,
                 wildcard_zone: None,
             },
         )
@@ -257,7 +263,13 @@ mod tests {
             flags: Flags { recursion_desired, authentic_data, checking_disabled, ..Flags::default() },
             question: Question::new(Name::from_wire(&wire).unwrap().0, RecordType::A),
             edns,
-            asker: Asker { address: "192.0.2.1:5353".parse().unwrap(), local: None, carrier, may_recurse: true },
+            asker: Asker {
+                address: "192.0.2.1:5353".parse().unwrap(),
+                local: None,
+                carrier,
+                may_recurse: true,
+                group: 0,
+            },
         }
     }
 
@@ -299,21 +311,25 @@ mod tests {
             cases in any::<[u64; 2]>(), ids in any::<[u16; 2]>(),
             one in any::<[bool; 3]>(), other in prop::option::of(any::<[bool; 3]>()),
             edns in [edns(), edns()], carriers in [carrier(), carrier()],
-            kept_at in 0..1_000_u64, age in 0..30_u32,
+            kept_at in 0..1_000_u64, age in 0..30_u32, rotates in any::<bool>(), is_ordered in any::<bool>(),
         ) {
             answer.recallable_until = Some(kept_at + 25);
             answer.is_ageless = is_ageless;
+            answer.is_ordered = is_ordered;
+            let seal = |query: &Query, answer: &Answer, out: &mut Vec<u8>| {
+                seal_as(query, answer, true, Extras { rotates, ..Extras::default() }, out)
+            };
             let [first_edns, later_edns] = edns;
             let first = query(&name, cases[0], ids[0], one, first_edns, carriers[0]);
             let later = query(&name, cases[1], ids[1], other.unwrap_or(one), later_edns, carriers[1]);
             let mut finished = Finished::new(&mut Dice::from_number(u64::from(ids[0])), 1 << 20);
             let mut bytes = Vec::new();
-            let sealed = seal(&first, &answer, true, &mut bytes);
+            let sealed = seal(&first, &answer, &mut bytes);
             finished.keep(&first, &answer, None, &sealed, &bytes, Instant::from_seconds(kept_at));
             let now = Instant::from_seconds(kept_at + u64::from(age));
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             let recalled = finished.recall(&datagram(&later), &later.asker, now, &mut Dice::from_number(1), &mut out);
-            let again = seal(&later, &aged(&answer, age), true, &mut expected);
+            let again = seal(&later, &aged(&answer, age), &mut expected);
             let same_key = one[..2] == other.unwrap_or(one)[..2] && first.wants_dnssec() == later.wants_dnssec();
             match recalled {
                 Recall::Hit(_) => {
@@ -323,7 +339,8 @@ mod tests {
                 }
                 Recall::Unsure => {
                     let is_short = sealed.sections_end <= bounds::UDP_RESPONSE_MAX;
-                    prop_assert!(!(same_key && age < 25 && sealed.is_whole && is_short && again.is_whole));
+                    let is_kept = sealed.is_whole && sealed.is_repeatable && is_short;
+                    prop_assert!(!(same_key && age < 25 && is_kept && again.is_whole));
                 }
                 other => prop_assert!(false, "{:?}", other),
             }
@@ -403,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asker_without_recursion_gets_no_answer_of_one_with_it() {
+    fn an_asker_gets_no_answer_of_another_group_or_of_one_with_recursion() {
         let name: Name = "example.".parse().unwrap();
         let mut query = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
         let answer = Answer { recallable_until: Some(10), ..Answer::default() };
@@ -415,6 +432,12 @@ mod tests {
             finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
             Recall::Hit(0)
         );
+        query.asker.group = 1;
+        assert_eq!(
+            finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
+            Recall::Unsure
+        );
+        query.asker.group = 0;
         query.asker.may_recurse = false;
         assert_eq!(
             finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out),
@@ -425,8 +448,13 @@ mod tests {
     #[test]
     fn what_is_never_answered_is_silence() {
         let mut finished = Finished::new(&mut Dice::from_number(1), 1 << 20);
-        let asker =
-            Asker { address: "192.0.2.1:53".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
+        let asker = Asker {
+            address: "192.0.2.1:53".parse().unwrap(),
+            local: None,
+            carrier: Carrier::Udp,
+            may_recurse: true,
+            group: 0,
+        };
         let mut out = Vec::new();
         let mut recall =
             |bytes: &[u8]| finished.recall(bytes, &asker, Instant::ZERO, &mut Dice::from_number(1), &mut out);

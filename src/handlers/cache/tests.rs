@@ -137,6 +137,7 @@ fn query(owner: &str, rtype: RecordType) -> Query {
             local: None,
             carrier: Carrier::Udp,
             may_recurse: true,
+            group: 0,
         },
     }
 }

@@ -315,10 +315,12 @@ impl Zone<'_> {
     }
 }
 
+/// The mark of what is not there.
+pub(super) const DENIED: u8 = 0;
+
 /// Which answer of all that there are to a question of `rtype` `found` leads to, in octets: equal ones are equal answers,
 /// whatever has changed meanwhile. None where only an answer itself can tell.
 pub(super) fn mark(found: &Found<'_>, rtype: RecordType, serial: u32) -> Option<(u8, u64)> {
-    const DENIED: u8 = 0;
     const EMPTY: u8 = 1;
     const GIVEN: u8 = 2;
     const TOLD: u8 = 3;

@@ -9,33 +9,45 @@
 mod answer;
 mod bearers;
 mod find;
+mod for_pods;
 mod labels;
+pub mod listed;
 pub mod objects;
 mod pieces;
 mod pointers;
+mod policy;
+mod search;
 pub mod selector;
 mod settings;
 mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tlds;
 mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use answer::Decision;
+pub use for_pods::ForPods;
+pub use policy::Policy;
+pub use search::Search;
 pub use settings::{Autopath, Exposed, External, Namespaces, PodPolicy, Pods, Settings};
 pub use store::{Digester, Store};
 pub use table::{ServiceView, Table};
+pub use tlds::KnownTlds;
 
 use self::find::{Found, find};
 use self::witness::Witness;
 use crate::base::{Instant, NetworkSet};
 use crate::chain::{Answer, Handler, Query, Turn, Verdict};
 use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Rcode, RecordType, reverse};
+
+/// Until when what never changes may be recalled, seconds.
+const FOREVER: u64 = u32::MAX as u64;
 
 /// How far the table is to be believed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -68,13 +80,28 @@ struct Inner {
     settings: Arc<Settings>,
     table: ArcSwap<Table>,
     standing: ArcSwap<Standing>,
+    hearer: ArcSwapOption<Hearer>,
+}
+
+/// Who hears of every table that is put in force.
+pub struct Hearer(pub Box<dyn Fn(&Table) + Send + Sync>);
+
+impl std::fmt::Debug for Hearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hearer")
+    }
 }
 
 impl Cluster {
     /// A link that knows nothing yet.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self(Arc::new(Inner { settings, table: ArcSwap::default(), standing: ArcSwap::default() }))
+        Self(Arc::new(Inner {
+            settings,
+            table: ArcSwap::default(),
+            standing: ArcSwap::default(),
+            hearer: ArcSwapOption::empty(),
+        }))
     }
 
     /// How names are answered.
@@ -91,7 +118,19 @@ impl Cluster {
 
     /// Puts `table` in force; queries being answered keep the old one.
     pub fn swap(&self, table: Arc<Table>) {
-        self.0.table.store(table);
+        self.0.table.store(Arc::clone(&table));
+        if let Some(hearer) = &*self.0.hearer.load() {
+            (hearer.0)(&table);
+        }
+    }
+
+    /// Has `hearer` hear of the table in force, and of every one from now on, in the thread that puts it there; nobody
+    /// else does any more.
+    pub fn tell(&self, hearer: Hearer) {
+        self.0.hearer.store(Some(Arc::new(hearer)));
+        if let Some(hearer) = &*self.0.hearer.load() {
+            (hearer.0)(&self.0.table.load());
+        }
     }
 
     /// How far the table is to be believed.
@@ -110,7 +149,7 @@ impl Cluster {
     /// Whether the cluster answers for `name` and nobody else does.
     #[must_use]
     pub fn owns(&self, name: &Name) -> bool {
-        let Inner { settings, table, standing } = &*self.0;
+        let Inner { settings, table, standing, .. } = &*self.0;
         match settings.zone_of(name) {
             Some(_) if **standing.load() == Standing::Unsynced || !settings.falls_through(name) => true,
             Some(zone) => !matches!(find(&table.load(), settings, zone, name), Found::Denied),
@@ -119,6 +158,14 @@ impl Cluster {
                 address.is_some_and(|address| !pointers::pointers(&table.load(), settings, address).is_empty())
             }
         }
+    }
+
+    /// Whether the cluster answers for `name` at times.
+    #[must_use]
+    pub fn may_own(&self, name: &Name) -> bool {
+        let settings = &self.0.settings;
+        settings.zone_of(name).is_some()
+            || reverse::address_of(name).is_some_and(|address| settings.reverse.contains(address))
     }
 
     /// What the cluster says to a query at `now`; none if it is not the cluster's.

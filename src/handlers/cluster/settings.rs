@@ -86,7 +86,7 @@ pub struct Autopath {
 pub struct PodPolicy {
     /// The namespaces of the pods.
     pub namespaces: Namespaces,
-    /// Nothing but these and what is below them; none allows all.
+    /// Nothing but these and what is below them; none allows all. Of several the nearest domain decides.
     pub allow: Option<Vec<Name>>,
     /// Not these, nor what is below them.
     pub deny: Vec<Name>,

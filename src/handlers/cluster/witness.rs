@@ -13,6 +13,9 @@ use crate::base::{Dice, Instant};
 use crate::chain::{Asker, Chooser, Pick, Query, Turn, Verdict};
 use crate::dns::{Class, ClientSubnet, Name, RecordType};
 
+/// Octets of what is picked: a mark, and whether the table is old.
+pub(super) const PICK: usize = 10;
+
 /// Knows what decides the answer to one question.
 #[derive(Debug)]
 pub(super) struct Witness {

@@ -166,6 +166,15 @@ impl Allowance {
         }
     }
 
+    /// Counts one at `now` if there is room for it, or if those pay who were refused; says whether there was room.
+    pub(super) fn take(&self, slot: Slot<'_>, now: u64) -> bool {
+        let is_admitted = self.admits(slot, now);
+        if is_admitted || self.charges_refused() {
+            self.charge(slot, now);
+        }
+        is_admitted
+    }
+
     /// What a key owes at `now`: 0 if it is as one never seen. Only to be compared with others of one table.
     pub(super) fn debt(&self, slot: Slot<'_>, now: u64) -> u64 {
         match *self {

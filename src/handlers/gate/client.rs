@@ -16,13 +16,17 @@ pub struct Prefix {
 impl Prefix {
     /// The hash of `address`'s network and of what else is counted apart.
     pub(super) fn hash(self, keyed: &Keyed, address: IpAddr, apart: u64) -> u64 {
-        // An IPv4 address in its IPv6 form, so that both families share one kind of key.
-        let (bits, length) = match address.to_canonical() {
-            IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), 96 + u32::from(self.v4)),
-            IpAddr::V6(v6) => (v6.to_bits(), u32::from(self.v6)),
-        };
-        let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length)).unwrap_or(0);
-        keyed.hash_one((bits & mask, apart))
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(u32::from(self.v4))).unwrap_or(0);
+                keyed.hash_one((u64::from(v4.to_bits() & mask), apart))
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(u32::from(self.v6))).unwrap_or(0);
+                // One word more than of IPv4, so that no client of one family shares the other's.
+                keyed.hash_one((v6.to_bits() & mask, apart))
+            }
+        }
     }
 }
 

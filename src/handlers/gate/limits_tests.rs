@@ -34,7 +34,7 @@ fn limits(limit: ResponseLimit) -> Limits {
 
 fn asker(address: &str) -> Asker {
     let address = SocketAddr::new(address.parse().unwrap(), 5353);
-    Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false }
+    Asker { address, local: None, carrier: Carrier::Udp, may_recurse: false, group: 0 }
 }
 
 fn name(text: &str) -> Name {

@@ -6,9 +6,9 @@
 
 use std::net::IpAddr;
 
-use super::allowance::{Algorithm, Allowance, Rate};
+use super::allowance::{Algorithm, Allowance, Rate, Slot};
 use super::client::Prefix;
-use super::table::{Place, Table};
+use super::table::Table;
 use crate::base::collections::Keyed;
 use crate::base::{Instant, NetworkSet, bounds};
 
@@ -68,15 +68,15 @@ impl Queries {
     pub(super) fn admit(&self, address: IpAddr, is_proven: bool, now: Instant) -> Admission {
         let now = now.nanos();
         let mut admission = Admission { refused: None, would_be_refused: false };
-        let mut places: [Option<Place>; bounds::LIMIT_TIERS] = [None; bounds::LIMIT_TIERS];
-        for (tier, charged) in self.tiers.iter().zip(&mut places) {
+        let mut slots: [Option<Slot<'_>>; bounds::LIMIT_TIERS] = [None; bounds::LIMIT_TIERS];
+        for (tier, charged) in self.tiers.iter().zip(&mut slots) {
             if tier.limit.exempt.contains(address) {
                 continue;
             }
             let hash = tier.limit.prefix.hash(&self.keyed, address, u64::from(is_proven));
-            let place = tier.table.place(hash, &tier.allowance, now);
-            if tier.table.admits(place, &tier.allowance, now) {
-                *charged = Some(place);
+            let slot = tier.table.slot(hash, &tier.allowance, now);
+            if slot.is_none_or(|slot| tier.allowance.admits(slot, now)) {
+                *charged = slot;
             } else if tier.limit.is_dry_run {
                 admission.would_be_refused = true;
             } else {
@@ -84,9 +84,9 @@ impl Queries {
                 return admission;
             }
         }
-        for (tier, place) in self.tiers.iter().zip(places) {
-            if let Some(place) = place {
-                tier.table.charge(place, &tier.allowance, now);
+        for (tier, slot) in self.tiers.iter().zip(slots) {
+            if let Some(slot) = slot {
+                tier.allowance.charge(slot, now);
             }
         }
         admission

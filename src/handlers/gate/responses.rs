@@ -117,8 +117,8 @@ impl Responses {
         for (allowance, apart) in [(of_class, account), (of_all, 0)] {
             if let Some(allowance) = allowance {
                 let hash = self.limit.prefix.hash(&self.keyed, address, apart);
-                let place = self.table.place(hash, &allowance, now.nanos());
-                is_too_much |= !self.table.take(place, &allowance, now.nanos());
+                let slot = self.table.slot(hash, &allowance, now.nanos());
+                is_too_much |= slot.is_some_and(|slot| !allowance.take(slot, now.nanos()));
             }
         }
         is_too_much

@@ -20,13 +20,6 @@ struct Set {
     states: [AtomicU64; WAYS],
 }
 
-/// The slot of a key: its place in the table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    set: usize,
-    way: usize,
-}
-
 /// What the keys of one limit have used up.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -47,50 +40,25 @@ impl Table {
         }
     }
 
-    /// Finds the slot of the key that hashes to `hash`, or makes one.
-    pub(super) fn place(&self, hash: u64, allowance: &Allowance, now: u64) -> Place {
+    /// The slot of the key that hashes to `hash`; it gets one where it has none.
+    pub(super) fn slot(&self, hash: u64, allowance: &Allowance, now: u64) -> Option<Slot<'_>> {
         let hash = hash.max(1);
         let at = (hash >> 32) as usize & (self.sets.len() - 1);
-        let Some(set) = self.sets.get(at) else { return Place { set: 0, way: 0 } };
-        let known = set.keys.iter().position(|key| key.load(Ordering::Relaxed) == hash);
-        if let Some(way) = known {
-            return Place { set: at, way };
+        let set = self.sets.get(at)?;
+        if let Some(way) = set.keys.iter().position(|key| key.load(Ordering::Relaxed) == hash) {
+            return self.slot_at(set, at, way);
         }
-        let debt = |way: &usize| self.slot(Place { set: at, way: *way }).map_or(u64::MAX, |s| allowance.debt(s, now));
+        let debt = |way: &usize| self.slot_at(set, at, *way).map_or(u64::MAX, |slot| allowance.debt(slot, now));
         let way = (0..WAYS).min_by_key(debt).unwrap_or(0);
-        if let Some(key) = set.keys.get(way) {
-            // Where two take it at once one of them has no slot until it comes again; what it owes is charged here.
-            key.store(hash, Ordering::Relaxed);
-        }
-        Place { set: at, way }
+        // Where two take it at once one of them has no slot until it comes again; what it owes is charged here.
+        set.keys.get(way)?.store(hash, Ordering::Relaxed);
+        self.slot_at(set, at, way)
     }
 
-    /// Whether `place` has room for one more.
-    pub(super) fn admits(&self, place: Place, allowance: &Allowance, now: u64) -> bool {
-        self.slot(place).is_none_or(|slot| allowance.admits(slot, now))
-    }
-
-    /// Counts one at `place`.
-    pub(super) fn charge(&self, place: Place, allowance: &Allowance, now: u64) {
-        if let Some(slot) = self.slot(place) {
-            allowance.charge(slot, now);
-        }
-    }
-
-    /// Counts one at `place` if there is room for it, or if the limit makes those pay who were refused; says whether
-    /// there was room.
-    pub(super) fn take(&self, place: Place, allowance: &Allowance, now: u64) -> bool {
-        let is_admitted = self.admits(place, allowance, now);
-        if is_admitted || allowance.charges_refused() {
-            self.charge(place, allowance, now);
-        }
-        is_admitted
-    }
-
-    fn slot(&self, place: Place) -> Option<Slot<'_>> {
-        let state = self.sets.get(place.set)?.states.get(place.way)?;
-        let log = (place.set * WAYS + place.way) * self.log_length;
-        Some(Slot { state, log: self.logs.get(log..log + self.log_length)? })
+    fn slot_at<'t>(&'t self, set: &'t Set, at: usize, way: usize) -> Option<Slot<'t>> {
+        let first = (at * WAYS + way) * self.log_length;
+        let log = if self.log_length == 0 { &[] } else { self.logs.get(first..first + self.log_length)? };
+        Some(Slot { state: set.states.get(way)?, log })
     }
 }
 
@@ -106,7 +74,7 @@ mod tests {
         [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindowLog, Algorithm::SlidingWindowCounter];
 
     fn take(table: &Table, allowance: &Allowance, hash: u64, now: u64) -> bool {
-        table.take(table.place(hash, allowance, now), allowance, now)
+        allowance.take(table.slot(hash, allowance, now).unwrap(), now)
     }
 
     #[test]
@@ -174,12 +142,12 @@ mod tests {
             for (key, step) in turns {
                 now += step;
                 let hash = (key + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                let place = small.place(hash, &allowance, now);
-                let own = alone[key as usize].place(hash, &allowance, now);
-                if small.admits(place, &allowance, now) {
-                    small.charge(place, &allowance, now);
-                    prop_assert!(alone[key as usize].admits(own, &allowance, now));
-                    alone[key as usize].charge(own, &allowance, now);
+                let shared = small.slot(hash, &allowance, now).unwrap();
+                let own = alone[key as usize].slot(hash, &allowance, now).unwrap();
+                if allowance.admits(shared, now) {
+                    allowance.charge(shared, now);
+                    prop_assert!(allowance.admits(own, now));
+                    allowance.charge(own, now);
                 }
             }
         }

@@ -15,6 +15,8 @@ pub enum Bar {
     Drained,
     /// Forced down.
     Forced,
+    /// It has no address now.
+    Absent,
 }
 
 /// How a member stands.
@@ -65,6 +67,7 @@ impl Standing {
             (Some(Bar::Draining), _) => "DRAINING",
             (Some(Bar::Drained), _) => "DRAINED",
             (Some(Bar::Forced), _) => "FORCED_DOWN",
+            (Some(Bar::Absent), _) => State::Down.word(),
             (None, true) => "FORCED_UP",
             (None, false) => self.state.word(),
         }

@@ -15,7 +15,7 @@ pub(super) use self::node_local::move_in;
 use super::addresses::{self, NetworkWord};
 use super::cursor::{Field, Section};
 use super::raw::Value;
-use crate::base::NetworkSet;
+use crate::base::{NetworkSet, bounds};
 use crate::dns::Name;
 use crate::handlers::cluster::selector::Selector;
 use crate::handlers::cluster::{Autopath, Exposed, External, Namespaces, PodPolicy, Pods, Settings};
@@ -215,11 +215,20 @@ fn autopath_of(field: &Field<'_>) -> Option<Autopath> {
     let mut section = field.section("off, on, or a mapping such as {search: [corp.example], min_age: 5s}")?;
     let search = section.take("search").filter(|field| !field.node.is_off());
     let autopath = Autopath {
-        search: search.map_or_else(Vec::new, |field| zones(&field, ZONES)),
+        search: search.map_or_else(Vec::new, |field| searched(&field)),
         age_min: section.seconds("min_age", usual.age_min, Duration::ZERO..=Duration::from_secs(3_600)),
     };
     section.close();
     Some(autopath)
+}
+
+/// Hosts' search domains; a path ends with the name as it was meant, and begins with three of the cluster's.
+fn searched(field: &Field<'_>) -> Vec<Name> {
+    let (domains, most) = (zones(field, ZONES), bounds::SEARCH_MAX - 4);
+    if domains.len() > most {
+        field.fault_found(format!("{} domains", domains.len()), format!("at most {most}"));
+    }
+    domains
 }
 
 fn policies(field: &Field<'_>) -> Vec<PodPolicy> {
@@ -241,6 +250,9 @@ fn policies(field: &Field<'_>) -> Vec<PodPolicy> {
         }
         policies.extend(namespaces.map(|namespaces| PodPolicy { namespaces, allow, deny }));
         section.close();
+    }
+    if policies.len() > bounds::POD_POLICIES {
+        field.fault_found(format!("{} policies", policies.len()), format!("at most {}", bounds::POD_POLICIES));
     }
     policies
 }

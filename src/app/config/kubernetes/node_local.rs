@@ -104,7 +104,7 @@ pub(in super::super) fn move_in(config: &mut Config, tree: &Node, report: &Repor
     for zone in zones(&kubernetes.names) {
         if !recursion.forward.iter().any(|forward| forward.zone == zone) {
             let upstreams = upstream.iter().map(|&address| Upstream { address, is_tcp_only: true }).collect();
-            recursion.forward.push(ForwardZone { zone, upstreams });
+            recursion.forward.push(ForwardZone::new(zone, upstreams));
         }
     }
 }

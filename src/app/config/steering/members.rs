@@ -1,14 +1,16 @@
 //! The members of a pool: what they answer with, where they are, and how much of the answers is theirs.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::super::cursor::{Field, Section};
 use super::super::raw::Value;
 use super::words;
 use crate::dns::Name;
 use crate::handlers::authority::master_file::decode_base64;
+use crate::steer::listed::{Listed, Service, Which};
 use crate::steer::place_code::PlaceCode;
-use crate::steer::pool::{Service, Srv};
+use crate::steer::pool::{self, Srv};
 use crate::steer::{Member, Place, Weight, centroids};
 
 const FORM: &str = "an address, a list of these, or a mapping such as {a: 192.0.2.1, at: FRA, weight: 2}";
@@ -39,9 +41,31 @@ pub(super) fn read(name: &str, field: &Field<'_>, usual: &Member) -> Option<Memb
     if let Some(field) = section.take("cname") {
         member.cname = target(&field);
     }
+    listed(&mut section, &mut member);
     usual_keys(&mut section, &mut member);
     section.close();
     Some(member)
+}
+
+/// A service of the cluster in the place of addresses.
+fn listed(section: &mut Section<'_>, member: &mut Member) {
+    const FORM: &str = "a service as NAMESPACE/NAME, such as shop/web";
+    let field = section.take("service");
+    let which = [("cluster", Which::Cluster), ("external", Which::External), ("endpoints", Which::Endpoints)];
+    let which = if field.is_some() { section.choice("addresses", Which::Cluster, &which) } else { Which::Cluster };
+    let Some(field) = field else { return };
+    let is_label = |text: &str| {
+        let is_plain = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+        (1..=63).contains(&text.len()) && text.bytes().all(is_plain)
+    };
+    let service = field.scalar(FORM, |text| {
+        let (namespace, name) = text.split_once('/').filter(|(one, other)| is_label(one) && is_label(other))?;
+        Some(Service { namespace: namespace.into(), name: name.into(), which })
+    });
+    if !member.a.is_empty() || !member.aaaa.is_empty() || member.cname.is_some() {
+        field.fault_found("service beside a, aaaa or cname", "one of them; a pool can have several members");
+    }
+    member.listed = service.map(|service| Arc::new(Listed::new(service)));
 }
 
 /// The keys that a pool can say for all of its members.
@@ -130,13 +154,13 @@ fn srv(field: &Field<'_>) -> Option<Srv> {
     port.then_some(srv)
 }
 
-fn service(field: &Field<'_>) -> Option<Service> {
+fn service(field: &Field<'_>) -> Option<pool::Service> {
     let mut section = field.section("a mapping such as {alpn: [h2, h3], target: www.example.net}")?;
     let protocol = |item: &Field<'_>| {
         let is_fit = |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic());
         item.scalar("a protocol such as h2 or h3", |text| is_fit(text).then(|| text.into()))
     };
-    let service = Service {
+    let service = pool::Service {
         priority: u16_of(&mut section, "priority", 1),
         target: section.take("target").filter(|field| field.node.text() != Some(".")).and_then(|field| target(&field)),
         alpn: section.take("alpn").map(|field| field.each().iter().filter_map(protocol).collect()).unwrap_or_default(),

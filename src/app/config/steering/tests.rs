@@ -582,3 +582,23 @@ fn a_large_configuration_arrives_whole() {
     assert_eq!(steering.pools.iter().map(|settings| settings.pool.members().len()).sum::<usize>(), 10_000);
     assert!(steering.names.iter().all(|name| std::sync::Arc::ptr_eq(&name.policy, &steering.policies[0])));
 }
+
+#[test]
+fn a_service_of_the_cluster_is_a_member() {
+    let text = "kubernetes: {}\npools:\n  p:\n    members:\n      a: {service: shop/web, weight: 3}\n      b: {service: shop/db, addresses: endpoints}\n      c: {service: x/y, addresses: external, tier: 2}\n      d: 192.0.2.1\n";
+    let steering = steering(text);
+    let members = steering.pools[0].pool.members();
+    let listed = |at: usize| members[at].listed.as_ref().map(|listed| listed.service().to_string());
+    let [a, b, c, d] = [0, 1, 2, 3].map(listed);
+    assert_eq!(
+        [a, b, c],
+        ["shop/web (cluster)", "shop/db (endpoints)", "x/y (external)"].map(|it| Some(it.to_owned()))
+    );
+    assert!(d.is_none() && members[0].weight.value() > 2.0 && members[2].tier == 2);
+    let said = said(
+        "pools: {p: {members: {a: {service: shop}, b: {service: a/b, a: 192.0.2.1}, c: {service: A/b}, d: {addresses: all}}}}",
+    );
+    assert!(said.len() >= 4, "{said:#?}");
+    let lints = self::said(&text.replace("kubernetes: {}\n", ""));
+    assert!(lints.iter().any(|lint| lint.contains("a service beside no cluster")), "{lints:#?}");
+}

@@ -24,11 +24,13 @@ use self::feeding::Fetch;
 use self::plan::{Plan, Task};
 use self::tower::{MemberName, Moment, Probed, Tower};
 use crate::app::config;
+use crate::app::serve::listings::Listings;
 use crate::base::{Clock, Dice, Instant, bounds};
 use crate::edge::admin::pools::{Order, PoolHouse, PoolView, Refused};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::files::{read_octets, write_aside};
 use crate::edge::probe::{Finding, Prober};
+use crate::handlers::cluster::{Cluster, Hearer, Table};
 use crate::steer::Scene;
 use crate::steer::health::watch::CheckKey;
 use crate::steer::health::{Action, Board, saved};
@@ -47,6 +49,7 @@ pub struct Lookout {
     prober: Prober,
     scene: Arc<Scene>,
     held: Mutex<Held>,
+    listings: Listings,
     /// Something has changed that the task should look at now.
     nudge: Notify,
     first_round: watch::Sender<bool>,
@@ -60,6 +63,8 @@ struct Held {
     tower: Tower,
     /// The steered names, which know until when their answers are held.
     names: Vec<Arc<Steered>>,
+    /// Who knows the addresses of members that are its services.
+    cluster: Option<Cluster>,
     /// The board from before a reload, while there may be names that still go by it.
     before: Option<Arc<Board>>,
 }
@@ -95,13 +100,15 @@ impl Lookout {
         let lookout = Self {
             clock,
             prober: Prober::new(own_dice()),
-            held: Mutex::new(Held { tower, names: Vec::new(), before: None }),
+            held: Mutex::new(Held { tower, names: Vec::new(), cluster: None, before: None }),
             scene,
+            listings: Listings::default(),
             nudge: Notify::new(),
             first_round: watch::Sender::new(false),
             state: state.map(Path::to_owned),
             saving: Mutex::new(false),
         };
+        lookout.list(&lookout.held());
         lookout.post(&mut lookout.held(), at.wall);
         lookout
     }
@@ -123,6 +130,7 @@ impl Lookout {
         let mut held = self.held();
         held.before = Some(Arc::clone(&self.scene.board()));
         held.tower.replace(plan, at);
+        self.list(&held);
         self.post(&mut held, at.wall);
         drop(held);
         self.nudge.notify_one();
@@ -133,6 +141,31 @@ impl Lookout {
     pub fn follow(&self, names: Vec<Arc<Steered>>) {
         let mut held = self.held();
         (held.names, held.before) = (names, None);
+        self.list(&held);
+    }
+
+    /// Members that are services are those of `cluster` from now on.
+    pub fn look_into(self: &Arc<Self>, cluster: Option<Cluster>) {
+        self.held().cluster.clone_from(&cluster);
+        let lookout = Arc::downgrade(self);
+        let hear = move |table: &Table| {
+            if let Some(lookout) = lookout.upgrade().filter(|lookout| lookout.listings.tell(table)) {
+                lookout.held().tower.is_board_old = true;
+                lookout.nudge.notify_one();
+            }
+        };
+        if let Some(cluster) = cluster {
+            cluster.tell(Hearer(Box::new(hear)));
+        }
+    }
+
+    /// Tells the members of all pools that are chosen from, or will be, what the cluster knows of them.
+    fn list(&self, held: &Held) {
+        let orders = held.names.iter().map(|name| name.orders());
+        let chosen_from = orders.flat_map(|orders| [Some(&orders.pool), orders.fallback.as_ref()]).flatten();
+        let pools = held.tower.plan.pools.iter().map(|settings| &settings.pool);
+        let table = held.cluster.as_ref().map(Cluster::table);
+        self.listings.follow(pools.chain(chosen_from), table.as_deref());
     }
 
     /// How the probes for members have ended, by the names of pool and member.

@@ -68,7 +68,9 @@ impl Tower {
             let row = self.plan.settings(pool).zip(self.plan.members.get(pool.0 as usize));
             row.into_iter().flat_map(|(settings, watched)| {
                 let members = settings.pool.members().iter().zip(watched);
-                members.map(|(member, watched)| (title(&settings.pool, member), self.real_state(watched).is_usable()))
+                members.map(|(member, watched)| {
+                    (title(&settings.pool, member), self.real_state(member, watched).is_usable())
+                })
             })
         };
         let mut rosters: Vec<Roster> = Vec::new();

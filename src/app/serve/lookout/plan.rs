@@ -66,6 +66,9 @@ impl Plan {
 
     fn watch(&mut self, settings: &PoolSettings, member: &Member) -> Watched {
         let mut watched = Watched { need: settings.need, checks: Vec::new() };
+        if member.is_listed() {
+            return watched; // whoever knows its addresses knows how it stands
+        }
         for check in &settings.checks {
             let targets = if is_by_address(&check.probe) { targets(member) } else { named(member) };
             let subject = |target| Subject { target, pool: settings.pool.name().into(), member: member.name.clone() };

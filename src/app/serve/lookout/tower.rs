@@ -14,6 +14,7 @@ use super::feeding::Feeding;
 use super::plan::{Plan, Task};
 use crate::base::{Dice, Instant};
 use crate::edge::probe::Finding;
+use crate::steer::Member;
 use crate::steer::health::saved::{self, Saved};
 use crate::steer::health::watch::CheckKey;
 use crate::steer::health::{Board, Need, Overrides, Probe, Sighting, Standing, State, Watch};
@@ -253,7 +254,8 @@ impl Tower {
             let members = pool.members().iter().zip(watched).zip(marks);
             let standings = members.map(|((member, watched), mark)| {
                 let checks = watched.checks.iter().map(|(_, keys)| self.standing(keys)).collect::<Vec<_>>();
-                let standing = watched.need.standing(&checks);
+                let listed = member.listed.as_ref().map(|listed| listed.standing());
+                let standing = listed.unwrap_or_else(|| watched.need.standing(&checks));
                 let standing = self.overrides.apply(pool.name(), &member.name, standing, wall);
                 if mark.word != standing.word() {
                     *mark = Mark { word: standing.word(), since: wall };
@@ -272,9 +274,12 @@ impl Tower {
         Need::All.standing(&trackers.map(Standing::from).collect::<Vec<_>>())
     }
 
-    /// What the checks say of a member.
+    /// What the checks say of a member, or who knows its addresses.
     #[must_use]
-    pub fn real_state(&self, watched: &super::plan::Watched) -> State {
+    pub fn real_state(&self, member: &Member, watched: &super::plan::Watched) -> State {
+        if let Some(listed) = &member.listed {
+            return listed.standing().state;
+        }
         watched.need.state(watched.checks.iter().map(|(_, keys)| self.standing(keys).state))
     }
 
@@ -284,7 +289,7 @@ impl Tower {
         let rows = self.plan.rows().flat_map(|(settings, watched)| {
             settings.pool.members().iter().zip(watched).map(move |(member, watched)| (settings, member, watched))
         });
-        rows.filter(|(_, _, watched)| self.real_state(watched) == State::Unknown)
+        rows.filter(|(_, member, watched)| self.real_state(member, watched) == State::Unknown)
             .map(|(settings, member, _)| super::plan::title(&settings.pool, member))
             .collect()
     }

@@ -28,12 +28,11 @@ impl Tower {
 
     fn view_member(&self, pool: &Pool, member: &Member, (watched, mark): (&Watched, &Mark), wall: u64) -> MemberView {
         let decided = self.overrides.verdict(pool.name(), &member.name, wall);
-        let real_state = self.real_state(watched);
+        let real_state = self.real_state(member, watched);
         let is_usable = decided.map_or(real_state.is_usable(), |known| known.action == Action::Up);
-        let v4 = member.a.iter().map(|address| (*address).into());
         MemberView {
             member: member.name.to_string(),
-            addresses: v4.chain(member.aaaa.iter().map(|address| (*address).into())).collect(),
+            addresses: member.addresses(),
             cname: member.cname.as_ref().map(ToString::to_string),
             weight: member.weight.value(),
             tier: member.tier,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::config::{Config, PoolSettings, SteeredName, Steering, ZoneSettings};
+use crate::app::config::{Admin, Config, PoolSettings, SteeredName, Steering, ZoneSettings};
 use crate::base::bounds;
 use crate::handlers::authority::Zone;
 use crate::steer::{Member, PoolId};
@@ -175,7 +175,8 @@ impl Differences {
     pub fn of_listeners(&mut self, old: &Config, new: &Config) {
         let all = |config: &Config| {
             let listen = config.listen.iter().map(|listen| (listen.address.to_string(), json!("dns")));
-            let admin = config.admin.iter().map(|admin| (admin.address.to_string(), json!("admin")));
+            let admin = config.admin.iter().flat_map(Admin::parts);
+            let admin = admin.map(|(part, address)| (address.to_string(), json!(part.word())));
             listen.chain(admin).collect::<BTreeMap<_, _>>()
         };
         self.of_maps(What::Listeners, &all(old), &all(new));
@@ -278,7 +279,8 @@ fn pool(settings: &PoolSettings) -> (String, Value, String) {
 
 fn member(pool: &str, member: &Member) -> (String, Value, String) {
     let v4 = member.a.iter().map(ToString::to_string);
-    let addresses: Vec<String> = v4.chain(member.aaaa.iter().map(ToString::to_string)).collect();
+    let mut addresses: Vec<String> = v4.chain(member.aaaa.iter().map(ToString::to_string)).collect();
+    addresses.extend(member.listed.iter().map(|listed| listed.service().to_string()));
     let shown = json!({ "weight": member.weight.value(), "tier": member.tier, "addresses": addresses });
     (format!("{pool}/{}", member.name), shown, format!("{member:?}"))
 }

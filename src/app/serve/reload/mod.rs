@@ -231,6 +231,7 @@ impl Control {
         // What takes long comes before the first swap.
         let machine = (self.clock(), &self.surroundings.runtime);
         bench.kept.cluster = self.clusters().follow(&config, machine, dice);
+        self.lookout().look_into(bench.kept.cluster.clone());
         let built = if rebuilds {
             let move_cache = files::move_cache(self.now());
             Some(build::build(&config, files, &mut bench.kept, move_cache, dice))
@@ -344,7 +345,7 @@ impl Control {
             held.config.recursion.as_ref().and_then(|recursion| recursion.hosts.clone())
         };
         if let Some(settings) = hosts.filter(|_| bench.hosts.as_mut().is_some_and(Watch::is_due)) {
-            let (hosts, digest) = files::read_hosts(&settings.file, settings.ttl.as_secs() as u32);
+            let (hosts, digest) = files::read_hosts(&settings);
             let before = std::mem::replace(&mut self.held().digests.hosts, digest);
             if digest != before {
                 self.change_hosts(hosts);

@@ -70,6 +70,8 @@ fn files(config: &Config, source: &Source) -> BTreeMap<PathBuf, bool> {
     if let Some(Roots::File(path)) = config.recursion.as_ref().map(|recursion| &recursion.roots) {
         add(path, false);
     }
+    let forward = config.recursion.iter().flat_map(|recursion| &recursion.forward);
+    forward.flat_map(|zone| &zone.files).for_each(|path| add(path, false));
     config.steering.geo.iter().filter_map(Database::path).for_each(|path| add(path, false));
     config.limits.cookies.iter().flatten().for_each(|path| add(path, false));
     config.admin.iter().filter_map(|admin| admin.token_file.as_ref()).for_each(|path| add(path, false));

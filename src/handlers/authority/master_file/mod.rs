@@ -24,7 +24,7 @@ pub use write::rdata as write_rdata;
 use super::build::{Builder, Entry};
 use super::finding::Fault;
 use crate::base::bounds;
-use crate::dns::{Name, RecordType};
+use crate::dns::{Name, RecordType, RrSet};
 use lexer::{Lexer, Spot, Word};
 
 /// How an included file is read: given the including file and the name written there, its own path and text,
@@ -117,20 +117,7 @@ impl Reader<'_> {
 
     /// Reads a record behind its owner: TTL and class in either order or left out, type, RDATA.
     fn record(&mut self, lexer: &mut Lexer<'_>, scope: &mut Scope, at: Spot) -> Result<(), Fault> {
-        let (mut ttl, mut has_class) = (None, false);
-        let rtype = loop {
-            let word = lexer.word()?.ok_or(Fault::TypeMissing)?;
-            if ttl.is_none() && word.bytes.first().is_some_and(u8::is_ascii_digit) {
-                ttl = Some(ttl_of(word)?);
-            } else if !has_class && is_class(word)? {
-                has_class = true;
-            } else {
-                break read::type_of(word)?;
-            }
-        };
-        if rtype.is_meta() && !matches!(rtype, RecordType::NXT) {
-            return Err(Fault::MetaType(rtype));
-        }
+        let (ttl, rtype) = front(lexer)?;
         read::rdata(lexer, &scope.origin, rtype, &mut self.rdata)?;
         if ttl.is_some() {
             scope.last_ttl = ttl;
@@ -233,6 +220,47 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads a record that stands alone, such as `www.example.com. 60 IN A 192.0.2.1`; all its names are whole.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn record(text: &str) -> Result<RrSet, Fault> {
+    let (root, mut owner, mut rdata) = (Name::root(), Vec::new(), Vec::new());
+    let mut lexer = Lexer::new(text.as_bytes(), 1);
+    let first = if lexer.begin_line().is_some() { lexer.word()? } else { None };
+    let first = first.ok_or(Fault::OwnerMissing)?;
+    read::name(first.bytes, &root, &mut owner)?;
+    let (ttl, rtype) = front(&mut lexer)?;
+    read::rdata(&mut lexer, &root, rtype, &mut rdata)?;
+    lexer.skip_line();
+    if lexer.begin_line().is_some()
+        && let Some(word) = lexer.word()?
+    {
+        return Err(Fault::Trailing(read::shown(word.bytes)));
+    }
+    let (owner, _) = Name::from_wire(&owner).map_err(|why| Fault::BadName { why, found: read::shown(first.bytes) })?;
+    Ok(RrSet::new(owner, rtype, ttl.unwrap_or(TTL_UNSTATED), [rdata]))
+}
+
+/// What stands between a record's owner and its data: a TTL and class IN in either order or left out, and the type.
+fn front(lexer: &mut Lexer<'_>) -> Result<(Option<u32>, RecordType), Fault> {
+    let (mut ttl, mut has_class) = (None, false);
+    let rtype = loop {
+        let word = lexer.word()?.ok_or(Fault::TypeMissing)?;
+        if ttl.is_none() && word.bytes.first().is_some_and(u8::is_ascii_digit) {
+            ttl = Some(ttl_of(word)?);
+        } else if !has_class && is_class(word)? {
+            has_class = true;
+        } else {
+            break read::type_of(word)?;
+        }
+    };
+    if rtype.is_meta() && !matches!(rtype, RecordType::NXT) {
+        return Err(Fault::MetaType(rtype));
+    }
+    Ok((ttl, rtype))
 }
 
 fn ttl_of(word: Word<'_>) -> Result<u32, Fault> {

@@ -122,7 +122,7 @@ fn ask(world: &mut World, owner: &str) -> Seen {
         }
         Verdict::Resolve(goal) => Seen::Resolve(goal.stale.map(|stale| stale.rcode)),
         Verdict::Pass => Seen::Resolve(None),
-        silence @ Verdict::Silence(_) => panic!("{silence:?}"),
+        other @ (Verdict::Silence(_) | Verdict::Search(_)) => panic!("{other:?}"),
     }
 }
 

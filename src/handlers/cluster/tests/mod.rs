@@ -137,6 +137,7 @@ fn told(cluster: &Cluster, name: &str, rtype: &str) -> String {
             format!("{} {}{soa}", found.rcode, rows(&found).join(" ")).replace("  ", " ").trim_end().to_owned()
         }
         Verdict::Silence(event) => format!("{event:?}"),
+        Verdict::Search(path) => format!("{path:?}"),
     }
 }
 
