@@ -124,8 +124,13 @@ impl Watched {
 /// What `cluster` says to a question.
 pub fn ask(cluster: &Cluster, name: &str, rtype: &str, clock: MachineClock) -> Option<Answer> {
     let name: Name = name.parse().unwrap();
-    let asker =
-        Asker { address: "192.0.2.200:5300".parse().unwrap(), local: None, carrier: Carrier::Udp, may_recurse: true };
+    let asker = Asker {
+        address: "192.0.2.200:5300".parse().unwrap(),
+        local: None,
+        carrier: Carrier::Udp,
+        may_recurse: true,
+        group: 0,
+    };
     let question = Question::new(name, rtype.parse().unwrap());
     let query =
         Query { id: 7, flags: Flags { recursion_desired: true, ..Flags::default() }, question, edns: None, asker };
