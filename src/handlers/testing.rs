@@ -37,11 +37,6 @@ impl Ask {
         self
     }
 
-    pub(crate) fn from(mut self, address: &str) -> Self {
-        self.0.asker.address = format!("{address}:53000").parse().unwrap();
-        self
-    }
-
     pub(crate) fn group(mut self, group: u8) -> Self {
         self.0.asker.group = group;
         self

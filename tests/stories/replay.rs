@@ -238,7 +238,7 @@ impl Teller {
                 }
             }
             (["cluster", rest @ ..], None) if world.is_none() => {
-                setup.cluster.get_or_insert_default().configure(rest)?
+                setup.cluster.get_or_insert_default().configure(rest)?;
             }
             (["gone", rest @ ..], None) => match world {
                 Some(world) => world.in_cluster(|links| links.remove(rest))?,

@@ -118,16 +118,18 @@ impl Cluster {
 
     /// Puts `table` in force; queries being answered keep the old one.
     pub fn swap(&self, table: Arc<Table>) {
-        self.0.table.store(Arc::clone(&table));
-        if let Some(hearer) = &*self.0.hearer.load() {
-            (hearer.0)(&table);
-        }
+        self.0.table.store(table);
+        self.hear();
     }
 
     /// Has `hearer` hear of the table in force, and of every one from now on, in the thread that puts it there; nobody
     /// else does any more.
     pub fn tell(&self, hearer: Hearer) {
         self.0.hearer.store(Some(Arc::new(hearer)));
+        self.hear();
+    }
+
+    fn hear(&self) {
         if let Some(hearer) = &*self.0.hearer.load() {
             (hearer.0)(&self.0.table.load());
         }

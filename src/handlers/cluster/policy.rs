@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn the_nearest_domain_decides() {
-        let table: [(Option<&[&str]>, &[&str], &str, bool); 12] = [
+        type Row<'t> = (Option<&'t [&'t str]>, &'t [&'t str], &'t str, bool);
+        let table: [Row<'_>; 12] = [
             (None, &["evil.example."], "www.evil.example.", false),
             (None, &["evil.example."], "EVIL.example.", false),
             (None, &["evil.example."], "notevil.example.", true),
