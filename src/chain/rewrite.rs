@@ -92,6 +92,7 @@ mod tests {
                 local: None,
                 carrier: Carrier::Udp,
                 may_recurse: true,
+                group: 0,
             },
         }
     }
