@@ -269,7 +269,9 @@ fn the_deployment_gives_no_more_than_needed_and_is_found_as_the_clusters_dns() {
 /// What a ConfigMap gives its container is checked as the container would, by the program itself.
 #[test]
 fn the_configurations_in_manifests_are_clean_and_listen_where_the_probes_ask() {
-    for (name, admin) in [("meridian.yaml", "0.0.0.0:9153"), ("node-local.yaml", "169.254.20.10:9253")] {
+    for (name, admin) in
+        [("meridian.yaml", "{address: 0.0.0.0:9153, health: 0.0.0.0:8080"), ("node-local.yaml", "169.254.20.10:9253")]
+    {
         let map = all::<ConfigMap>(name).remove(0);
         let text = map.data.unwrap().remove("meridian.yaml").unwrap();
         let folder = tempfile::tempdir().unwrap();

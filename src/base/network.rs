@@ -124,7 +124,7 @@ impl NetworkSet {
                 let bits = v4.to_bits();
                 self.v4.iter().any(|(mask, network)| bits & mask == *network)
             }
-            v6 => self.networks.iter().any(|network| network.contains(v6)),
+            v6 @ IpAddr::V6(_) => self.networks.iter().any(|network| network.contains(v6)),
         }
     }
 
