@@ -7,7 +7,14 @@
 //!     MERIDIAN_CLUSTER_SCALE=full cargo test --release --test cluster_scale -- --nocapture
 //!
 //! The API server is this process; what is measured is another, which has the watch, the store and the tables.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test may fail, and lives in real time"
+)]
 
 mod cluster;
 mod support;

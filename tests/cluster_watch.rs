@@ -1,6 +1,12 @@
 //! A cluster is watched through everything that its API server does: scripted mishaps first, then seeded random histories.
 //! After each, every name is answered as the API server's objects say.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and lives in real time"
+)]
 
 mod cluster;
 mod support;

@@ -152,7 +152,9 @@ fn difference(cluster: &Cluster, truth: &[Object], names: &[String], clock: Mach
 
 pub fn cluster_of(objects: &[Object], serial: u32) -> Cluster {
     let mut store = Store::new(settings(), keyed(&mut Dice::from_number(8)));
-    objects.iter().for_each(|object| assert!(store.put(object.clone())));
+    for object in objects {
+        assert!(store.put(object.clone()));
+    }
     let cluster = Cluster::new(settings());
     if let Some(table) = store.publish(u64::from(serial)) {
         cluster.swap(table);
