@@ -439,7 +439,7 @@ fn mishap(api: &ApiServer, dice: &mut Dice) {
     match dice.below(12) {
         0 => api.break_all(),
         1 => api.compact(),
-        2 => api.restart(dice.below(10_000) as i64),
+        2 => api.restart(dice.below(10_000).cast_signed()),
         3 => {
             api.set_down(true);
             (0..dice.below(5)).for_each(|_| change(api, dice));

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian::app::house::{Capacity, House, Telling};
+use meridian::app::house::{Capacity, House, Manner, Telling};
 use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::{Keyed, keyed};
 use meridian::base::patience::Patience;
@@ -163,6 +163,7 @@ impl Server {
             patience: Arc::new(Patience::new(bounds::TCP_IDLE)),
             capacity: Capacity::default(),
             cookies: Cookies::default(),
+            manner: Manner::default(),
         };
         let tally = Arc::new(Tally::default());
         let worker = Worker::new(Arc::new(house), (0, 1), Dice::from_number(2), Arc::clone(&tally));
