@@ -266,7 +266,7 @@ fn the_deployment_gives_no_more_than_needed_and_is_found_as_the_clusters_dns() {
     assert!(selected.iter().all(|(key, value)| labels.get(key) == Some(value)));
 }
 
-/// What a ConfigMap gives its container is checked as the container would, by the program itself.
+/// What a `ConfigMap` gives its container is checked as the container would, by the program itself.
 #[test]
 fn the_configurations_in_manifests_are_clean_and_listen_where_the_probes_ask() {
     for (name, admin) in
