@@ -1,5 +1,5 @@
-//! From a Corefile to a configuration that answers as CoreDNS would: [`reading`] makes lines of the text, [`blocks`] the
-//! servers of the lines; each plugin adds what it means to a [`draft`](draft::Draft), which becomes text.
+//! From a Corefile to a configuration that answers as CoreDNS would: [`reading`] makes lines of the text, `blocks` the
+//! servers of the lines; each plugin adds what it means to a `draft`, which becomes text.
 //!
 //! Nothing that a Corefile says is dropped in silence. What there is nothing for, and what is done by itself or otherwise,
 //! is noted with its line.
