@@ -148,7 +148,7 @@ impl Server {
         let house = House {
             chain: Chain::new(links),
             policy: Some(policy),
-            cluster: None,
+            cluster: Some(cluster.clone()),
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::default(),
             allow: everybody(),

@@ -26,10 +26,10 @@ use super::house::House;
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::{Event, Tally};
 use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
-use crate::chain::{Answer, Asker, Carrier, Choice, Query, Recall, Sealed, Turn, Verdict, seal_as};
+use crate::chain::{Answer, Asker, Carrier, Choice, Handler as _, Query, Recall, Sealed, Turn, Verdict, seal_as};
 use crate::dns::wire::glance::type_of;
 use crate::dns::wire::{Composer, Glance};
-use crate::dns::{Flags, Rcode};
+use crate::dns::{Flags, Question, Rcode};
 use crate::handlers::cache::finished::Finished;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, GoalId, Resolver, Transmit};
 
@@ -347,7 +347,9 @@ impl<R> Worker<R> {
             Verdict::Answer(answer) => {
                 let sealed = self.seal(&query, &standing, &answer, out);
                 let pick = picked.as_ref().map(|(_, pick)| pick);
-                self.finished.keep(&query, &answer, pick, &sealed, out, now);
+                if pick.is_some() || self.is_settled(&query.question) {
+                    self.finished.keep(&query, &answer, pick, &sealed, out, now);
+                }
                 self.release(&query.asker, &standing, (sealed.account, answer.rcode), now, out)
             }
             Verdict::Silence(event) => {
@@ -425,6 +427,13 @@ impl<R> Worker<R> {
             self.tally.count(Event::Truncated);
         }
         sealed
+    }
+
+    /// Whether whoever has answered `question` is who answers it until the house changes: what somebody else says of a
+    /// name that the cluster may come to own is no finished answer.
+    fn is_settled(&self, question: &Question) -> bool {
+        let cluster = self.house.cluster.as_ref();
+        cluster.is_none_or(|cluster| self.source == Source::Link(cluster.name()) || !cluster.may_own(&question.name))
     }
 
     fn elsewhere(&self, errand: Errand) -> Next {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use meridian::base::Instant;
 use meridian::base::collections::Keyed;
-use meridian::base::{Instant, NetworkSet};
 use meridian::dns::Name;
 use meridian::handlers::cluster::objects::{Key, Kind, Namespace, Object, Pod, Service, Target};
 use meridian::handlers::cluster::{
@@ -106,7 +106,7 @@ impl Links {
         let settings = Arc::new(Settings {
             zones: vec!["cluster.local.".parse().unwrap()],
             multicluster: Vec::new(),
-            reverse: NetworkSet::default(),
+            reverse: ["0.0.0.0/0", "::/0"].iter().map(|all| all.parse().unwrap()).collect(),
             fallthrough: Vec::new(),
             namespaces: Exposed::All,
             ttl: Duration::from_secs(5),

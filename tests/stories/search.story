@@ -5,6 +5,10 @@ server 10.1.0.1 zone .
   ns.test. A 10.1.0.2
   example. NS ns.test.
   com. NS ns.test.
+  77.0.8.in-addr.arpa. NS ns.test.
+server 10.1.0.2 zone 77.0.8.in-addr.arpa.
+  77.0.8.in-addr.arpa. NS ns.test.
+  9.77.0.8.in-addr.arpa. PTR host.test.
 server 10.1.0.2 zone test.
   test. NS ns.test.
   ns.test. A 10.1.0.2
@@ -241,3 +245,12 @@ story: a policy follows the labels of its namespace
   namespace shop team=web
   ask evil.test. A from 10.0.1.1
   expect NXDOMAIN
+
+story: a reverse name that others had is told once a service has the address
+  ask 9.77.0.8.in-addr.arpa. PTR from 10.0.1.1
+  expect answer 9.77.0.8.in-addr.arpa. PTR host.test.
+  ask 9.77.0.8.in-addr.arpa. PTR from 10.0.1.1
+  expect answer 9.77.0.8.in-addr.arpa. PTR host.test.
+  service shop/late 8.0.77.9
+  ask 9.77.0.8.in-addr.arpa. PTR from 10.0.1.1
+  expect answer 9.77.0.8.in-addr.arpa. PTR late.shop.svc.cluster.local.

@@ -168,7 +168,7 @@ impl World {
         links.push(Box::new(Resolve));
         let chain = Chain::new(links);
         let house = House {
-            cluster: None,
+            cluster: cluster.as_ref().map(|links| links.cluster.clone()),
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),
