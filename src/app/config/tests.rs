@@ -244,7 +244,7 @@ kubernetes: {apex: cluster.example}
             r#"13:9: cache.size: found "64KB", allowed: a size from 1MiB to 1TiB, such as 256MiB"#,
             r#"14:12: cache.min_ttl: found "1.5s", allowed: whole seconds from 0s to 1h, such as 30s or 1h"#,
             r#"15:3: cache.size: found "size" again, allowed: each key once (the first is on line 13)"#,
-            r#"16:14: kubernetes.apex: found the unknown key "apex", allowed: api, zone, multicluster, reverse, fallthrough, external, ttl, pods, endpoint_names, endpoints, ignore_empty, stale_after, namespaces, autopath, known_tlds, policy, node_local, namespace_labels or labels"#,
+            r#"16:14: kubernetes.apex: found the unknown key "apex", allowed: api, namespaces, namespace_labels, zone, multicluster, reverse, fallthrough, external, ttl, pods, endpoint_names, endpoints, ignore_empty, stale_after, autopath, known_tlds, policy, node_local or labels"#,
         ]
     );
 }
