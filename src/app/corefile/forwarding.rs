@@ -56,6 +56,11 @@ pub(super) fn forward(plugin: &Plugin<'_>, draft: &mut Draft) {
     }
     let servers: Vec<String> = to.iter().filter_map(|word| server(plugin, draft, word, is_tcp)).collect();
     let zones: Vec<Name> = if from.iter().any(Name::is_root) { plugin.server.zones.clone() } else { from };
+    if zones.iter().any(Name::is_root) {
+        let why = "names of special use (`local`, `test`, reverse names of private networks ...) are answered here, unless they \
+                   stand under `forward` themselves";
+        plugin.otherwise(draft, why);
+    }
     for zone in zones {
         if let Some((known, _)) = draft.forward.iter().find(|(known, _)| *known == zone) {
             let why = format!("{} is forwarded before; CoreDNS too would ask only the first", plain(known));
@@ -231,5 +236,7 @@ fn is_all_of(plugin: &Plugin<'_>, word: &str) -> bool {
 
 pub(super) fn looping(plugin: &Plugin<'_>, draft: &mut Draft) {
     // Nobody asks for a name of its own making to see whether it comes back.
-    plugin.lost(draft, "a server that is this one is refused with the configuration; a longer loop is not looked for");
+    let why = "a server that is this one is refused with the configuration; what comes back by others waits for itself, is \
+               SERVFAIL and is not sent again";
+    plugin.otherwise(draft, why);
 }

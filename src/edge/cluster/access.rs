@@ -97,7 +97,7 @@ fn words(fault: &dyn std::error::Error) -> String {
     shorten(&text)
 }
 
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(WORDS_MAX).collect()
 }
 
@@ -202,7 +202,7 @@ async fn refusal(response: Response<Body>) -> Status {
         }
     }
     let told = decode::status(&text);
-    Status { code, text: shorten(&told.text).into(), retry_after: bidden.or(told.retry_after) }
+    Status { code, text: told.text, retry_after: bidden.or(told.retry_after) }
 }
 
 /// The next octets of a body, which come within `patience`; none at its end.

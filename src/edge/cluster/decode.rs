@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::access::shorten;
 use crate::handlers::cluster::objects::{
     Addresses, Endpoint, Import, Key, Kind, Namespace, Object, Pod, Port, Protocol, Service, Slice, Target,
 };
@@ -435,7 +436,7 @@ pub(super) fn status(json: &[u8]) -> Status {
     let words = wire.message.as_deref().filter(|words| !words.is_empty()).or(wire.reason.as_deref());
     Status {
         code: wire.code.unwrap_or(0),
-        text: words.unwrap_or_default().into(),
+        text: shorten(words.unwrap_or_default()).into(),
         retry_after: wire.details.and_then(|details| details.retry_after_seconds),
     }
 }
@@ -453,6 +454,9 @@ pub(super) struct Page {
 struct PageWire<'a> {
     #[serde(borrow)]
     metadata: PageMetadata<'a>,
+    /// What has none is no list, and says nothing of what is not there.
+    #[serde(rename = "items", deserialize_with = "Option::deserialize")]
+    _items: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -466,7 +470,7 @@ struct PageMetadata<'a> {
 
 /// Reads what surrounds a list's items; none for what is no list, or was cut off.
 pub(super) fn page(json: &[u8]) -> Option<Page> {
-    let PageWire { metadata } = serde_json::from_slice(json).ok()?;
+    let PageWire { metadata, .. } = serde_json::from_slice(json).ok()?;
     Some(Page { version: filled(metadata.resource_version.as_ref())?, next: filled(metadata.next.as_ref()) })
 }
 

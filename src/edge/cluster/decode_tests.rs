@@ -179,3 +179,25 @@ fn a_list_tells_its_version_and_where_it_goes_on() {
     assert_eq!(page(json!({})), None);
     assert_eq!(super::page(br#"{"metadata":{"resourceVersion":"5"},"items":["#), None);
 }
+
+#[test]
+fn what_has_no_items_is_no_list() {
+    let read = |text: &str| page(text.as_bytes());
+    assert!(read(r#"{"metadata":{"resourceVersion":"9"},"items":[]}"#).is_some());
+    assert!(read(r#"{"metadata":{"resourceVersion":"9"},"items":null}"#).is_some());
+    for text in [
+        r#"{"metadata":{"resourceVersion":"9"}}"#,
+        r#"{"kind":"ConfigMap","metadata":{"resourceVersion":"9"}}"#,
+        r#"{"metadata":{"resourceVersion":"9"},"items":{"a":{}}}"#,
+    ] {
+        assert_eq!(read(text), None, "{text}");
+    }
+}
+
+#[test]
+fn what_the_api_says_of_a_fault_is_one_short_line() {
+    let long = "x".repeat(100_000);
+    let told = status(format!(r#"{{"code":410,"message":"too old\u001b[31m\nERROR{long}"}}"#).as_bytes());
+    assert_eq!(told.code, 410);
+    assert!(told.text.len() < 1_000 && !told.text.contains(char::is_control), "{}", told.text);
+}

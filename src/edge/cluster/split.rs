@@ -83,6 +83,9 @@ impl Splitter {
                 continue;
             }
             let outside = self.outside();
+            if self.depth == 0 && !(octet == b'{' || octet.is_ascii_whitespace()) {
+                return Err(Unfit);
+            }
             match octet {
                 b'"' => {
                     self.is_quoted = true;
@@ -185,8 +188,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_closes_too_often_is_refused() {
-        let mut splitter = Splitter::events();
-        assert_eq!(splitter.feed(b"}", |_| ()), Err(Unfit));
+        for stray in [&b"}"[..], b"{}\"\n", b"{} 7", b"[{}]"] {
+            assert_eq!(Splitter::events().feed(stray, |_| ()), Err(Unfit), "{stray:?}");
+        }
         let mut splitter = Splitter::list();
         assert_eq!(splitter.feed(&vec![b' '; bounds::CLUSTER_ENVELOPE_MAX + 1], |_| ()), Err(Unfit));
         let mut splitter = Splitter::events();

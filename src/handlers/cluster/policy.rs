@@ -9,10 +9,14 @@
 
 use std::net::IpAddr;
 
-use super::Cluster;
+use super::objects::Pod;
 use super::settings::{Namespaces, PodPolicy};
+use super::{Cluster, Standing, Table};
 use crate::chain::{Answer, Handler, Query, Turn, Verdict};
 use crate::dns::{Class, Ede, EdeCode, Name, Rcode};
+
+/// The group of those of whom it is not known which policy is theirs.
+const UNKNOWN: u8 = u8::MAX;
 
 /// The policies, and who is asked where pods are.
 #[derive(Debug)]
@@ -30,11 +34,25 @@ impl Policy {
     }
 
     /// Which policy holds for those at `address`: 0 for who is no pod, or shares its host's address, and where none is
-    /// for its namespace.
+    /// for its namespace. Where it cannot be told which, nothing outside is resolved: the API has not been read yet, or
+    /// several pods have the address and policies of their own.
     #[must_use]
     pub fn group_of(&self, address: IpAddr) -> u8 {
+        if self.cluster.standing() == Standing::Unsynced {
+            return UNKNOWN;
+        }
         let table = self.cluster.table();
-        let Some(pod) = table.pod_at(address.to_canonical()).filter(|pod| !pod.is_on_host) else { return 0 };
+        let mut pods = table.pods_at(address.to_canonical());
+        let Some(first) = pods.next() else { return 0 };
+        let group = self.group_of_pod(&table, first);
+        let is_alike = table.pods_at(address.to_canonical()).all(|pod| self.group_of_pod(&table, pod) == group);
+        if is_alike { group } else { UNKNOWN }
+    }
+
+    fn group_of_pod(&self, table: &Table, pod: &Pod) -> u8 {
+        if pod.is_on_host {
+            return 0;
+        }
         let namespace = &*pod.key.namespace;
         let labels = || table.namespace(namespace).map_or(&[][..], |known| &known.labels);
         let is_for = |policy: &PodPolicy| match &policy.namespaces {
@@ -53,6 +71,10 @@ impl Policy {
 
     /// What the asker of `query` is told instead of what stands at `name`, if its policy does not allow that.
     pub(super) fn refusal(&self, query: &Query, name: &Name) -> Option<Answer> {
+        if query.asker.group == UNKNOWN {
+            let ede = Ede::new(EdeCode::NotReady, "it is not known yet which policy is for the asker");
+            return Some(Answer::refusal(Rcode::SERVFAIL, ede));
+        }
         let is_refused = query.question.class == Class::IN && !self.allows(query.asker.group, name);
         is_refused.then(|| {
             let ede = Ede::new(EdeCode::Blocked, "the policy for the pod's namespace does not allow this name");
@@ -166,6 +188,8 @@ mod tests {
             pod("shop", "10.0.0.1", false),
             pod("build", "10.0.0.2", false),
             pod("shop", "192.0.2.1", true),
+            pod("shop", "10.0.0.4", false),
+            pod("build", "10.0.0.4", false),
         ] {
             store.put(object);
         }
@@ -174,8 +198,11 @@ mod tests {
             namespaces: Namespaces::Named(["build".into()].into_iter().collect()),
             ..policy(Some(&["mirror.example."]), &[])
         };
-        let policy = Policy::new(cluster, vec![policy(None, &["evil.example."]), named]);
+        let policy = Policy::new(cluster.clone(), vec![policy(None, &["evil.example."]), named]);
         let group = |address: &str| policy.group_of(address.parse().unwrap());
+        assert_eq!(group("10.0.0.3"), UNKNOWN, "nobody is known before the API has been read");
+        cluster.stand(Standing::Current);
+        assert_eq!(group("10.0.0.4"), UNKNOWN, "two who differ have the address");
         assert_eq!((group("10.0.0.1"), group("::ffff:10.0.0.1"), group("10.0.0.2")), (1, 1, 2));
         assert_eq!((group("192.0.2.1"), group("10.0.0.3")), (0, 0), "the host and strangers");
         let asked = |name: &str, group: u8| Ask::new(name, "A").group(group).of(&policy);
@@ -185,5 +212,8 @@ mod tests {
         assert_eq!((refused.rcode, refused.ede.map(|ede| ede.code)), (Rcode::NXDOMAIN, Some(EdeCode::Blocked)));
         assert_eq!(answer(asked("www.good.example.", 2)).rcode, Rcode::NXDOMAIN);
         assert_eq!(asked("deb.mirror.example.", 2), Verdict::Pass);
+        let unsure = answer(asked("www.good.example.", UNKNOWN));
+        assert_eq!((unsure.rcode, unsure.ede.map(|ede| ede.code)), (Rcode::SERVFAIL, Some(EdeCode::NotReady)));
+        assert_eq!(unsure.recallable_until, None);
     }
 }

@@ -92,9 +92,16 @@ pub fn dropped() -> usize {
     QUEUE.get().map_or(0, |queue| queue.error_counter().dropped_lines())
 }
 
+/// It calls every failed try an error, without a word of whose; the watch says all of it once.
+const CLUSTER_CLIENT: &str = "kube_client";
+
 fn targets(levels: &Levels) -> Targets {
     let modules = levels.modules.iter().map(|(module, level)| (module.as_str(), *level));
-    Targets::new().with_default(levels.all).with_target(QUERIES, LevelFilter::INFO).with_targets(modules)
+    Targets::new()
+        .with_default(levels.all)
+        .with_target(QUERIES, LevelFilter::INFO)
+        .with_target(CLUSTER_CLIENT, LevelFilter::OFF)
+        .with_targets(modules)
 }
 
 fn is_close(levels: &Levels) -> bool {
