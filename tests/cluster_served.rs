@@ -97,6 +97,19 @@ fn a_reload_changes_how_the_cluster_is_answered_and_whether() {
     configure(directory.path(), &api.url(), ", ttl: 40s");
     server.signal("HUP");
     wait::until("the new TTL", || (answer(address, WEB) == (0, Some(40))).then_some(()));
+    // What only reads the table needs no API: the watch goes on as it is.
+    configure(directory.path(), &api.url(), ", ttl: 40s, policy: [{namespaces: [shop], deny: [evil.example]}]");
+    server.signal("HUP");
+    wait::until("pods to be known", || is_ready(admin).then_some(()));
+    server.says("configuration read again: generation 3");
+    api.set_down(true);
+    configure(directory.path(), &api.url(), ", ttl: 40s, policy: [{namespaces: [shop], deny: [good.example]}]");
+    server.signal("HUP");
+    server.says("configuration read again: generation 4");
+    assert_eq!(answer(address, WEB), (0, Some(40)));
+    let standing = status(admin)["cluster"]["standing"].as_str().unwrap().to_owned();
+    assert!(!standing.starts_with("as saved"), "begun anew: {standing}");
+    api.set_down(false);
     configure(directory.path(), &api.url(), "");
     let text = std::fs::read_to_string(directory.path().join("meridian.yaml")).unwrap();
     let (without, _) = text.split_once("kubernetes").unwrap();

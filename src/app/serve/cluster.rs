@@ -126,9 +126,14 @@ impl Watched {
         Ok(Some(Self { kubernetes: kubernetes.clone(), link, watch }))
     }
 
-    /// Whether this is what `config` wants watched.
+    /// Whether this is what `config` wants watched. Search paths and policies only read what is known.
     fn serves(&self, config: &Config) -> bool {
-        wanted(config) == Some(&self.kubernetes)
+        let watched = &self.kubernetes;
+        wanted(config).is_some_and(|wanted| {
+            (&wanted.api, &wanted.names, &wanted.namespaces) == (&watched.api, &watched.names, &watched.namespaces)
+                && (&wanted.namespace_labels, &wanted.labels) == (&watched.namespace_labels, &watched.labels)
+                && wanted.needs_pods() == watched.needs_pods()
+        })
     }
 
     /// Whether the cluster is known.
