@@ -16,9 +16,13 @@ use worlds::World;
 /// A kind of queries: its name, and the world in which they are asked.
 type Kind = (&'static str, fn() -> World);
 
-/// The kinds; all with limits, cookies and counters.
-const KINDS: [Kind; 9] = [
+/// The kinds; with limits, cookies and counters unless they are called otherwise.
+const KINDS: [Kind; 13] = [
     ("cached_hit", worlds::cached),
+    ("cached_hit_alone", worlds::cached_alone),
+    ("cached_hit_limited_once", worlds::cached_and_limited_once),
+    ("cached_hit_unlimited", worlds::cached_and_unlimited),
+    ("cached_hit_without_cookie", worlds::cached_without_cookie),
     ("authoritative_hit", || worlds::authoritative(true)),
     ("authoritative_found", || worlds::authoritative(false)),
     ("nxdomain_hit", || worlds::missing(true)),

@@ -79,8 +79,13 @@ impl World {
     }
 
     fn new(link: impl Handler + 'static, finished_bytes: usize, queries: Vec<Vec<u8>>) -> Self {
+        Self::under(LIMITS, link, finished_bytes, queries)
+    }
+
+    /// Under the limits that the configuration `limits` sets.
+    fn under(limits: &str, link: impl Handler + 'static, finished_bytes: usize, queries: Vec<Vec<u8>>) -> Self {
         let machine = Machine { cores: std::num::NonZeroUsize::MIN, memory: None };
-        let limits = config::load(Path::new("limits"), LIMITS.as_bytes(), &machine).unwrap().config.limits.rates;
+        let limits = config::load(Path::new("limits"), limits.as_bytes(), &machine).unwrap().config.limits.rates;
         let mut dice = Dice::from_number(1);
         let secrets = CookieSecrets { first: CookieSecret([1; 16]), second: Some(CookieSecret([2; 16])) };
         let house = House {
@@ -132,6 +137,11 @@ fn query(name: &str, options: Vec<(u16, Vec<u8>)>) -> Vec<u8> {
     datagram
 }
 
+/// Names that are remembered, asked for without a cookie.
+fn uncookied() -> Vec<Vec<u8>> {
+    (0..VARIETY).map(|number| query(&format!("host-{number:04}.example."), Vec::new())).collect()
+}
+
 fn queries(name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
     (0..VARIETY).map(|number| query(&name(number), vec![(option::COOKIE, vec![number as u8; 8])])).collect()
 }
@@ -157,6 +167,33 @@ impl Handler for Known {
 /// Names that are remembered.
 pub fn cached() -> World {
     World::new(Known, 1 << 20, queries(|number| format!("host-{number:04}.example."))).warm()
+}
+
+/// The same under one limit of queries and one of responses, as the built-in configuration has them.
+pub fn cached_and_limited_once() -> World {
+    let limits = "limits: {queries: {rate: 1000000/s}, responses: {rate: 1000000/s}}";
+    World::under(limits, Known, 1 << 20, queries(|number| format!("host-{number:04}.example."))).warm()
+}
+
+/// The same under no limits.
+pub fn cached_and_unlimited() -> World {
+    World::under(
+        "limits: {queries: off, responses: off}",
+        Known,
+        1 << 20,
+        queries(|number| format!("host-{number:04}.example.")),
+    )
+    .warm()
+}
+
+/// The same without cookies.
+pub fn cached_without_cookie() -> World {
+    World::new(Known, 1 << 20, uncookied()).warm()
+}
+
+/// The same with neither.
+pub fn cached_alone() -> World {
+    World::under("limits: {queries: off, responses: off}", Known, 1 << 20, uncookied()).warm()
 }
 
 fn authority(orders: Vec<Orders>, atlas: Atlas) -> Authority {
