@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::chooser::Chooser;
+use super::query::Query;
 use crate::dns::{Ede, Name, Question, Rcode, RrSet};
 
 /// An RRset with the TTL that it has in this answer.
@@ -75,6 +76,22 @@ pub struct Goal {
     pub scope: Option<u8>,
     /// An answer past its TTL, to be given if upstreams fail or are slow (RFC 8767).
     pub stale: Option<Answer>,
+}
+
+impl Goal {
+    /// To go on at `target`, where the aliases of `answer` lead out of what the link that answers `query` knows: for those
+    /// who may have recursion, and for nobody else.
+    #[must_use]
+    pub fn beyond(query: &Query, target: Name, answer: &mut Answer) -> Option<Self> {
+        (query.flags.recursion_desired && query.asker.may_recurse).then(|| Self {
+            question: Question::new(target, query.question.rtype),
+            checking_disabled: query.flags.checking_disabled,
+            purpose: Purpose::Client,
+            prefix: std::mem::take(&mut answer.answer),
+            scope: answer.scope,
+            stale: None,
+        })
+    }
 }
 
 /// For whom a goal is pursued.

@@ -10,8 +10,8 @@ use super::tree::{Node, Path, SetView};
 use super::zone::Zone;
 use super::zones::{Hosted, Zones};
 use crate::base::bounds;
-use crate::chain::{Aged, Answer, Carrier, Goal, Purpose, Query, Verdict};
-use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RecordType, RrSet};
+use crate::chain::{Aged, Answer, Carrier, Goal, Query, Verdict};
+use crate::dns::{Ede, EdeCode, Name, Rcode, RecordType, RrSet};
 
 /// What our zones say to a question.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,28 +78,18 @@ impl Decision {
     /// What the link says.
     pub(super) fn verdict(self, query: &Query) -> Verdict {
         let Self { mut answer, leads_outside, is_chosen } = self;
-        match leads_outside {
-            // What lies outside our zones is followed for those who may have recursion, and for nobody else.
-            Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
-                question: Question::new(target, query.question.rtype),
-                checking_disabled: query.flags.checking_disabled,
-                purpose: Purpose::Client,
-                prefix: answer.answer,
-                scope: answer.scope,
-                stale: None,
-            }),
-            _ => {
-                // The same to everybody until the zones change, which makes the workers forget; save what was chosen,
-                // and that letters of the question reach the target of an alias made from a DNAME.
-                if answer.answer.iter().any(|aged| aged.set.rtype == RecordType::DNAME) {
-                    answer.chooser = None;
-                } else if !is_chosen {
-                    answer.recallable_until = Some(u64::from(u32::MAX));
-                    answer.is_ageless = true;
-                }
-                Verdict::Answer(answer)
-            }
+        if let Some(goal) = leads_outside.and_then(|target| Goal::beyond(query, target, &mut answer)) {
+            return Verdict::Resolve(goal);
         }
+        // The same to everybody until the zones change, which makes the workers forget; save what was chosen, and that
+        // letters of the question reach the target of an alias made from a DNAME.
+        if answer.answer.iter().any(|aged| aged.set.rtype == RecordType::DNAME) {
+            answer.chooser = None;
+        } else if !is_chosen {
+            answer.recallable_until = Some(u64::from(u32::MAX));
+            answer.is_ageless = true;
+        }
+        Verdict::Answer(answer)
     }
 }
 

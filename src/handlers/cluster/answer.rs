@@ -11,8 +11,8 @@ use super::pointers::pointers;
 use super::settings::Settings;
 use super::table::{Node, Table};
 use crate::base::bounds;
-use crate::chain::{Aged, Answer, Goal, Purpose, Query, Verdict};
-use crate::dns::{Name, Question, Rcode, RecordType, RrSet, reverse};
+use crate::chain::{Aged, Answer, Goal, Query, Verdict};
+use crate::dns::{Name, Rcode, RecordType, RrSet, reverse};
 
 /// TTL of the version of the specification, which is the one in its examples.
 const VERSION_TTL: u32 = 28_800;
@@ -37,19 +37,9 @@ impl Decision {
 
     /// What the link says.
     pub(super) fn verdict(self, query: &Query) -> Verdict {
-        let Self { answer, leads_outside } = self;
-        match leads_outside {
-            // What lies outside is followed for those who may have recursion, and for nobody else.
-            Some(target) if query.flags.recursion_desired && query.asker.may_recurse => Verdict::Resolve(Goal {
-                question: Question::new(target, query.question.rtype),
-                checking_disabled: query.flags.checking_disabled,
-                purpose: Purpose::Client,
-                prefix: answer.answer,
-                scope: answer.scope,
-                stale: None,
-            }),
-            _ => Verdict::Answer(answer),
-        }
+        let Self { mut answer, leads_outside } = self;
+        let goal = leads_outside.and_then(|target| Goal::beyond(query, target, &mut answer));
+        goal.map_or_else(|| Verdict::Answer(answer), Verdict::Resolve)
     }
 }
 
