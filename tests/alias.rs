@@ -11,11 +11,11 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::ask;
 use support::process::Server;
 use support::wire::Response;
+use support::{ask, wait};
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -38,15 +38,10 @@ fn start(name: &str, directory: &Path, address: SocketAddr, rest: &str) -> Serve
 
 /// Asks until the server knows the answer.
 fn awaited(server: SocketAddr, name: &str, rtype: u16, is_right: impl Fn(&Response) -> bool) -> Response {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
+    wait::until(name, || {
         let response = ask::patiently(server, name, rtype, 3, Duration::from_secs(1)).unwrap();
-        if is_right(&response) {
-            return response;
-        }
-        assert!(Instant::now() < deadline, "{name}: {response:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        is_right(&response).then_some(response)
+    })
 }
 
 fn addresses(response: &Response) -> Vec<String> {

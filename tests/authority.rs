@@ -12,10 +12,10 @@ mod support;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::ask;
 use support::process::Server;
+use support::{ask, wait};
 
 const A: u16 = 1;
 const SOA: u16 = 6;
@@ -48,11 +48,8 @@ fn serial(address: SocketAddr) -> u32 {
 }
 
 fn wait_for(address: SocketAddr, wanted: u32) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while serial(address) != wanted {
-        assert!(Instant::now() < end, "serial {wanted} does not come; it is {}", serial(address));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let limit = Duration::from_secs(15);
+    wait::within(limit, &format!("serial {wanted}"), || (serial(address) == wanted).then_some(()));
 }
 
 #[test]
@@ -85,12 +82,9 @@ fn zones_change_without_a_query_lost_and_bad_ones_do_not() {
         }
         put(path, &format!("{}broken A 192.0.2\n", zone(99)));
         server.signal("HUP");
-        let end = Instant::now() + Duration::from_secs(15);
         let complaint = "e.zone:6:10: zones.\"example.com\": 192.0.2 stands where an IPv4 address belongs";
-        while !server.output().contains(complaint) {
-            assert!(Instant::now() < end, "no complaint:\n{}", server.output());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let limit = Duration::from_secs(15);
+        wait::within(limit, complaint, || server.output().contains(complaint).then_some(()));
         assert_eq!(serial(address), 20);
         // Nobody says that the file has changed: it is noticed.
         put(path, &zone(21));

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use support::ask;
 use support::process::Server;
+use support::{ask, wait};
 
 const A: u16 = 1;
 
@@ -87,10 +87,7 @@ fn answered(server: SocketAddr) -> Vec<String> {
 /// Waits until the answer is `expected`; how long that took.
 fn until(server: SocketAddr, expected: &[String]) -> Duration {
     let started = Instant::now();
-    while answered(server) != expected {
-        assert!(started.elapsed() < Duration::from_secs(60), "{:?} stays, not {expected:?}", answered(server));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait::within(Duration::from_secs(60), &format!("{expected:?}"), || (answered(server) == expected).then_some(()));
     started.elapsed()
 }
 
