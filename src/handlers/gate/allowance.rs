@@ -190,6 +190,17 @@ impl Allowance {
             }
         }
     }
+
+    /// How much of what a key may owe it owes at `now`, in 65,536ths: to be compared with others' of any table.
+    pub(super) fn share(&self, slot: Slot<'_>, now: u64) -> u64 {
+        let most = match *self {
+            Self::TokenBucket { ceiling, .. } => ceiling,
+            Self::FixedWindow { count, .. } | Self::SlidingWindowCounter { count, .. } => count,
+            Self::SlidingWindowLog { groups, .. } => groups,
+        };
+        let share = (u128::from(self.debt(slot, now)) << 16).div_ceil(u128::from(most.max(1)));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
 }
 
 /// What a fixed window has counted by `number`.
