@@ -18,6 +18,13 @@ use smallvec::SmallVec;
 use super::listen::{Listener, source_of};
 use crate::base::bounds::{BATCH, SEND_RETRIES, UDP_QUERY_MAX, UDP_RESPONSE_MAX};
 
+/// Whether a receive can wait for datagrams.
+pub const CAN_WAIT: bool = cfg!(target_os = "linux");
+/// The flag with which a send refuses to wait; elsewhere the sockets never do.
+#[cfg(target_os = "linux")]
+const NEVER_WAITS: i32 = libc::MSG_DONTWAIT;
+#[cfg(not(target_os = "linux"))]
+const NEVER_WAITS: i32 = 0;
 /// The least room of a batch.
 const ROOM_MIN: usize = 4;
 
@@ -75,12 +82,26 @@ impl Batch {
     /// # Errors
     /// `WouldBlock` where none is waiting, else the socket's error.
     pub fn receive(&mut self, listener: &Listener) -> io::Result<usize> {
+        self.receive_within(listener, false)
+    }
+
+    /// As [`Batch::receive`], and where none is waiting it sleeps until one comes, [`crate::base::bounds::QUERY_WAIT`] at
+    /// most: one system call where a poll would make two of it. Elsewhere than where it [`CAN_WAIT`] it does not.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn await_datagrams(&mut self, listener: &Listener) -> io::Result<usize> {
+        self.receive_within(listener, true)
+    }
+
+    fn receive_within(&mut self, listener: &Listener, waits: bool) -> io::Result<usize> {
         self.replies.iter_mut().take(self.count).for_each(Vec::clear);
         self.count = 0;
         #[cfg(target_os = "linux")]
-        let received = if self.one_by_one { self.receive_one_by_one(listener) } else { linux::receive(self, listener) };
+        let received =
+            if self.one_by_one { self.receive_one_by_one(listener) } else { linux::receive(self, listener, waits) };
         #[cfg(not(target_os = "linux"))]
-        let received = self.receive_one_by_one(listener);
+        let (received, _) = (self.receive_one_by_one(listener), waits);
         self.count = *received.as_ref().unwrap_or(&0);
         self.is_full = self.count >= self.room;
         if !self.one_by_one {
@@ -128,7 +149,8 @@ pub fn send_to(listener: &Listener, bytes: &[u8], peer: SocketAddr, local: Optio
     }
     #[cfg(not(target_os = "linux"))]
     let _ = source_of(listener, local);
-    listener.socket.send_to(bytes, peer).map(|_| ())
+    let socket = socket2::SockRef::from(&listener.socket);
+    socket.send_to_with_flags(bytes, &peer.into(), NEVER_WAITS).map(|_| ())
 }
 
 /// Sleeps until a listener or one of the sockets of `poll` can be read, `longest` at most. Listeners that can be read
@@ -309,7 +331,7 @@ mod linux {
         if outcome == 0 { numbers.last().copied().unwrap_or(0) } else { 0 }
     }
 
-    pub(super) fn receive(batch: &mut Batch, listener: &Listener) -> io::Result<usize> {
+    pub(super) fn receive(batch: &mut Batch, listener: &Listener, waits: bool) -> io::Result<usize> {
         let (mut headers, mut slices): (Vacant<libc::mmsghdr>, Vacant<libc::iovec>) = (vacant(), vacant());
         let (mut names, mut controls): (Vacant<SystemAddress>, Vacant<Control>) = (vacant(), vacant());
         let rooms = batch.queries.chunks_exact_mut(UDP_QUERY_MAX).take(batch.room);
@@ -327,7 +349,7 @@ mod linux {
                 header.msg_controllen = size_of::<Control>() as _;
             }
         }
-        let flags = libc::MSG_DONTWAIT;
+        let flags = if waits { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
         let (fd, none) = (listener.socket.as_raw_fd(), std::ptr::null_mut());
         // SAFETY: the first `room` headers are written, no more than there are; each points at one slice, one name and
         // perhaps one control buffer of the stated sizes, all alive and borrowed by nobody else until the call returns;

@@ -4,6 +4,7 @@
 //! when there is nothing to do. All decisions are the worker's.
 
 mod letters;
+mod steady;
 
 use std::io;
 use std::net::SocketAddr;
@@ -102,8 +103,11 @@ pub struct Station {
     /// Connections that have answers to write: each is woken once for many.
     nudges: Vec<Nudge>,
     next_tidy: Instant,
-    /// The last look at the clock.
+    /// The last look at the clock, and the last one at the end of a sleep.
     now: Instant,
+    woken: Instant,
+    /// How often of late queries came soon after others.
+    steadiness: u32,
     drops: Drops,
     /// Whether another process reads the listeners.
     has_left: bool,
@@ -159,6 +163,8 @@ impl Station {
             nudges: Vec::new(),
             next_tidy: Instant::ZERO,
             now: Instant::ZERO,
+            woken: Instant::ZERO,
+            steadiness: 0,
             has_left: false,
             is_stopping: false,
             turns: Arc::default(),
@@ -253,6 +259,10 @@ impl Station {
     /// the worker. The clock is looked at when the sleep ends and when a batch has been answered.
     pub fn step(&mut self, events: &mut Events, longest: Duration) {
         let due = self.worker.poll_timeout();
+        if due.is_none() && self.may_await_queries() {
+            self.await_queries();
+            return;
+        }
         let due = due.map_or(longest, |due| due.since(self.surroundings.clock.now()).min(longest));
         let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         // The listeners stand beside the poll, not in it: a socket in it is told of every datagram that it has sent.
@@ -264,8 +274,7 @@ impl Station {
             events.clear();
         }
         self.follow_current();
-        let now = self.surroundings.clock.now();
-        self.now = now;
+        let now = self.wake(self.is_ready.contains(&true));
         for event in events.iter() {
             let token = event.token();
             if self.upstream.owns(token) {
@@ -277,9 +286,14 @@ impl Station {
         self.read_letters(now);
         for at in 0..self.listeners.len() {
             if self.is_ready.get(at) == Some(&true) {
-                self.receive(at);
+                self.receive(at, None);
             }
         }
+        self.rest();
+    }
+
+    /// Does what is due at the end of a step.
+    fn rest(&mut self) {
         let now = self.now;
         self.worker.handle_timeout(now);
         self.transmit(now);
@@ -303,11 +317,12 @@ impl Station {
         }
     }
 
-    fn receive(&mut self, at: usize) {
+    /// Takes what waits at a listener; `taken` queries of it stand in the batch already.
+    fn receive(&mut self, at: usize, mut taken: Option<usize>) {
         for _ in 0..BATCHES_IN_A_ROW {
             let (Some(listener), Some(pressure)) = (self.listeners.get(at), self.pressures.get_mut(at)) else { return };
             let door = listener.door;
-            let count = self.batch.receive(listener).unwrap_or(0);
+            let count = taken.take().unwrap_or_else(|| self.batch.receive(listener).unwrap_or(0));
             let (is_full, now) = (self.batch.is_full(), self.now);
             let (watch, mut responses) = (Stopwatch::start(&self.tally, now), 0);
             if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
