@@ -34,7 +34,7 @@ impl Batch {
             let mut tries = SEND_RETRIES;
             loop {
                 match super::send_to(listener, reply, *peer, None) {
-                    Ok(_) => outcome.sent += 1,
+                    Ok(()) => outcome.sent += 1,
                     Err(fault) if is_passing(&fault) && tries > 0 => {
                         tries -= 1;
                         await_room(listener);

@@ -55,6 +55,9 @@ impl Key {
     }
 }
 
+/// A question's hash, and whose answers to it are meant.
+type ChoicePlace = (u64, [u8; 2]);
+
 /// Who chooses among the answers to a question.
 #[derive(Clone, Debug)]
 pub struct HeldChoice {
@@ -73,9 +76,9 @@ pub struct Finished {
     log: Log,
     epoch: u32,
     /// By hash and whose answers.
-    choices: Map<(u64, [u8; 2]), Arc<HeldChoice>>,
+    choices: Map<ChoicePlace, Arc<HeldChoice>>,
     /// The one that was asked for last, and probably is the next time.
-    chosen: Option<((u64, [u8; 2]), Arc<HeldChoice>)>,
+    chosen: Option<(ChoicePlace, Arc<HeldChoice>)>,
     keeps_choices: bool,
     /// What is being kept.
     octets: Vec<u8>,

@@ -47,6 +47,7 @@ impl Slot<'_> {
         self.state.load(Ordering::Relaxed)
     }
 
+    #[inline]
     fn change(&self, next: impl Fn(u64) -> u64) {
         for _ in 0..CHANGES_MAX {
             let old = self.read();
@@ -128,10 +129,18 @@ impl Allowance {
         matches!(self, Self::TokenBucket { depth, ceiling, .. } if *ceiling > *depth)
     }
 
-    /// Whether there is room for one more at `now`.
+    /// Whether there is room for one more at `now`. The bucket, which nearly all limits are, goes ahead.
+    #[inline]
     pub(super) fn admits(&self, slot: Slot<'_>, now: u64) -> bool {
         match *self {
             Self::TokenBucket { interval, depth, .. } => slot.read().saturating_sub(now) + interval <= depth,
+            _ => self.window_admits(slot, now),
+        }
+    }
+
+    fn window_admits(&self, slot: Slot<'_>, now: u64) -> bool {
+        match *self {
+            Self::TokenBucket { .. } => true,
             Self::FixedWindow { window, count } => counted(slot.read(), now / window) < count,
             Self::SlidingWindowCounter { window, count } => in_view(slot.read(), now, window) < count,
             Self::SlidingWindowLog { window_millis, groups, size } => {
@@ -144,11 +153,19 @@ impl Allowance {
     }
 
     /// Counts one at `now`.
+    #[inline]
     pub(super) fn charge(&self, slot: Slot<'_>, now: u64) {
         match *self {
             Self::TokenBucket { interval, ceiling, .. } => {
                 slot.change(|full| (full.max(now) + interval).min(now + ceiling));
             }
+            _ => self.charge_window(slot, now),
+        }
+    }
+
+    fn charge_window(&self, slot: Slot<'_>, now: u64) {
+        match *self {
+            Self::TokenBucket { .. } => {}
             Self::FixedWindow { window, .. } => {
                 let number = (now / window) & u64::from(u32::MAX);
                 slot.change(|state| number << 32 | (counted(state, number) + 1).min(u64::from(u32::MAX)));

@@ -15,7 +15,7 @@ pub struct Prefix {
 
 impl Prefix {
     /// The hash of `address`'s network. As it is keyed, what is counted apart within a network may be told by another
-    /// hash, or a number, that is XORed to it.
+    /// hash, or a number, taken together with it bit by bit (XOR).
     pub(super) fn hash(self, keyed: &Keyed, address: IpAddr) -> u64 {
         match address.to_canonical() {
             IpAddr::V4(v4) => {

@@ -40,17 +40,26 @@ pub(super) struct Part {
 /// What a table keeps of one key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seat<'t> {
+    table: &'t Table,
     states: &'t [Line],
+    /// The number of the set, and of the slot in it.
+    at: usize,
     way: usize,
-    log: &'t [AtomicU32],
 }
 
 impl<'t> Seat<'t> {
     /// What one limit knows of the key.
+    #[inline]
     pub(super) fn slot(&self, part: &Part) -> Option<Slot<'t>> {
         let state = self.states.get(part.limit)?.0.get(self.way)?;
-        let log = if self.log.is_empty() { self.log } else { self.log.get(part.log.clone())? };
+        let log = if part.log.is_empty() { &[] } else { self.log(part)? };
         Some(Slot { state, log })
+    }
+
+    fn log(&self, part: &Part) -> Option<&'t [AtomicU32]> {
+        let Table { logs, log_length, .. } = self.table;
+        let first = (self.at * WAYS + self.way) * log_length;
+        logs.get(first + part.log.start..first + part.log.end)
     }
 }
 
@@ -81,19 +90,14 @@ impl Table {
         let at = (hash >> 32) as usize & (self.sets - 1);
         let first = at * (1 + self.limits);
         let (keys, states) = self.lines.get(first..=first + self.limits)?.split_first()?;
+        let seat = |way: usize| Seat { table: self, states, at, way };
         if let Some(way) = keys.0.iter().position(|key| key.load(Ordering::Relaxed) == hash) {
-            return Some(self.seat_at(states, at, way));
+            return Some(seat(way));
         }
-        let way = (0..WAYS).min_by_key(|way| debt(self.seat_at(states, at, *way))).unwrap_or(0);
+        let way = (0..WAYS).min_by_key(|way| debt(seat(*way))).unwrap_or(0);
         // Where two take it at once one of them has no slot until it comes again; what it owes is charged here.
         keys.0.get(way)?.store(hash, Ordering::Relaxed);
-        Some(self.seat_at(states, at, way))
-    }
-
-    fn seat_at<'t>(&'t self, states: &'t [Line], at: usize, way: usize) -> Seat<'t> {
-        let first = (at * WAYS + way) * self.log_length;
-        let log = self.logs.get(first..first + self.log_length).unwrap_or_default();
-        Seat { states, way, log }
+        Some(seat(way))
     }
 }
 
