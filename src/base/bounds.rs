@@ -238,6 +238,10 @@ bounds! {
     MOVING: Duration = Duration::from_millis(250);
     /// Old houses and zones that wait until every worker has left them.
     ATTIC_MAX: usize = 8;
+    /// A forward zone whose forwarding leads back here is tried again after so long.
+    LOOP_RECHECK: Duration = Duration::from_secs(30);
+    /// Any other forward zone is tried for that so often.
+    LOOP_CHECK: Duration = Duration::from_secs(3_600);
     /// Exchanges with forwarders under way for one forward zone.
     FORWARD_EXCHANGES: usize = 512;
     /// Datagrams sent to one forwarder for one question.
