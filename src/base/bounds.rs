@@ -268,6 +268,8 @@ bounds! {
     GENERATED_RECORDS_MAX: u64 = 10_000_000;
     /// Octets of a pattern that names of fixed answers must look like, once it is made ready.
     PATTERN_BYTES_MAX: usize = 256 * 1024;
+    /// Lines that the snippets of a Corefile may bring.
+    COREFILE_LINES_MAX: usize = 65_536;
     /// Files read by the $INCLUDE directives of a zone.
     INCLUDED_FILES_MAX: usize = 1_000;
     /// $INCLUDE directives within included files.
