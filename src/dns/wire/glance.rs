@@ -279,10 +279,16 @@ fn last_block(message: &[u8], end: usize) -> [u8; 16] {
     if foreign == 0 { *last } else { (u128::from_le_bytes(*last) >> (8 * foreign.min(15))).to_le_bytes() }
 }
 
-/// 16 octets, capital letters made small, which the processor does to all of them at once. A length octet is at most 63
-/// and so no capital letter.
-fn lowered(block: [u8; 16]) -> u128 {
-    u128::from_le_bytes(block.map(|octet| octet.to_ascii_lowercase()))
+/// 16 octets, capital letters made small, all at once: no sum below overflows its octet. A length octet is at most
+/// 63 and so no capital letter.
+const fn lowered(block: [u8; 16]) -> u128 {
+    const EACH: u128 = u128::MAX / 0xFF;
+    let word = u128::from_le_bytes(block);
+    let ascii = word & (EACH * 0x7F);
+    let from_a = ascii + EACH * (0x80 - b'A' as u128);
+    let past_z = ascii + EACH * (0x7F - b'Z' as u128);
+    let capitals = from_a & !past_z & !word & (EACH * 0x80);
+    word | capitals >> 2
 }
 
 #[cfg(test)]
