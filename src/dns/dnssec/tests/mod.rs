@@ -1,11 +1,6 @@
 //! Stories of signed records; the parts of their world.
 
-mod denials;
-mod signatures;
-mod tampering;
-mod trust;
 mod vectors;
-mod zone;
 
 use super::*;
 use crate::dns::{Name, RecordType, RrSet};
