@@ -1,6 +1,8 @@
 //! Stories of signed records; the parts of their world.
 
+mod denials;
 mod vectors;
+mod zone;
 
 use super::*;
 use crate::dns::{Name, RecordType, RrSet};
