@@ -1,6 +1,8 @@
 //! Stories of signed records; the parts of their world.
 
 mod denials;
+mod signatures;
+mod trust;
 mod vectors;
 mod zone;
 
