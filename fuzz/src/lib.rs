@@ -4,6 +4,7 @@
 
 pub mod configuration;
 pub mod datagram;
+pub mod dnssec;
 pub mod glance;
 pub mod heap;
 pub mod hosts_file;
@@ -23,6 +24,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::run),
     ("datagram", datagram::run),
+    ("dnssec", dnssec::run),
     ("glance", glance::run),
     ("hosts_file", hosts_file::run),
     ("iterator", iterator::run),
