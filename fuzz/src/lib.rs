@@ -3,6 +3,7 @@
 //! test run, what is kept in `seeds/` and `regressions/`.
 
 pub mod configuration;
+pub mod corefile;
 pub mod datagram;
 pub mod dnssec;
 pub mod glance;
@@ -23,6 +24,7 @@ pub type Target = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::run),
+    ("corefile", corefile::run),
     ("datagram", datagram::run),
     ("dnssec", dnssec::run),
     ("glance", glance::run),

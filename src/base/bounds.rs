@@ -259,6 +259,10 @@ bounds! {
     MOVING: Duration = Duration::from_millis(250);
     /// Old houses and zones that wait until every worker has left them.
     ATTIC_MAX: usize = 8;
+    /// A forward zone whose forwarding leads back here is tried again after so long.
+    LOOP_RECHECK: Duration = Duration::from_secs(30);
+    /// Any other forward zone is tried for that so often.
+    LOOP_CHECK: Duration = Duration::from_secs(3_600);
     /// Exchanges with forwarders under way for one forward zone.
     FORWARD_EXCHANGES: usize = 512;
     /// Datagrams sent to one forwarder for one question.
@@ -285,6 +289,8 @@ bounds! {
     GENERATED_RECORDS_MAX: u64 = 10_000_000;
     /// Octets of a pattern that names of fixed answers must look like, once it is made ready.
     PATTERN_BYTES_MAX: usize = 256 * 1024;
+    /// Lines that the snippets of a Corefile may bring.
+    COREFILE_LINES_MAX: usize = 65_536;
     /// Files read by the $INCLUDE directives of a zone.
     INCLUDED_FILES_MAX: usize = 1_000;
     /// $INCLUDE directives within included files.

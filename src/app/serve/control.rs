@@ -18,7 +18,7 @@ use super::places::Places;
 use super::reload::{By, Chronicle, Order, Orders, Watch};
 use super::station::Surroundings;
 use super::zones::Keeper;
-use super::{explain, files, notes, total};
+use super::{explain, files, loops, notes, total};
 use crate::app::build::{Built, Kept};
 use crate::app::config::{Config, Source};
 use crate::app::zone_files::Library;
@@ -268,6 +268,7 @@ impl AdminHouse for Control {
             "reload": self.chronicle().to_json(),
             "cache": { "entries": entries, "bytes": bytes },
             "cluster": self.clusters.report(self.now()),
+            "forwarding_loops": loops::zones(&self.surroundings.current),
             "counted": counted,
         });
         Box::pin(async move { status })
