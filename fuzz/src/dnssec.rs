@@ -58,7 +58,7 @@ fn rdata(data: &[u8]) {
     let hashed = zone.child(b"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom").expect("a short name");
     if let Ok(nsec3) = Nsec3::parse(&hashed, &zone, data) {
         assert!(!nsec3.covers(&nsec3.owner) && !nsec3.covers(&nsec3.next), "it covers its own ends");
-        assert!(nsec3.parameters.blocks(&owner) >= 1 + u32::from(nsec3.parameters.iterations));
+        assert!(nsec3.parameters.blocks(&owner) > u32::from(nsec3.parameters.iterations));
     }
     for number in (0..=70).chain([128, 257, 32_769]) {
         let once = canonical::rdata(RecordType(number), data);

@@ -78,7 +78,8 @@ bounds! {
     KEYS_PER_TAG: usize = 2;
     /// DS records of one zone that are compared with its keys.
     DS_PER_ZONE: usize = 8;
-    /// NSEC3 iterations; a zone with more counts as unsigned where it denies (RFC 9276 §3.2).
+    /// NSEC3 iterations that are followed to check a denial; a zone with more counts as unsigned where it denies (RFC 9276
+    /// §3.2).
     NSEC3_ITERATIONS: u16 = 50;
     /// NSEC and NSEC3 records looked at of one response.
     DENIAL_PROOFS: usize = 8;
@@ -295,7 +296,7 @@ bounds! {
     INCLUDED_FILES_MAX: usize = 1_000;
     /// $INCLUDE directives within included files.
     INCLUDE_DEPTH_MAX: usize = 10;
-    /// Extra iterations of the NSEC3 hash that a zone may ask of us (RFC 9276 §3.1 wants 0).
+    /// Extra iterations of the NSEC3 hash that a zone of ours may ask for (RFC 9276 §3.1 wants 0).
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;
