@@ -5,6 +5,7 @@
 pub mod configuration;
 pub mod corefile;
 pub mod datagram;
+pub mod dnssec;
 pub mod glance;
 pub mod heap;
 pub mod hosts_file;
@@ -25,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::run),
     ("corefile", corefile::run),
     ("datagram", datagram::run),
+    ("dnssec", dnssec::run),
     ("glance", glance::run),
     ("hosts_file", hosts_file::run),
     ("iterator", iterator::run),
