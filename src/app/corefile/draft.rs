@@ -231,8 +231,12 @@ fn some_map<K: ToString>(entries: impl Iterator<Item = (K, Yaml)>) -> Option<Yam
 
 /// A name as people write it.
 pub(super) fn plain(name: &Name) -> String {
-    let text = name.to_string();
-    if name.is_root() { text } else { text.trim_end_matches('.').to_owned() }
+    let mut text = name.to_string();
+    // One dot: a label may end in one of its own.
+    if !name.is_root() {
+        text.pop();
+    }
+    text
 }
 
 impl Hosts {
