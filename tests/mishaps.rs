@@ -182,7 +182,7 @@ fn a_full_disk_refuses_what_it_could_not_keep_and_serves_on() {
     });
 }
 
-/// A server for lab.example that counts what it is asked.
+/// A server for lab.example that counts the addresses it is asked for.
 fn upstream() -> (SocketAddr, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (address, asked) = (socket.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -190,8 +190,8 @@ fn upstream() -> (SocketAddr, Arc<AtomicUsize>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 4_096];
         while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-            let Some((_, _, question_end)) = wire::read_question(&buffer[..length]) else { continue };
-            count.fetch_add(1, Ordering::Relaxed);
+            let Some((_, rtype, question_end)) = wire::read_question(&buffer[..length]) else { continue };
+            count.fetch_add(usize::from(rtype == A), Ordering::Relaxed);
             let mut reply = buffer[..question_end].to_vec();
             reply[2] |= 0x84;
             reply[6..12].copy_from_slice(&[0, 1, 0, 0, 0, 0]);

@@ -454,7 +454,7 @@ impl Connection {
     }
 }
 
-/// A resolver that answers every question for an address with 192.0.2.200, and counts.
+/// A resolver that answers every question with 192.0.2.200, and counts those for an address.
 fn forwarder() -> (SocketAddr, Arc<AtomicU64>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (address, asked) = (socket.local_addr().unwrap(), Arc::new(AtomicU64::new(0)));
@@ -462,8 +462,8 @@ fn forwarder() -> (SocketAddr, Arc<AtomicU64>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 1_232];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            let Some((_, _, end)) = wire::read_question(&buffer[..length]) else { continue };
-            counted.fetch_add(1, Ordering::Relaxed);
+            let Some((_, rtype, end)) = wire::read_question(&buffer[..length]) else { continue };
+            counted.fetch_add(u64::from(rtype == A), Ordering::Relaxed);
             let mut response = buffer[..end].to_vec();
             response[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
             response.extend([0xC0, 12, 0, 1, 0, 1, 0, 1, 0, 0, 0, 4, 192, 0, 2, 200]);
