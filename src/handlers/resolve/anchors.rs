@@ -9,8 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use ring::digest;
-
+use crate::dns::dnssec::{Algorithm, DigestType, Ds, Malformed, PublicKey};
 use crate::dns::{Name, RecordType, RrSet};
 
 /// The root's keys as IANA publishes them: KSK-2017 and KSK-2024.
@@ -18,15 +17,6 @@ const ROOT: [(u16, &str); 2] = [
     (20_326, "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"),
     (38_696, "683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16"),
 ];
-/// RSA with SHA-256 (RFC 5702), the algorithm of both.
-const RSASHA256: u8 = 8;
-/// The digest of DS records that every validator knows (RFC 4509).
-const SHA256: u8 = 2;
-
-/// Flags of a DNSKEY (RFC 4034 §2.1.1, RFC 5011 §2.1).
-const ZONE_KEY: u16 = 0x0100;
-const REVOKED: u16 = 0x0080;
-
 /// Zones whose keys are known without asking.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Anchors(BTreeMap<Name, RrSet>);
@@ -40,7 +30,9 @@ pub enum AnchorFault {
     Length,
     /// A DS record whose digest nobody can compute: the number of its type.
     Digest(u8),
-    /// A DNSKEY record that is no zone's key (RFC 4034 §2.1.1), of another protocol than 3, or revoked.
+    /// An algorithm that signatures cannot be checked by.
+    Algorithm(Algorithm),
+    /// A DNSKEY record that is no zone's key (RFC 4034 §2.1.1), revoked, or that no signature fits.
     NoZoneKey,
 }
 
@@ -50,7 +42,8 @@ impl fmt::Display for AnchorFault {
             Self::Type(rtype) => write!(f, "{rtype} is no anchor: DS and DNSKEY records are"),
             Self::Length => f.write_str("the record has not the length that it should have"),
             Self::Digest(number) => write!(f, "nobody knows the digest {number}: 2 (SHA-256) and 4 (SHA-384) are used"),
-            Self::NoZoneKey => f.write_str("the key signs no zone: its flags are 256 or 257 and its protocol is 3"),
+            Self::Algorithm(algorithm) => write!(f, "signatures of algorithm {algorithm} cannot be checked"),
+            Self::NoZoneKey => f.write_str("the key signs no zone: its flags, its protocol or its form are wrong"),
         }
     }
 }
@@ -61,12 +54,10 @@ impl Anchors {
     pub fn builtin() -> Self {
         let mut anchors = Self::default();
         for (tag, digest) in ROOT {
-            let digest = digest
-                .as_bytes()
-                .chunks(2)
-                .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-            let front = tag.to_be_bytes().into_iter().chain([RSASHA256, SHA256]);
-            anchors.insert(Name::root(), front.chain(digest).collect());
+            let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+            let digest = digest.as_bytes().chunks(2).filter_map(octet).collect();
+            let ds = Ds { tag, algorithm: Algorithm::RSA_SHA256, digest_type: DigestType::SHA256, digest };
+            anchors.insert(Name::root(), ds.rdata());
         }
         anchors
     }
@@ -78,19 +69,31 @@ impl Anchors {
     pub fn add(&mut self, zone: &Name, rtype: RecordType, rdata: &[u8]) -> Result<(), AnchorFault> {
         let ds = match rtype {
             RecordType::DS => {
-                let [_, _, _, kind, digest @ ..] = rdata else { return Err(AnchorFault::Length) };
-                let length = match kind {
-                    1 => 20,
-                    2 => 32,
-                    4 => 48,
-                    other => return Err(AnchorFault::Digest(*other)),
+                let ds = Ds::parse(rdata).map_err(|Malformed| AnchorFault::Length)?;
+                let length = match ds.digest_type {
+                    DigestType::SHA1 => 20,
+                    DigestType::SHA256 => 32,
+                    DigestType::SHA384 => 48,
+                    other => return Err(AnchorFault::Digest(other.0)),
                 };
-                if digest.len() != length {
+                if ds.digest.len() != length {
                     return Err(AnchorFault::Length);
+                }
+                if !ds.algorithm.is_supported() {
+                    return Err(AnchorFault::Algorithm(ds.algorithm));
                 }
                 rdata.to_vec()
             }
-            RecordType::DNSKEY => digest_of(zone, rdata)?,
+            RecordType::DNSKEY => {
+                let key = PublicKey::parse(rdata).map_err(|Malformed| AnchorFault::Length)?;
+                if !key.algorithm().is_supported() {
+                    return Err(AnchorFault::Algorithm(key.algorithm()));
+                }
+                if !key.is_eligible() {
+                    return Err(AnchorFault::NoZoneKey);
+                }
+                Ds::of(zone, &key, DigestType::SHA256).ok_or(AnchorFault::Length)?.rdata()
+            }
             other => return Err(AnchorFault::Type(other)),
         };
         self.insert(zone.clone(), ds);
@@ -136,33 +139,6 @@ impl Anchors {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// The DS record, with SHA-256, of a zone's DNSKEY record (RFC 4034 §5.1.4).
-///
-/// # Errors
-/// Why the key is no anchor.
-pub fn digest_of(zone: &Name, dnskey: &[u8]) -> Result<Vec<u8>, AnchorFault> {
-    let [high, low, protocol, algorithm, _, ..] = dnskey else { return Err(AnchorFault::Length) };
-    let flags = u16::from_be_bytes([*high, *low]);
-    if flags & ZONE_KEY == 0 || flags & REVOKED != 0 || *protocol != 3 {
-        return Err(AnchorFault::NoZoneKey);
-    }
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&zone.wire().to_ascii_lowercase());
-    context.update(dnskey);
-    let mut ds = tag_of(dnskey).to_be_bytes().to_vec();
-    ds.extend_from_slice(&[*algorithm, SHA256]);
-    ds.extend_from_slice(context.finish().as_ref());
-    Ok(ds)
-}
-
-/// The tag of a DNSKEY record (RFC 4034 appendix B).
-#[must_use]
-pub fn tag_of(dnskey: &[u8]) -> u16 {
-    let octet = |at: usize, octet: &u8| if at.is_multiple_of(2) { u32::from(*octet) << 8 } else { u32::from(*octet) };
-    let sum = dnskey.iter().enumerate().fold(0u32, |sum, (at, one)| sum.wrapping_add(octet(at, one)));
-    (sum.wrapping_add(sum >> 16) & 0xFFFF) as u16
 }
 
 /// All that is believed, and not asked about, at a moment.
@@ -292,12 +268,8 @@ mod tests {
     fn the_roots_digest_is_that_of_its_key() {
         let key = master_file::record(KSK_2024).unwrap();
         let key = key.rdatas.iter().next().unwrap();
-        let digest = digest_of(&Name::root(), key).unwrap();
         let anchors = Anchors::builtin();
-        let root = anchors.of(&Name::root()).unwrap();
-        assert_eq!(root.rdatas.len(), 2);
-        assert!(root.rdatas.iter().any(|known| known == digest));
-        assert_eq!(tag_of(key), 38_696);
+        assert_eq!(anchors.of(&Name::root()).unwrap().rdatas.len(), 2);
         let mut again = anchors.clone();
         again.add(&Name::root(), RecordType::DNSKEY, key).unwrap();
         assert_eq!(again, anchors, "it is there already");
@@ -311,17 +283,20 @@ mod tests {
         assert_eq!(add(RecordType::DS, &[0, 1, 8]), AnchorFault::Length);
         assert_eq!(add(RecordType::DS, &[&[0, 1, 8, 2][..], &[0; 31]].concat()), AnchorFault::Length);
         assert_eq!(add(RecordType::DS, &[&[0, 1, 8, 3][..], &[0; 32]].concat()), AnchorFault::Digest(3));
-        assert_eq!(add(RecordType::DNSKEY, &[1, 1, 3, 8]), AnchorFault::Length);
-        for front in [[0x01, 0x81, 3, 8, 7], [0x00, 0x01, 3, 8, 7], [0x01, 0x01, 2, 8, 7]] {
-            assert_eq!(add(RecordType::DNSKEY, &front), AnchorFault::NoZoneKey, "{front:?}");
+        assert_eq!(add(RecordType::DS, &[&[0, 1, 1, 2][..], &[0; 32]].concat()), AnchorFault::Algorithm(Algorithm(1)));
+        assert_eq!(add(RecordType::DNSKEY, &[1, 1, 3]), AnchorFault::Length);
+        assert_eq!(add(RecordType::DNSKEY, &[1, 1, 3, 1, 7]), AnchorFault::Algorithm(Algorithm(1)));
+        for front in [[0x01, 0x81, 3, 15], [0x00, 0x01, 3, 15], [0x01, 0x01, 2, 15]] {
+            assert_eq!(add(RecordType::DNSKEY, &[&front[..], &[7; 32]].concat()), AnchorFault::NoZoneKey, "{front:?}");
         }
+        assert_eq!(add(RecordType::DNSKEY, &[1, 1, 3, 15, 7]), AnchorFault::NoZoneKey, "cut short");
         assert!(anchors.is_empty());
     }
 
     #[test]
     fn the_deepest_anchor_counts_and_exceptions_end_at_deeper_ones() {
         let mut anchors = Anchors::builtin();
-        anchors.add(&name("Corp.Example."), RecordType::DNSKEY, &[1, 1, 3, 15, 1, 2, 3]).unwrap();
+        anchors.add(&name("Corp.Example."), RecordType::DNSKEY, &[&[1, 1, 3, 15][..], &[7; 32]].concat()).unwrap();
         let above = |of: &str| anchors.above(&name(of)).map(|set| set.owner.clone());
         assert_eq!(above("www.corp.example."), Some(name("corp.example.")));
         assert_eq!(above("example."), Some(Name::root()));
@@ -345,7 +320,7 @@ mod tests {
     fn what_a_zone_told_counts_until_something_else_is_written_of_it() {
         let key = |octet: u8| {
             let mut anchors = Anchors::default();
-            anchors.add(&name("example."), RecordType::DNSKEY, &[1, 1, 3, 15, octet]).unwrap();
+            anchors.add(&name("example."), RecordType::DNSKEY, &[&[1, 1, 3, 15][..], &[octet; 32]].concat()).unwrap();
             anchors
         };
         let validation = Validation::new(key(1), Vec::new());

@@ -79,7 +79,7 @@ mod tests {
             "root.key:1: example.: the record has not the length",
             "root.key:2: example.: A is no anchor",
             "root.key:3:23: ",
-            "root.key:4: example.: the key signs no zone",
+            "root.key:4: example.: the key signs no zone: ",
             "root.key:5:10: ",
         ];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
