@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod minimise;
 pub mod resolution;
 pub mod resolver;
+pub mod rollover;
 pub mod scoreboard;
 pub mod settings;
 pub mod trace;
