@@ -101,6 +101,16 @@ bounds! {
     ANCHOR_RETRY_MAX: Duration = Duration::from_hours(24);
     /// Keys of one trust anchor's zone that are followed.
     ANCHOR_KEYS_MAX: usize = 16;
+    /// A name is excepted from validation for so long where nothing else is said (RFC 7646 §2).
+    EXCEPTION_DEFAULT: Duration = Duration::from_hours(1);
+    /// The longest time for which a name can be excepted from validation.
+    EXCEPTION_MAX: Duration = Duration::from_hours(7 * 24);
+    /// How often it is tried whether an excepted name validates again.
+    EXCEPTION_CHECK: Duration = Duration::from_mins(5);
+    /// Names that are excepted from validation while the server runs.
+    EXCEPTIONS_MAX: usize = 1_000;
+    /// Characters of the reason for an exception, and of who made it.
+    EXCEPTION_TEXT_MAX: usize = 200;
     /// Name servers kept of a delegation.
     NAME_SERVERS_MAX: usize = 13;
     /// Addresses kept of a name server.

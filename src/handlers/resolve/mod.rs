@@ -13,6 +13,7 @@ pub mod anchors;
 pub mod ask;
 pub mod classify;
 mod crowding;
+pub mod exceptions;
 mod fetching;
 mod following;
 mod forwarding;
