@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
 use crate::dns::dnssec::{Algorithm, DigestType, Ds, Malformed, PublicKey};
 use crate::dns::{Name, RecordType, RrSet};
+use arc_swap::{ArcSwap, Guard};
 
 /// The root's keys as IANA publishes them: KSK-2017 and KSK-2024.
 const ROOT: [(u16, &str); 2] = [
