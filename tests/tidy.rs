@@ -23,6 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["edge/forward/"]),
     ("hickory_proto", &["dns/"]),
     ("siphasher", &["dns/cookie.rs"]),
+    ("ring", &["dns/dnssec/"]),
     ("moka", &["handlers/cache/"]),
     ("procfs", &["edge/process.rs"]),
     ("getrandom", &["edge/seed.rs"]),

@@ -67,6 +67,27 @@ bounds! {
     POD_POLICIES: usize = 250;
     /// Sub-queries below sub-queries.
     DEPTH_MAX: u8 = 4;
+    /// Signatures checked of one RRset.
+    SIGNATURES_PER_RRSET: u32 = 4;
+    /// Signatures checked for one client query, a P-384 one counted as four. Those that hold are remembered, so a name
+    /// that costs more is answered at a later try.
+    SIGNATURES_PER_QUERY: u32 = 32;
+    /// Of these, how many may fail, a P-384 one counted as two.
+    SIGNATURE_FAILURES: u32 = 4;
+    /// Keys of one zone, algorithm and tag that a signature is checked with.
+    KEYS_PER_TAG: usize = 2;
+    /// DS records of one zone that are compared with its keys.
+    DS_PER_ZONE: usize = 8;
+    /// NSEC3 iterations; a zone with more counts as unsigned where it denies (RFC 9276 §3.2).
+    NSEC3_ITERATIONS: u16 = 50;
+    /// NSEC and NSEC3 records looked at of one response.
+    DENIAL_PROOFS: usize = 8;
+    /// Blocks of 64 octets hashed for NSEC3 for one client query.
+    NSEC3_BLOCKS: u32 = 4_000;
+    /// A signature holds so long before its inception, for clocks that go slow.
+    SIGNATURE_EARLY: Duration = Duration::from_secs(60);
+    /// A signature holds for a tenth of its life past its expiration, and at most this long.
+    SIGNATURE_LATE_MAX: Duration = Duration::from_secs(3_600);
     /// Name servers kept of a delegation.
     NAME_SERVERS_MAX: usize = 13;
     /// Addresses kept of a name server.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cookie;
+pub mod dnssec;
 pub mod edns;
 pub mod message;
 pub mod name;

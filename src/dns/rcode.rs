@@ -70,10 +70,28 @@ impl fmt::Debug for Rcode {
 pub enum EdeCode {
     /// Anything that no other code says.
     Other = 0,
+    /// A zone is signed only with DNSKEY algorithms that are not known, so it counts as unsigned.
+    UnsupportedAlgorithm = 1,
+    /// A zone's DS records have only digests that are not known, so it counts as unsigned.
+    UnsupportedDigest = 2,
     /// Past its TTL, given because upstreams failed.
     StaleAnswer = 3,
     /// A forged answer, such as for a special-use name.
     ForgedAnswer = 4,
+    /// Signatures or proofs contradict what they should show.
+    Bogus = 6,
+    /// The signatures have expired.
+    SignatureExpired = 7,
+    /// The signatures are not valid yet.
+    SignatureNotYetValid = 8,
+    /// There is no DNSKEY that the parent's DS, or a signature, speaks of.
+    DnskeyMissing = 9,
+    /// There is no RRSIG where one is due.
+    RrsigsMissing = 10,
+    /// No DNSKEY is a zone key.
+    NoZoneKeyBit = 11,
+    /// There is no NSEC or NSEC3 that proves what is denied.
+    NsecMissing = 12,
     /// From a remembered failure.
     CachedError = 13,
     /// The server is not ready to serve.
@@ -94,6 +112,8 @@ pub enum EdeCode {
     NetworkError = 23,
     /// Data of a zone are broken.
     InvalidData = 24,
+    /// NSEC3 iterates more often than is followed, so it proves nothing (RFC 9276 §3.2).
+    TooManyIterations = 27,
 }
 
 impl EdeCode {
