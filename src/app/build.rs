@@ -24,6 +24,7 @@ use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
+use crate::handlers::resolve::anchors::{Anchors, Validation};
 use crate::handlers::resolve::{self, Families, Minimisation, Ours, Resolve, Stub};
 use crate::handlers::special::Special;
 use crate::steer::{Helm, Scene};
@@ -38,6 +39,8 @@ pub struct Files {
     pub hosts: Option<Hosts>,
     /// The root hints; none for the built-in ones.
     pub roots: Option<Delegation>,
+    /// The trust anchors; none for the built-in ones.
+    pub anchors: Option<Anchors>,
     /// The secrets that cookies are made with; none for our own.
     pub cookie_secrets: Option<CookieSecrets>,
 }
@@ -62,6 +65,8 @@ pub struct Kept {
     pub tap: Option<(Dnstap, Tap)>,
     /// What became of the questions to each forwarder.
     pub accounts: BTreeMap<SocketAddr, Arc<Account>>,
+    /// What is trusted, if anything was ever validated.
+    pub validation: Option<Arc<Validation>>,
     /// Where it is counted what taps write.
     pub tap_tally: Arc<Tally>,
 }
@@ -84,6 +89,7 @@ impl Kept {
             cookie_secret: None,
             tap: None,
             accounts: BTreeMap::new(),
+            validation: None,
             tap_tally: Arc::default(),
         }
     }
@@ -210,7 +216,11 @@ pub fn build(
         policy: pods.and_then(|pods| pods.policy),
         cluster: kept.cluster.clone(),
         memory,
-        resolution: Arc::new(resolve::Settings { ours, ..resolution(config, files.roots, local) }),
+        resolution: Arc::new(resolve::Settings {
+            ours,
+            validation: validation(config, files.anchors, kept),
+            ..resolution(config, files.roots, local)
+        }),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
@@ -234,6 +244,19 @@ fn limits(config: &Config, kept: &mut Kept, dice: &mut Dice) -> Arc<Limits> {
     let limits = same.unwrap_or_else(|| Arc::new(Limits::new(config.limits.rates.clone(), dice)));
     kept.limits = Some(Arc::clone(&limits));
     limits
+}
+
+/// What answers are validated by: one for all houses, as what zones and operators told since outlives a reload.
+fn validation(config: &Config, read: Option<Anchors>, kept: &mut Kept) -> Option<Arc<Validation>> {
+    let dnssec = config.recursion.as_ref()?.dnssec.as_ref()?;
+    let (written, negative) = (read.unwrap_or_else(Anchors::builtin), dnssec.negative.clone());
+    if let Some(validation) = &kept.validation {
+        validation.write(written, negative);
+        return Some(Arc::clone(validation));
+    }
+    let validation = Arc::new(Validation::new(written, negative));
+    kept.validation = Some(Arc::clone(&validation));
+    Some(validation)
 }
 
 /// The tap of the house before, where the configuration has the same; else another, and the one before ends.

@@ -24,6 +24,7 @@ pub mod stopwatch;
 pub mod succession;
 pub mod threshold;
 pub mod transfer;
+pub mod trust;
 pub mod updates;
 pub mod watchdog;
 mod witness;

@@ -9,6 +9,7 @@
 //! Walks that need the same thing share it: there is one walk a question and one ask a zone and question,
 //! however many wait. Nothing here knows sockets, timers or the cache beyond [`crate::chain::Memory`].
 
+pub mod anchors;
 pub mod ask;
 pub mod classify;
 mod crowding;

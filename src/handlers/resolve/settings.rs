@@ -7,6 +7,7 @@ use crate::base::{NetworkSet, bounds};
 use crate::chain::Delegation;
 use crate::dns::{Name, RecordType};
 
+use super::anchors::Validation;
 use super::hints;
 
 /// How QNAME minimisation behaves (RFC 9156).
@@ -104,6 +105,8 @@ pub struct Settings {
     pub max_negative_ttl: u32,
     /// Questions put to the servers of one zone at a time.
     pub questions_per_zone: usize,
+    /// What answers are validated by (RFC 4035); none where they are believed as they come.
+    pub validation: Option<Arc<Validation>>,
 }
 
 impl Default for Settings {
@@ -123,6 +126,7 @@ impl Default for Settings {
             max_ttl: bounds::CACHE_TTL_MAX.as_secs() as u32,
             max_negative_ttl: bounds::NEGATIVE_TTL_MAX.as_secs() as u32,
             questions_per_zone: bounds::QUESTIONS_PER_ZONE,
+            validation: None,
         }
     }
 }
