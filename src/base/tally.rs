@@ -203,6 +203,10 @@ events! {
     UpstreamBadReferral = "upstream_bad_referral" in "upstream_refused" "cause" "bad_referral",
     /// Records from outside the zone asked, scrubbed from a response.
     Scrubbed = "scrubbed",
+    /// Signatures checked.
+    SignaturesChecked = "signatures_checked",
+    /// Blocks of 64 octets hashed to read denials by NSEC3.
+    BlocksHashed = "nsec3_blocks_hashed",
     /// Resolutions stopped by the bound on upstream queries.
     BoundQueries = "bound_queries" in "bounds_reached" "bound" "queries",
     /// Resolutions stopped by the bound on bytes received.
