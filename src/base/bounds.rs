@@ -88,6 +88,29 @@ bounds! {
     SIGNATURE_EARLY: Duration = Duration::from_secs(60);
     /// A signature holds for a tenth of its life past its expiration, and at most this long.
     SIGNATURE_LATE_MAX: Duration = Duration::from_secs(3_600);
+    /// A key that a trust anchor's zone adds is trusted after it was there for so long; a revoked one is forgotten after
+    /// the same time (RFC 5011 §2.4).
+    ANCHOR_HOLD_DOWN: Duration = Duration::from_hours(30 * 24);
+    /// A trusted key that its zone does not have is forgotten after this.
+    ANCHOR_MISSING_MAX: Duration = Duration::from_hours(366 * 24);
+    /// The least time between two looks at the keys of a trust anchor (RFC 5011 §2.3).
+    ANCHOR_LOOK_MIN: Duration = Duration::from_hours(1);
+    /// The longest time between two looks at the keys of a trust anchor.
+    ANCHOR_LOOK_MAX: Duration = Duration::from_hours(15 * 24);
+    /// The longest time until the next look where one has failed.
+    ANCHOR_RETRY_MAX: Duration = Duration::from_hours(24);
+    /// Keys of one trust anchor's zone that are followed.
+    ANCHOR_KEYS_MAX: usize = 16;
+    /// A name is excepted from validation for so long where nothing else is said (RFC 7646 §2).
+    EXCEPTION_DEFAULT: Duration = Duration::from_hours(1);
+    /// The longest time for which a name can be excepted from validation.
+    EXCEPTION_MAX: Duration = Duration::from_hours(7 * 24);
+    /// How often it is tried whether an excepted name validates again.
+    EXCEPTION_CHECK: Duration = Duration::from_mins(5);
+    /// Names that are excepted from validation while the server runs.
+    EXCEPTIONS_MAX: usize = 1_000;
+    /// Characters of the reason for an exception, and of who made it.
+    EXCEPTION_TEXT_MAX: usize = 200;
     /// Name servers kept of a delegation.
     NAME_SERVERS_MAX: usize = 13;
     /// Addresses kept of a name server.

@@ -217,6 +217,10 @@ events! {
     BogusUnsigned = "bogus_unsigned" in "bogus" "cause" "unsigned",
     /// Answers refused because what they deny is not proved.
     BogusProof = "bogus_proof" in "bogus" "cause" "proof",
+    /// Signatures checked.
+    SignaturesChecked = "signatures_checked",
+    /// Blocks of 64 octets hashed to read denials by NSEC3.
+    BlocksHashed = "nsec3_blocks_hashed",
     /// Resolutions stopped by the bound on upstream queries.
     BoundQueries = "bound_queries" in "bounds_reached" "bound" "queries",
     /// Resolutions stopped by the bound on bytes received.

@@ -113,6 +113,12 @@ impl Ledger {
         check(&mut self.checks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Signatures checked, and blocks hashed, so far.
+    #[must_use]
+    pub fn checks(&self) -> (u32, u32) {
+        self.with_budget(|budget| (budget.checks(), budget.blocks()))
+    }
+
     /// Upstream queries charged so far.
     #[must_use]
     pub fn queries(&self) -> u32 {

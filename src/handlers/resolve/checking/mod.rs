@@ -144,7 +144,11 @@ impl Resolver {
         }
         let Stage::Checking(mut checking) = std::mem::replace(&mut walk.stage, Stage::Moving) else { return };
         let ledger = Arc::clone(&walk.ledger);
+        let before = ledger.checks();
         let outcome = self.check_parts(at, &mut checking, &ledger, around);
+        let after = ledger.checks();
+        around.tally.add(Event::SignaturesChecked, after.0.saturating_sub(before.0).into());
+        around.tally.add(Event::BlocksHashed, after.1.saturating_sub(before.1).into());
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         match outcome {
             Ok(()) => {
