@@ -14,6 +14,7 @@ use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
 use crate::dns::{Name, RecordType};
+use crate::edge::clock::wall_seconds;
 use crate::edge::forward::{self, Account, Forwarder, Preference, Target};
 use crate::edge::tap::{self, Tap};
 use crate::handlers::authority::{Authority, Zones};
@@ -25,7 +26,7 @@ use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::anchors::{Anchors, Validation};
-use crate::handlers::resolve::{self, Families, Minimisation, Ours, Resolve, Stub};
+use crate::handlers::resolve::{self, Families, Minimisation, Ours, Resolve, Stub, Wall};
 use crate::handlers::special::Special;
 use crate::steer::{Helm, Scene};
 
@@ -219,6 +220,7 @@ pub fn build(
         resolution: Arc::new(resolve::Settings {
             ours,
             validation: validation(config, files.anchors, kept),
+            wall: Wall(Arc::new(|_| wall_seconds() as u32)),
             ..resolution(config, files.roots, local)
         }),
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
@@ -318,6 +320,7 @@ fn cache_settings(config: &Config) -> Option<cache::Settings> {
         }),
         stale: cache.stale.map(|one| cache::Stale { window: one.window, ttl: one.ttl, recheck: one.recheck }),
         forwarded: config.recursion.iter().flat_map(zones).cloned().collect(),
+        validates: config.recursion.as_ref().is_some_and(|recursion| recursion.dnssec.is_some()),
     })
 }
 
@@ -369,6 +372,10 @@ impl Memory for Forgetful {
     }
 
     fn failure(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::dns::Ede> {
+        None
+    }
+
+    fn bogus(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::dns::Ede> {
         None
     }
 

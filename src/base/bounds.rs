@@ -145,6 +145,20 @@ bounds! {
     FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
     /// Longest time for which a failure is remembered (RFC 9520 §3.2 allows 300 s).
     FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
+    /// Steps of the way from a trust anchor to the keys that an answer is signed with, for all parts of it.
+    CHECK_STEPS: u32 = 128;
+    /// How often a question is asked anew of other servers because what they said is bogus.
+    BOGUS_RETRIES: u8 = 1;
+    /// Servers whose word a walk remembers to have taken.
+    SERVERS_HEARD: usize = 8;
+    /// Zones and names of which each worker knows what was proved of their keys.
+    ZONES_KNOWN: usize = 16_384;
+    /// What was proved of a zone is kept at least this long, also where its TTL is 0.
+    ZONE_KNOWN_MIN: Duration = Duration::from_secs(1);
+    /// Referrals to unsigned zones whose proof each worker keeps until somebody wants to see it.
+    REFERRALS_KEPT: usize = 1_024;
+    /// What upstreams say to a question is held to be bogus for this long, and a zone without keys that are trusted.
+    BOGUS_TTL: Duration = Duration::from_secs(60);
     /// Octets kept of the text that says why a question failed.
     EDE_TEXT_MAX: usize = 256;
     /// Longest time past its TTL that data may be served, in multiples of the TTL.

@@ -39,8 +39,15 @@ impl Ds {
     /// The DS of `key` of the zone `owner`; none if the digest's type is not known.
     #[must_use]
     pub fn of(owner: &Name, key: &PublicKey, digest_type: DigestType) -> Option<Self> {
-        let digest = digest(owner, key, digest_type)?.as_ref().into();
+        let digest = digest(owner, key, digest_type.hash()?).as_ref().into();
         Some(Self { tag: key.tag(), algorithm: key.algorithm(), digest_type, digest })
+    }
+
+    /// The same with SHA-256.
+    #[must_use]
+    pub fn sha256(owner: &Name, key: &PublicKey) -> Self {
+        let digest = digest(owner, key, &digest::SHA256).as_ref().into();
+        Self { tag: key.tag(), algorithm: key.algorithm(), digest_type: DigestType::SHA256, digest }
     }
 
     /// The RDATA.
@@ -61,13 +68,13 @@ impl Ds {
     pub fn fits(&self, owner: &Name, key: &PublicKey) -> bool {
         self.tag == key.tag()
             && self.algorithm == key.algorithm()
-            && digest(owner, key, self.digest_type).is_some_and(|digest| digest.as_ref() == &*self.digest)
+            && self.digest_type.hash().is_some_and(|hash| digest(owner, key, hash).as_ref() == &*self.digest)
     }
 }
 
-fn digest(owner: &Name, key: &PublicKey, digest_type: DigestType) -> Option<digest::Digest> {
-    let mut context = digest::Context::new(digest_type.hash()?);
+fn digest(owner: &Name, key: &PublicKey, hash: &'static digest::Algorithm) -> digest::Digest {
+    let mut context = digest::Context::new(hash);
     context.update(owner.lowered().wire());
     context.update(key.rdata());
-    Some(context.finish())
+    context.finish()
 }

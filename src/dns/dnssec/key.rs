@@ -16,6 +16,9 @@ pub const SEP: u16 = 0x0001;
 /// The only protocol (RFC 4034 §2.1.2).
 pub const PROTOCOL: u8 = 3;
 
+/// Octets of an RSA key's exponent: no key that is in use has more, and `ring` takes no greater one.
+const EXPONENT_MAX: usize = 5;
+
 /// A DNSKEY record's key.
 #[derive(Clone)]
 pub struct PublicKey {
@@ -174,7 +177,10 @@ fn rsa(parameters: &'static RsaParameters, octets: &[u8]) -> Option<Material> {
     };
     let (exponent, modulus) = rest.split_at_checked(length)?;
     let bits = (8 * modulus.len()).checked_sub(usize::try_from(modulus.first()?.leading_zeros()).ok()?)?;
-    let is_sound = *exponent.first()? != 0 && *modulus.first()? != 0 && (1_024..=4_096).contains(&bits);
+    let is_sound = *exponent.first()? != 0
+        && *modulus.first()? != 0
+        && (1_024..=4_096).contains(&bits)
+        && exponent.len() <= EXPONENT_MAX;
     is_sound.then(|| Material::Rsa { parameters, modulus: modulus.into(), exponent: exponent.into() })
 }
 

@@ -24,7 +24,7 @@ pub use ds::Ds;
 pub use key::{PublicKey, ZoneKeys};
 pub use sign::{SigningKey, Terms};
 pub use signature::{Signature, signer};
-pub use trust::{Trusted, Untrusted, is_revoked_by_itself, trusted_keys};
+pub use trust::{Trusted, Untrusted, is_revoked_by_itself, trusted_keys, unsupported};
 pub use verify::{Verified, verify_set};
 
 use std::borrow::Cow;
@@ -124,3 +124,6 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests;

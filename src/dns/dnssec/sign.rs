@@ -6,7 +6,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 
 use super::key::{self, PROTOCOL};
-use super::{Algorithm, DigestType, Ds, PublicKey, Signature, canonical};
+use super::{Algorithm, Ds, PublicKey, Signature, canonical};
 use crate::dns::{Name, RecordType, RrSet};
 
 /// A private key with its DNSKEY.
@@ -111,11 +111,9 @@ impl SigningKey {
     }
 
     /// The DS record for the zone `owner`, with SHA-256.
-    ///
-    /// # Errors
-    /// None in practice: SHA-256 is always known.
-    pub fn ds(&self, owner: &Name) -> Result<Ds, KeyRejected> {
-        Ds::of(owner, &self.public, DigestType::SHA256).ok_or(KeyRejected)
+    #[must_use]
+    pub fn ds(&self, owner: &Name) -> Ds {
+        Ds::sha256(owner, &self.public)
     }
 
     /// The terms of a signature over `set` by `signer`'s zone.

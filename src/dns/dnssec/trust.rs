@@ -1,7 +1,5 @@
 //! From what a parent, or a trust anchor, says of a zone's keys to the keys themselves (RFC 4035 §5.2).
 
-use smallvec::SmallVec;
-
 use super::verify::{bogus, verify_with};
 use super::{Bogus, Budget, DigestType, Ds, PublicKey, Reason, Verified, ZoneKeys};
 use crate::base::bounds;
@@ -33,10 +31,10 @@ impl From<Bogus> for Untrusted {
 }
 
 /// Whether a zone with these DS records counts as unsigned, since none of them can be used; with the reason for clients.
-/// So much can be said without its keys.
+/// So much can be said without its keys. No DS at all is no reason: that there is none has to be proven.
 #[must_use]
 pub fn unsupported(ds: &[Ds]) -> Option<Ede> {
-    if ds.iter().any(Ds::is_supported) {
+    if ds.is_empty() || ds.iter().any(Ds::is_supported) {
         return None;
     }
     Some(if ds.iter().any(|ds| ds.algorithm.is_supported()) {
@@ -50,7 +48,7 @@ pub fn unsupported(ds: &[Ds]) -> Option<Ede> {
 /// trusted already; at most [`bounds::DS_PER_ZONE`] of them are looked at.
 ///
 /// # Errors
-/// [`Untrusted`], also where `ds` is empty.
+/// [`Untrusted`]; an empty `ds` is bogus.
 pub fn trusted_keys(dnskeys: &RrSet, ds: &[Ds], wall: u32, budget: &mut Budget) -> Result<Trusted, Untrusted> {
     if let Some(ede) = unsupported(ds) {
         return Err(Untrusted::Unsupported(ede));
@@ -66,23 +64,22 @@ pub fn trusted_keys(dnskeys: &RrSet, ds: &[Ds], wall: u32, budget: &mut Budget) 
     if entries.is_empty() {
         return Err(bogus(Reason::NoKey, dnskeys, "has no key that its DS speaks of").into());
     }
-    let verified = verify_with(dnskeys, &dnskeys.owner, entries.iter().copied(), wall, budget)?;
-    drop(entries);
+    let verified = verify_with(dnskeys, &dnskeys.owner, &entries, wall, budget)?;
     Ok(Trusted { keys: ZoneKeys::of(dnskeys.owner.clone(), keys), verified })
 }
 
 /// The keys that DS records speak of.
-fn entries<'k>(dnskeys: &RrSet, keys: &'k [PublicKey], ds: &[Ds]) -> SmallVec<[&'k PublicKey; 4]> {
+fn entries(dnskeys: &RrSet, keys: &[PublicKey], ds: &[Ds]) -> Vec<PublicKey> {
     let supported = || ds.iter().filter(|ds| ds.is_supported());
     // RFC 4509 §3: who can forge the weak digest must not be helped by it.
     let is_better = |ds: &Ds| ds.digest_type != DigestType::SHA1;
     let has_better = supported().any(is_better);
-    let mut found: SmallVec<[&PublicKey; 4]> = SmallVec::new();
+    let mut found: Vec<PublicKey> = Vec::new();
     for ds in supported().filter(|ds| !has_better || is_better(ds)).take(bounds::DS_PER_ZONE) {
         let is_meant = |key: &&PublicKey| key.is_eligible() && key.tag() == ds.tag && key.algorithm() == ds.algorithm;
         for key in keys.iter().filter(is_meant).take(bounds::KEYS_PER_TAG) {
-            if !found.contains(&key) && ds.fits(&dnskeys.owner, key) {
-                found.push(key);
+            if !found.contains(key) && ds.fits(&dnskeys.owner, key) {
+                found.push(key.clone());
             }
         }
     }
@@ -103,5 +100,5 @@ pub fn is_revoked_by_itself(
     if !is_there || !key.is_revoked() || !key.is_zone_key() {
         return Err(bogus(Reason::NoKey, dnskeys, "has no such revoked key"));
     }
-    verify_with(dnskeys, &dnskeys.owner, [key], wall, budget)
+    verify_with(dnskeys, &dnskeys.owner, std::slice::from_ref(key), wall, budget)
 }

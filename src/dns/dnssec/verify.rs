@@ -41,17 +41,17 @@ pub fn verify_set(set: &RrSet, keys: &ZoneKeys, wall: u32, budget: &mut Budget) 
 }
 
 /// Checks `set` of `zone` with any of `keys`, which the caller trusts for it.
-pub(super) fn verify_with<'k>(
+pub(super) fn verify_with(
     set: &RrSet,
     zone: &Name,
-    keys: impl IntoIterator<Item = &'k PublicKey> + Clone,
+    keys: &[PublicKey],
     wall: u32,
     budget: &mut Budget,
 ) -> Result<Verified, Bogus> {
     let mut nearest = Fault::Unsigned;
-    let mut candidates: SmallVec<[Candidate<'_, 'k>; 4]> = SmallVec::new();
+    let mut candidates: SmallVec<[Candidate<'_>; 4]> = SmallVec::new();
     for signature in set.signatures.iter().filter_map(|rdata| Signature::parse(rdata).ok()) {
-        match candidate(set, zone, keys.clone(), wall, signature) {
+        match candidate(set, zone, keys, wall, signature) {
             Ok(candidate) => candidates.push(candidate),
             Err(fault) => nearest = nearest.max(fault),
         }
@@ -84,9 +84,9 @@ pub(super) fn verify_with<'k>(
 }
 
 /// A signature that only its key can still refute.
-struct Candidate<'s, 'k> {
-    signature: Signature<'s>,
-    keys: SmallVec<[&'k PublicKey; bounds::KEYS_PER_TAG]>,
+struct Candidate<'a> {
+    signature: Signature<'a>,
+    keys: SmallVec<[&'a PublicKey; bounds::KEYS_PER_TAG]>,
     /// Seconds for which it holds.
     holds: u32,
 }
@@ -126,13 +126,13 @@ pub(super) fn bogus(reason: Reason, set: &RrSet, text: &str) -> Bogus {
 }
 
 /// What RFC 4035 §5.3.1 asks of a signature before it is worth a check.
-fn candidate<'s, 'k>(
+fn candidate<'a>(
     set: &RrSet,
     zone: &Name,
-    keys: impl IntoIterator<Item = &'k PublicKey>,
+    keys: &'a [PublicKey],
     wall: u32,
-    signature: Signature<'s>,
-) -> Result<Candidate<'s, 'k>, Fault> {
+    signature: Signature<'a>,
+) -> Result<Candidate<'a>, Fault> {
     if signature.covered != set.rtype {
         return Err(Fault::Unsigned);
     }
@@ -143,11 +143,11 @@ fn candidate<'s, 'k>(
         return Err(Fault::Unknown);
     }
     // Fewer labels than the zone's apex would make a wildcard of another zone of it (CVE-2026-44690).
-    if !(zone.label_count()..=canonical::labels(&set.owner)).contains(&usize::from(signature.labels)) {
+    if !(canonical::labels(zone)..=canonical::labels(&set.owner)).contains(&usize::from(signature.labels)) {
         return Err(Fault::Labels);
     }
     let is_meant = |key: &&PublicKey| key.tag() == signature.tag && key.algorithm() == signature.algorithm;
-    let keys: SmallVec<_> = keys.into_iter().filter(is_meant).take(bounds::KEYS_PER_TAG).collect();
+    let keys: SmallVec<_> = keys.iter().filter(is_meant).take(bounds::KEYS_PER_TAG).collect();
     if keys.is_empty() {
         return Err(Fault::NoKey);
     }

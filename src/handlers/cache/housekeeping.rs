@@ -114,7 +114,7 @@ impl Cache {
 
 fn concerns(kind: Kind, rtype: RecordType) -> bool {
     match kind {
-        Kind::RrSet(held) | Kind::NoData(held) | Kind::Failure(held) => held == rtype,
+        Kind::RrSet(held) | Kind::NoData(held) | Kind::Failure(held) | Kind::Bogus(held) => held == rtype,
         Kind::NxDomain => true,
         Kind::Delegation => rtype == RecordType::NS,
     }

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Delegation,
     /// A type could not be resolved.
     Failure(RecordType),
+    /// What is said of a type is bogus.
+    Bogus(RecordType),
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             Self::NxDomain => (2, 0),
             Self::Delegation => (3, 0),
             Self::Failure(rtype) => (4, rtype.0),
+            Self::Bogus(rtype) => (5, rtype.0),
         };
         let [high, low] = rtype.to_be_bytes();
         [tag, high, low]
@@ -75,7 +78,8 @@ pub(super) fn kind(key: &[u8]) -> Kind {
                 1 => Kind::NoData(rtype),
                 2 => Kind::NxDomain,
                 3 => Kind::Delegation,
-                _ => Kind::Failure(rtype),
+                4 => Kind::Failure(rtype),
+                _ => Kind::Bogus(rtype),
             }
         }
         None => Kind::NxDomain,
@@ -137,6 +141,7 @@ mod tests {
             Kind::NxDomain,
             Kind::Delegation,
             Kind::Failure(RecordType::A),
+            Kind::Bogus(RecordType::A),
         ];
         for (at, kind) in kinds.iter().enumerate() {
             let key = probe(large.wire(), *kind);

@@ -2,7 +2,8 @@
 //!
 //! It believes the scrubbing of those who call [`Memory::learn`]: that records belong to the zone asked. It
 //! decides by rank (RFC 2181 §5.4.1) and TTL, refuses what is too large, and never lets a zone cut live longer
-//! than its parent said or than the zone cut above it.
+//! than its parent said or than the zone cut above it. What nobody has checked never takes the place of what is
+//! proved: whoever lets a client set CD could otherwise push it out.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use super::key::{Kind, probe, upward};
 use super::stale::{self, Age};
 use super::store::Change;
 use crate::base::{Instant, bounds};
-use crate::chain::{Delegation, Denial, Learned, Memory, Rank, Remembered};
+use crate::chain::{Checked, Delegation, Denial, Learned, Memory, Proofs, Rank, Remembered};
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, Name, RecordType, RrSet};
 
 impl Memory for Cache {
@@ -22,8 +24,9 @@ impl Memory for Cache {
         if entry.born() < second(now) {
             self.store.mark_used(&probe(owner.wire(), Kind::RrSet(rtype))); // not by whoever has just taught it
         }
+        let security = entry.security;
         match entry.fact {
-            Fact::RrSet { set, rank } => Some(Remembered { set, ttl, rank }),
+            Fact::RrSet { set, rank, proofs } => Some(Remembered { set, ttl, rank, security, proofs }),
             _ => None,
         }
     }
@@ -36,9 +39,10 @@ impl Memory for Cache {
             .or_else(|| {
                 self.cut_above(name, now).and_then(|(_, entry)| entry.remaining(now).map(|ttl| (entry, ttl)))
             })?;
+        let security = entry.security;
         match entry.fact {
             Fact::Denial { is_nxdomain, soa, proofs } => {
-                Some(Denial { is_nxdomain, soa: Some(soa), proofs: proofs.into_vec(), ttl })
+                Some(Denial { is_nxdomain, soa: Some(soa), proofs: proofs.into_vec(), ttl, security })
             }
             _ => None,
         }
@@ -55,35 +59,45 @@ impl Memory for Cache {
     }
 
     fn failure(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede> {
-        let (entry, _) = self.fresh(name.wire(), Kind::Failure(rtype), second(now))?;
+        self.fresh_ede(name, Kind::Failure(rtype), second(now))
+    }
+
+    fn bogus(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede> {
+        self.fresh_ede(name, Kind::Bogus(rtype), second(now))
+    }
+
+    fn learn(&self, learned: Learned, now: Instant) {
+        let now = second(now);
+        match learned {
+            Learned::RrSet { set, rank, proofs, checked } => self.learn_rrset(set, rank, proofs, checked, now),
+            Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
+            Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
+            Learned::Failure { name, rtype, ede } => self.learn_failure(&name, rtype, ede, now),
+            Learned::Bogus { name, rtype, ede } => self.learn_bogus(&name, rtype, ede, now),
+        }
+    }
+}
+
+impl Cache {
+    fn fresh_ede(&self, name: &Name, kind: Kind, now: Second) -> Option<Ede> {
+        let (entry, _) = self.fresh(name.wire(), kind, now)?;
         match &entry.fact {
             Fact::Failure(ede) => Some(Ede::clone(ede)),
             _ => None,
         }
     }
 
-    fn learn(&self, learned: Learned, now: Instant) {
-        let now = second(now);
-        match learned {
-            Learned::RrSet { set, rank } => self.learn_rrset(set, rank, now),
-            Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
-            Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
-            Learned::Failure { name, rtype, ede } => self.learn_failure(&name, rtype, ede, now),
-        }
-    }
-}
-
-impl Cache {
-    fn learn_rrset(&self, set: Arc<RrSet>, rank: Rank, now: Second) {
-        if !is_keepable(&set) {
+    fn learn_rrset(&self, set: Arc<RrSet>, rank: Rank, proofs: Proofs, checked: Option<Checked>, now: Second) {
+        if !is_keepable(&set) || entry::sets_bytes(&proofs) > bounds::RRSET_BYTES_MAX {
             return;
         }
         let (owner, rtype) = (set.owner.clone(), set.rtype);
-        let ttl = self.kept_ttl(&set, now);
-        let entry = Entry::new(now, ttl, Fact::RrSet { set, rank });
+        let ttl = self.kept_ttl(&set, now).min(checked.map_or(u32::MAX, |checked| checked.ttl));
+        let security = checked.map_or(Security::Unchecked, |checked| checked.security);
+        let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;
         self.store.update(&probe(owner.wire(), Kind::RrSet(rtype)), |old| {
-            if old.is_some_and(|old| self.outranks(old, rank, now)) {
+            if old.is_some_and(|old| outproves(old, security, now) || self.outranks(old, rank, security, now)) {
                 return Change::Keep;
             }
             is_believed = true;
@@ -91,8 +105,21 @@ impl Cache {
             if ttl == 0 { Change::Remove } else { Change::Put(entry) }
         });
         if is_believed && rank > Rank::Additional {
-            for kind in [Kind::NoData(rtype), Kind::NxDomain, Kind::Failure(rtype)] {
-                self.store.remove(&probe(owner.wire(), kind));
+            self.store.remove(&probe(owner.wire(), Kind::Failure(rtype)));
+            self.retract(&owner, [Kind::NoData(rtype), Kind::NxDomain, Kind::Bogus(rtype)], security, now);
+        }
+    }
+
+    /// Forgets facts that what was learned of `name` contradicts.
+    fn retract<const N: usize>(&self, name: &Name, kinds: [Kind; N], security: Security, now: Second) {
+        for kind in kinds {
+            let key = probe(name.wire(), kind);
+            let is_bound_to_stay = self.settings.validates
+                && security == Security::Unchecked
+                && (matches!(kind, Kind::Bogus(_))
+                    || self.store.find(&key).is_some_and(|old| outproves(&old, security, now)));
+            if !is_bound_to_stay {
+                self.store.remove(&key);
             }
         }
     }
@@ -120,8 +147,9 @@ impl Cache {
 
     /// Whether `old` stays in place of data of `rank`: while it is fresh, and while it is the stale answer that
     /// clients would get, for which data that no client may see are no replacement.
-    fn outranks(&self, old: &Entry, rank: Rank, now: Second) -> bool {
+    fn outranks(&self, old: &Entry, rank: Rank, security: Security, now: Second) -> bool {
         match &old.fact {
+            _ if security == Security::Secure => false, // whoever sent it, the zone has signed it
             Fact::RrSet { rank: held, .. } if *held > rank => {
                 match stale::age(self.settings.stale.as_ref(), old, now) {
                     Age::Fresh(_) => true,
@@ -142,19 +170,22 @@ impl Cache {
         let is_sound = name.is_within(&soa.owner)
             && entry::sets_bytes(&denial.proofs) <= bounds::RRSET_BYTES_MAX
             && is_keepable(&soa);
+        let security = denial.security;
+        let ttl = if security == Security::Unchecked { ttl } else { ttl.min(denial.ttl) };
         if ttl == 0 || !is_sound {
             return;
         }
         let is_nxdomain = denial.is_nxdomain;
         let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };
         let fact = Fact::Denial { is_nxdomain, soa, proofs: denial.proofs.into_boxed_slice() };
-        let entry = Entry::new(now, ttl, fact);
-        self.store.update(&probe(name.wire(), kind), |_| Change::Put(entry));
+        let entry = Entry::new(now, ttl, fact).with_security(security);
+        self.store.update(&probe(name.wire(), kind), |old| {
+            if old.is_some_and(|old| outproves(old, security, now)) { Change::Keep } else { Change::Put(entry) }
+        });
         // What it denies was true before and is no longer.
         let other = if is_nxdomain { Kind::NoData(rtype) } else { Kind::NxDomain };
-        for kind in [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other] {
-            self.store.remove(&probe(name.wire(), kind));
-        }
+        let denied = [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other, Kind::Bogus(rtype)];
+        self.retract(name, denied, security, now);
     }
 
     /// Only the parent's referral brings a zone cut, and its TTL is never stretched: nothing that the child says
@@ -172,6 +203,12 @@ impl Cache {
         }
     }
 
+    fn learn_bogus(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
+        let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
+        let entry = Entry::new(now, seconds(bounds::BOGUS_TTL), Fact::Failure(ede));
+        self.store.update(&probe(name.wire(), Kind::Bogus(rtype)), |_| Change::Put(entry));
+    }
+
     fn learn_failure(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
         let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
         let (least, most) = (seconds(bounds::FAILURE_TTL_MIN), seconds(bounds::FAILURE_TTL_MAX));
@@ -185,6 +222,11 @@ impl Cache {
             Change::Put(Entry::new(now, ttl, Fact::Failure(ede)))
         });
     }
+}
+
+/// Whether `old` is proved and what is to take its place has not been looked at.
+fn outproves(old: &Entry, security: Security, now: Second) -> bool {
+    security == Security::Unchecked && old.security == Security::Secure && old.remaining(now).is_some()
 }
 
 /// Whether `set` is one that may be kept: within the bounds, of a type that stands in zones, and where it leads

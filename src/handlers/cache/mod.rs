@@ -61,6 +61,8 @@ pub struct Settings {
     pub stale: Option<Stale>,
     /// Zones with upstreams of their own: an NXDOMAIN from the root does not reach below them.
     pub forwarded: Vec<Name>,
+    /// Whether answers are validated: clients that leave the checking to us are then told only what has been checked.
+    pub validates: bool,
 }
 
 impl Default for Settings {
@@ -77,6 +79,7 @@ impl Default for Settings {
                 recheck: Duration::from_secs(30),
             }),
             forwarded: Vec::new(),
+            validates: false,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::base::{Dice, Instant};
 use crate::chain::{
     Answer, Asker, Carrier, Delegation, Denial, Goal, Handler, Learned, Memory, NameServer, Query, Rank, Turn, Verdict,
 };
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, EdeCode, Edns, Flags, Name, Question, RecordType, RrSet};
 
 /// A cache, the time, and what counts.
@@ -55,7 +56,7 @@ fn soa(owner: &str, ttl: u32, minimum: u32) -> Arc<RrSet> {
 }
 
 fn denial(is_nxdomain: bool, soa: Arc<RrSet>) -> Denial {
-    Denial { is_nxdomain, soa: Some(soa), proofs: Vec::new(), ttl: 0 }
+    Denial { is_nxdomain, soa: Some(soa), proofs: Vec::new(), ttl: 0, security: Security::Unchecked }
 }
 
 impl World {
@@ -69,7 +70,7 @@ impl World {
     }
 
     fn learn(&self, set: RrSet, rank: Rank) {
-        self.cache.learn(Learned::RrSet { set: Arc::new(set), rank }, self.at());
+        self.cache.learn(Learned::unchecked(Arc::new(set), rank), self.at());
     }
 
     fn learn_answer(&self, set: RrSet) {

@@ -11,6 +11,7 @@
 
 pub mod anchors;
 pub mod ask;
+pub mod checking;
 pub mod classify;
 mod crowding;
 pub mod exceptions;
@@ -31,7 +32,7 @@ pub mod walk;
 
 pub use resolution::Resolution;
 pub use resolver::{GoalId, Pursuit, Resolver};
-pub use settings::{Families, Minimisation, Ours, Settings, Stub};
+pub use settings::{Families, Minimisation, Ours, Settings, Stub, Wall};
 
 use std::net::SocketAddr;
 
@@ -88,6 +89,8 @@ pub struct Surroundings<'s> {
     pub dice: &'s mut Dice,
     /// The worker's counters.
     pub tally: &'s Tally,
+    /// The wall clock: seconds since 1970, modulo 2³². Only signatures go by it.
+    pub wall: u32,
 }
 
 /// The last link of the chain: what nobody before could answer is asked upstream.

@@ -13,6 +13,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::ask::{self, Ask, Bench, Outcome, Trouble};
+use super::checking::Known;
 use super::learning::learn;
 use super::ledger::Ledger;
 use super::minimise::Shown;
@@ -80,6 +81,8 @@ pub struct Resolver {
     pub(super) serial: u64,
     pub(super) next_exchange: u32,
     pub(super) trace: Trace,
+    /// What has been proved of zones.
+    pub(super) known: Known,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -114,6 +117,7 @@ impl Resolver {
             serial: dice.bits() >> 2,
             next_exchange: dice.bits() as u32,
             trace: Trace::default(),
+            known: Known::new(dice),
         }
     }
 
@@ -410,6 +414,10 @@ impl Resolver {
             stage: Stage::Moving,
             parents: SmallVec::new(),
             trouble: Trouble::NoServers,
+            heard: SmallVec::new(),
+            avoided: SmallVec::new(),
+            retries: 0,
+            doubt: None,
         };
         let at = self.walks.insert(walk) as u32;
         self.goals.insert(key, at);
@@ -419,8 +427,10 @@ impl Resolver {
 
     fn run(&mut self, around: &mut Surroundings<'_>) {
         while let Some(at) = self.moving.pop_front() {
-            if self.walks.get(at as usize).is_some_and(|walk| matches!(walk.stage, Stage::Moving)) {
-                self.advance(at, around);
+            match self.walks.get(at as usize).map(|walk| &walk.stage) {
+                Some(Stage::Moving) => self.advance(at, around),
+                Some(Stage::Checking(_)) => self.check(at, around),
+                _ => {}
             }
         }
     }
@@ -445,14 +455,33 @@ impl Resolver {
         }
     }
 
+    /// A walk has come to its end; where that has to be validated first, it goes on from there.
     pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
+        if self.must_check(at, &ended) {
+            self.begin_checking(at, ended, around)
+        } else {
+            self.conclude(at, ended, around)
+        }
+    }
+
+    pub(super) fn conclude(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
         if matches!(ended, Ended::Failed(Trouble::Silence | Trouble::Unreachable | Trouble::Exhausted(_)))
             && self.begin_again(at, around.now)
         {
             return;
         }
-        let Some(walk) = self.walks.try_remove(at as usize) else { return };
+        let Some(mut walk) = self.walks.try_remove(at as usize) else { return };
+        // Asked once more because the first answer was bogus: that is what is wrong, whatever came now.
+        let ended = match (ended, walk.doubt.take()) {
+            (Ended::Failed(_), Some(ede)) => Ended::Bogus(ede),
+            (ended, _) => ended,
+        };
         self.goals.remove(&(walk.question.name.clone(), walk.question.rtype, walk.checking_disabled));
+        if let Ended::Bogus(ede) = &ended {
+            around.tally.count(Event::ResolutionsFailed);
+            let (name, rtype) = (walk.question.name.clone(), walk.question.rtype);
+            around.memory.learn(Learned::Bogus { name, rtype, ede: ede.clone() }, around.now);
+        }
         if let Ended::Failed(trouble) = &ended {
             around.tally.count(Event::ResolutionsFailed);
             // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
@@ -474,7 +503,9 @@ impl Resolver {
         }
         let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
         for parent in &walk.parents {
-            self.end_fetching(*parent, (at, &walk.question), &ended, zone);
+            if !self.end_lookup(*parent, (at, &walk), &ended) {
+                self.end_fetching(*parent, (at, &walk.question), &ended, zone);
+            }
         }
         if walk.is_goal {
             let Walk { chain, ledger, .. } = walk;

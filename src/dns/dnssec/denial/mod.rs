@@ -28,8 +28,8 @@ pub struct Proofs<'a> {
     zone: &'a Name,
     nsec: SmallVec<[Nsec<'a>; 4]>,
     nsec3: Option<Chain<'a>>,
-    /// Whether there are NSEC3 records that are hashed too often to be followed.
-    has_excessive: bool,
+    /// Whether there are NSEC3 records, but they are hashed too often to be followed, and no others.
+    is_excessive: bool,
 }
 
 /// How well something is proven.
@@ -132,7 +132,7 @@ impl<'a> Proofs<'a> {
     #[must_use]
     pub fn of(zone: &'a Name, sets: impl IntoIterator<Item = &'a RrSet>) -> Self {
         let records = || sets.into_iter().flat_map(|set| set.rdatas.iter().map(move |rdata| (set, rdata)));
-        let mut nsec = SmallVec::new();
+        let mut nsec: SmallVec<[Nsec<'a>; 4]> = SmallVec::new();
         let mut hashed: SmallVec<[Nsec3<'a>; bounds::DENIAL_PROOFS]> = SmallVec::new();
         for (set, rdata) in records().filter(|(set, _)| is_proof(set.rtype)).take(bounds::DENIAL_PROOFS) {
             if set.rtype == RecordType::NSEC {
@@ -141,21 +141,21 @@ impl<'a> Proofs<'a> {
                 hashed.extend(Nsec3::parse(&set.owner, zone, rdata).ok());
             }
         }
-        let before = hashed.len();
+        let is_any = !hashed.is_empty();
         hashed.retain(|record| !record.parameters.is_excessive());
-        let has_excessive = hashed.len() < before;
+        let is_excessive = is_any && hashed.is_empty() && nsec.is_empty();
         // Hashes made in different ways cannot be compared (RFC 5155 §8.2).
         let nsec3 = hashed.first().map(|first| first.parameters).map(|parameters| {
             hashed.retain(|record| record.parameters == parameters);
             Chain { zone, parameters, records: hashed }
         });
-        Self { zone, nsec, nsec3, has_excessive }
+        Self { zone, nsec, nsec3, is_excessive }
     }
 
     /// Whether there is no record to prove anything with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.nsec.is_empty() && self.nsec3.is_none() && !self.has_excessive
+        self.nsec.is_empty() && self.nsec3.is_none() && !self.is_excessive
     }
 
     /// That `name` does not exist, nor a wildcard that would stand in for it.
@@ -163,6 +163,7 @@ impl<'a> Proofs<'a> {
     /// # Errors
     /// [`Bogus`]: the records do not prove it.
     pub fn nxdomain(&self, name: &Name, budget: &mut Budget) -> Result<Proven, Bogus> {
+        self.speaks_of(name, RecordType::ANY)?;
         if let Found::Absent { encloser, is_opt_out } = self.look(name, budget)?
             && matches!(self.wildcard(&encloser, budget)?, Found::Absent { .. })
         {
@@ -176,9 +177,8 @@ impl<'a> Proofs<'a> {
     /// # Errors
     /// [`Bogus`]: the records do not prove it.
     pub fn nodata(&self, name: &Name, rtype: RecordType, budget: &mut Budget) -> Result<Proven, Bogus> {
-        let is_own = rtype != RecordType::DS || name.is_root() || name != self.zone;
-        let found = if is_own { self.look(name, budget)? } else { Found::Unknown };
-        match found {
+        self.speaks_of(name, rtype)?;
+        match self.look(name, budget)? {
             Found::Here(types) if lacks(types, rtype, name) => return Ok(Proven::Secure),
             Found::Here(_) | Found::Unknown => {}
             Found::Absent { encloser, is_opt_out } => {
@@ -199,8 +199,8 @@ impl<'a> Proofs<'a> {
     /// # Errors
     /// [`Bogus`]: the records do not prove it.
     pub fn no_ds(&self, name: &Name, budget: &mut Budget) -> Result<NoDs, Bogus> {
-        let found = if name == self.zone { Found::Unknown } else { self.look(name, budget)? };
-        match found {
+        self.speaks_of(name, RecordType::DS)?;
+        match self.look(name, budget)? {
             Found::Here(types) if lacks(types, RecordType::DS, name) => {
                 return Ok(if types.has(RecordType::NS) { NoDs::Cut } else { NoDs::NoCut });
             }
@@ -221,25 +221,33 @@ impl<'a> Proofs<'a> {
     /// # Errors
     /// [`Bogus`]: the records do not prove it.
     pub fn no_closer_match(&self, name: &Name, encloser: &Name, budget: &mut Budget) -> Result<Proven, Bogus> {
-        if name.is_below(encloser) && encloser.is_within(self.zone) {
-            match nsec::look(&self.nsec, name) {
-                Found::Absent { encloser: shown, .. } if shown == *encloser => return Ok(Proven::Secure),
-                _ => {}
-            }
-            if let Some(chain) = &self.nsec3
-                && let next = name.suffix(encloser.label_count() + 1)
-                && let Glance::Covered { is_opt_out } = chain.glance(&next, budget)?
-            {
-                return Ok(if is_opt_out { Proven::OptOut } else { Proven::Secure });
-            }
+        self.speaks_of(name, RecordType::ANY)?;
+        if !name.is_below(encloser) || !encloser.is_within(self.zone) {
+            return Err(Bogus::new(Reason::NoProof, format!("{name} is not from a wildcard of its zone")));
+        }
+        match nsec::look(&self.nsec, name) {
+            Found::Absent { encloser: shown, .. } if shown == *encloser => return Ok(Proven::Secure),
+            _ => {}
+        }
+        if let Some(chain) = &self.nsec3
+            && let next = name.suffix(encloser.label_count() + 1)
+            && let Glance::Covered { is_opt_out } = chain.glance(&next, budget)?
+        {
+            return Ok(if is_opt_out { Proven::OptOut } else { Proven::Secure });
         }
         self.or_excessive(Proven::Excessive, name, "is not proven to have no closer match than a wildcard")
     }
 
-    fn look(&self, name: &Name, budget: &mut Budget) -> Result<Found<'a>, Spent> {
-        if !name.is_within(self.zone) {
-            return Ok(Found::Unknown);
+    /// That the zone has a say on `rtype` at `name`: of its own DS only the zone above has (RFC 4035 §2.4).
+    fn speaks_of(&self, name: &Name, rtype: RecordType) -> Result<(), Bogus> {
+        let is_above = rtype == RecordType::DS && name == self.zone && !name.is_root();
+        if name.is_within(self.zone) && !is_above {
+            return Ok(());
         }
+        Err(Bogus::new(Reason::NoProof, format!("{} has no say on {name} {rtype}", self.zone)))
+    }
+
+    fn look(&self, name: &Name, budget: &mut Budget) -> Result<Found<'a>, Spent> {
         match (nsec::look(&self.nsec, name), &self.nsec3) {
             (Found::Unknown, Some(chain)) => chain.look(name, budget),
             (found, _) => Ok(found),
@@ -261,7 +269,7 @@ impl<'a> Proofs<'a> {
 
     /// What remains to be said where nothing is proven.
     fn or_excessive<T>(&self, excessive: T, name: &Name, text: &str) -> Result<T, Bogus> {
-        if self.has_excessive && name.is_within(self.zone) {
+        if self.is_excessive {
             return Ok(excessive);
         }
         Err(Bogus::new(Reason::NoProof, format!("{name} {text}")))

@@ -44,7 +44,7 @@ pub struct Nsec3<'a> {
     pub types: Types<'a>,
 }
 
-impl<'a> Parameters<'a> {
+impl Parameters<'_> {
     /// The hash of `name` (RFC 5155 §5).
     #[must_use]
     pub fn hash(&self, name: &Name) -> Hash {
