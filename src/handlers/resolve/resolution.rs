@@ -16,6 +16,8 @@ pub struct Resolution {
     pub chain: Vec<Part>,
     /// What stands at their end.
     pub ended: Ended,
+    /// Why it is insecure, where that is worth telling.
+    pub remark: Option<Ede>,
     /// What it has cost, for whoever has to go on.
     pub ledger: Arc<Ledger>,
 }
@@ -49,7 +51,7 @@ impl Resolution {
     #[must_use]
     pub fn to_answer(&self, wants_dnssec: bool) -> Answer {
         let end = if let Ended::Answer(part) = &self.ended { Some(part) } else { None };
-        let mut answer = Answer { authentic: true, ..Answer::default() };
+        let mut answer = Answer { authentic: true, ede: self.remark.clone(), ..Answer::default() };
         for part in self.chain.iter().chain(end) {
             answer.authentic &= part.security == Security::Secure;
             answer.answer.push(part.aged.clone());
