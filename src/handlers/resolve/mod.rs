@@ -21,6 +21,7 @@ mod forwarding;
 pub mod hints;
 mod learning;
 pub mod ledger;
+pub mod loops;
 pub mod minimise;
 pub mod resolution;
 pub mod resolver;
@@ -30,6 +31,7 @@ pub mod settings;
 pub mod trace;
 pub mod walk;
 
+pub use loops::Loops;
 pub use resolution::Resolution;
 pub use resolver::{GoalId, Pursuit, Resolver};
 pub use settings::{Families, Minimisation, Ours, Settings, Stub, Wall};
