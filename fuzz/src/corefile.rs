@@ -35,9 +35,10 @@ impl Outside for Made<'_> {
 }
 
 /// Whether what is wrong is a word that was taken over as it stands in the Corefile, so that the configuration's reader
-/// judges it.
+/// judges it; or a file that is not there.
 fn is_verbatim(fault: &Fault) -> bool {
-    fault.key.starts_with("kubernetes.") && !fault.found.ends_with("again")
+    let is_word = fault.key.starts_with("kubernetes.") || fault.key == "recursion.hosts.lines";
+    (is_word && !fault.found.ends_with("again")) || fault.found.contains("(os error ")
 }
 
 /// See the module's text.
