@@ -130,6 +130,12 @@ impl Resolver {
                 let set = Arc::clone(&part.aged.set);
                 if part.security != Security::Secure {
                     match ledger.with_budget(|budget| verify_set(&set, keys, wall, budget)) {
+                        // Nobody delegates by a wildcard; whoever shows its DS here has replayed it.
+                        Ok(verified) if verified.encloser.is_some() => {
+                            let text = format!("the DS of {next} is made from a wildcard");
+                            let bogus = Bogus::new(Reason::NoProof, text);
+                            return self.doubt(checking, next, RecordType::DS, bogus, around);
+                        }
                         Ok(verified) => {
                             part.aged.ttl = part.aged.ttl.min(verified.ttl_max());
                             part.security = Security::Secure;
