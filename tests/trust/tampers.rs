@@ -19,6 +19,8 @@ pub(crate) enum Verdict {
     Insecure,
     /// The truth or SERVFAIL: what was changed need not be looked at.
     Unharmed,
+    /// Whatever it is, nobody vouches for it: where names opt out, anybody may claim that an unsigned zone begins.
+    Unvouched,
 }
 
 /// Records of one owner and type, and the signatures over them.
@@ -93,7 +95,13 @@ struct Bench<'a> {
 }
 
 /// All changes of the set `owner`, `rtype` of `zone`, as `message` has it.
-pub(crate) fn tampers(tree: &Tree, zone: &Zone, owner: &Name, rtype: RecordType, message: &Message) -> Vec<Tamper> {
+pub(crate) fn tampers(
+    tree: &Tree,
+    zone: &Zone,
+    (owner, rtype): (&Name, RecordType),
+    message: &Message,
+    is_asked: bool,
+) -> Vec<Tamper> {
     let before = rows_of(message, owner, rtype);
     if before.signatures.is_empty() {
         return Vec::new();
@@ -106,8 +114,9 @@ pub(crate) fn tampers(tree: &Tree, zone: &Zone, owner: &Name, rtype: RecordType,
     match rtype {
         RecordType::NSEC => bench.nsec(message),
         RecordType::NSEC3 => bench.nsec3(message),
-        RecordType::DS => bench.ds(),
-        RecordType::DNSKEY => bench.keys(),
+        // Who asks for them is told what is signed, whatever it is good for.
+        RecordType::DS if !is_asked => bench.ds(),
+        RecordType::DNSKEY if !is_asked => bench.keys(),
         _ => {}
     }
     bench.found
@@ -254,7 +263,9 @@ impl Bench<'_> {
     /// Other data.
     fn data(&mut self) {
         let mut changed = self.before.rows.clone();
-        let last = changed[0].rdata.len() - 1;
+        // Of a name another letter, so that it stays one.
+        let is_name = matches!(self.rtype, RecordType::CNAME | RecordType::DNAME);
+        let last = if is_name { 1 } else { changed[0].rdata.len() - 1 };
         changed[0].rdata[last] ^= 1;
         let after = self.unsigned(changed);
         self.find("other data", after, Verdict::Bogus(ANY));
@@ -491,7 +502,7 @@ impl Bench<'_> {
 
 /// Changes of a whole response that no field of a set stands for: what must come of each, and what it makes of the
 /// honest response.
-pub(crate) fn forgeries(tree: &Tree, zone: &Zone, honest: &Message) -> Vec<(String, Message, Verdict)> {
+pub(crate) fn forgeries(zone: &Zone, honest: &Message) -> Vec<(String, Message, Verdict)> {
     let mut found = Vec::new();
     let mut find = |name: &str, message: Message, verdict: Verdict| found.push((name.to_owned(), message, verdict));
     let question = honest.questions[0].clone();
@@ -542,7 +553,8 @@ pub(crate) fn forgeries(tree: &Tree, zone: &Zone, honest: &Message) -> Vec<(Stri
         message.authority.retain(|row| row.rtype != RecordType::SOA && !covers(row, RecordType::SOA));
         find("no SOA", message, Verdict::Unharmed);
     }
-    if is_positive && question.rtype == RecordType::A {
+    let is_wild = question.name.is_within(&zone.apex.child(b"wild").unwrap());
+    if is_positive && question.rtype == RecordType::A && !is_wild {
         // A wildcard's answer, truly signed, for a name that it does not cover; without a proof and with one.
         let mut wild = crate::tree::reply_to(honest);
         zone.answer(&zone.apex.child(b"wild").unwrap().child(b"x").unwrap(), RecordType::A, true, &mut wild);
@@ -555,8 +567,7 @@ pub(crate) fn forgeries(tree: &Tree, zone: &Zone, honest: &Message) -> Vec<(Stri
     if is_positive && !honest.authority.is_empty() {
         let mut message = honest.clone();
         message.authority.clear();
-        find("no proof beside a wildcard's answer", message, Verdict::Bogus(&[12]));
+        find("no proof beside the answer", message, Verdict::Bogus(&[12, 10]));
     }
-    _ = tree;
     found
 }

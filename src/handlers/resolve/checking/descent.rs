@@ -140,9 +140,10 @@ impl Resolver {
                 let set = Arc::clone(&part.aged.set);
                 if part.security != Security::Secure {
                     match ledger.with_budget(|budget| verify_set(&set, keys, wall, budget)) {
+                        // Nobody delegates by a wildcard; whoever shows its DS here has replayed it.
                         Ok(verified) if verified.encloser.is_some() => {
-                            let bogus =
-                                Bogus::new(Reason::BadSignature, format!("the DS of {next} is signed as a wildcard's"));
+                            let text = format!("the DS of {next} is made from a wildcard");
+                            let bogus = Bogus::new(Reason::NoProof, text);
                             return self.doubt(checking, next, RecordType::DS, bogus, around);
                         }
                         Ok(verified) => {
