@@ -98,12 +98,14 @@ impl Resolver {
     /// A resolver at rest.
     #[must_use]
     pub fn new(settings: Arc<Settings>, dice: &mut Dice) -> Self {
+        let scoreboard = Scoreboard::new(dice);
+        let names = keyed(dice);
         Self {
             settings,
-            scoreboard: Scoreboard::new(dice),
+            scoreboard,
             walks: Slab::new(),
             asks: Slab::new(),
-            goals: Map::with_hasher(keyed(dice)),
+            goals: Map::with_hasher(names.clone()),
             asked: Map::with_hasher(keyed(dice)),
             forwarded: Map::with_hasher(keyed(dice)),
             crowds: Map::with_hasher(keyed(dice)),
@@ -117,7 +119,7 @@ impl Resolver {
             serial: dice.bits() >> 2,
             next_exchange: dice.bits() as u32,
             trace: Trace::default(),
-            known: Known::new(dice),
+            known: Known::new(&names),
         }
     }
 
