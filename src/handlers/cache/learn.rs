@@ -97,7 +97,7 @@ impl Cache {
         let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;
         self.store.update(&probe(owner.wire(), Kind::RrSet(rtype)), |old| {
-            if old.is_some_and(|old| outproves(old, security, now) || self.outranks(old, rank, security, now)) {
+            if old.is_some_and(|old| self.outproves(old, security, now) || self.outranks(old, rank, security, now)) {
                 return Change::Keep;
             }
             is_believed = true;
@@ -117,7 +117,7 @@ impl Cache {
             let is_bound_to_stay = self.settings.validates
                 && security == Security::Unchecked
                 && (matches!(kind, Kind::Bogus(_))
-                    || self.store.find(&key).is_some_and(|old| outproves(&old, security, now)));
+                    || self.store.find(&key).is_some_and(|old| self.outproves(&old, security, now)));
             if !is_bound_to_stay {
                 self.store.remove(&key);
             }
@@ -143,6 +143,17 @@ impl Cache {
             (now < stale::end(None, &cut)).then_some(cut)
         });
         cut.map_or(ttl, |cut| ttl.min(cut.remaining(now).unwrap_or(0)))
+    }
+
+    /// Whether `old` is proved and what is to take its place has not been looked at: fresh, or stale and all that clients
+    /// will get while what comes from upstream is bogus.
+    fn outproves(&self, old: &Entry, security: Security, now: Second) -> bool {
+        let is_better = match stale::age(self.settings.stale.as_ref(), old, now) {
+            Age::Fresh(_) => old.security == Security::Secure,
+            Age::Stale => old.security != Security::Unchecked,
+            Age::Gone => false,
+        };
+        security == Security::Unchecked && is_better
     }
 
     /// Whether `old` stays in place of data of `rank`: while it is fresh, and while it is the stale answer that
@@ -180,7 +191,7 @@ impl Cache {
         let fact = Fact::Denial { is_nxdomain, soa, proofs: denial.proofs.into_boxed_slice() };
         let entry = Entry::new(now, ttl, fact).with_security(security);
         self.store.update(&probe(name.wire(), kind), |old| {
-            if old.is_some_and(|old| outproves(old, security, now)) { Change::Keep } else { Change::Put(entry) }
+            if old.is_some_and(|old| self.outproves(old, security, now)) { Change::Keep } else { Change::Put(entry) }
         });
         // What it denies was true before and is no longer.
         let other = if is_nxdomain { Kind::NoData(rtype) } else { Kind::NxDomain };
@@ -222,11 +233,6 @@ impl Cache {
             Change::Put(Entry::new(now, ttl, Fact::Failure(ede)))
         });
     }
-}
-
-/// Whether `old` is proved and what is to take its place has not been looked at.
-fn outproves(old: &Entry, security: Security, now: Second) -> bool {
-    security == Security::Unchecked && old.security == Security::Secure && old.remaining(now).is_some()
 }
 
 /// Whether `set` is one that may be kept: within the bounds, of a type that stands in zones, and where it leads

@@ -7,6 +7,7 @@ use super::ledger::Ledger;
 use super::walk::{Ended, Part};
 use crate::chain::{Aged, Answer};
 use crate::dns::dnssec::Security;
+use crate::dns::dnssec::denial::excess;
 use crate::dns::{Ede, EdeCode, Name, Rcode, RrSet};
 
 /// The end of a goal.
@@ -62,6 +63,9 @@ impl Resolution {
             Ended::Answer(_) => {}
             Ended::Denied(_, denial) => {
                 answer.authentic &= denial.security == Security::Secure;
+                if denial.security == Security::Insecure {
+                    answer.ede = excess(denial.proofs.iter().map(|set| &**set));
+                }
                 answer.rcode = if denial.is_nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
                 let aged = |set: &Arc<RrSet>| Aged { set: Arc::clone(set), ttl: denial.ttl };
                 answer.authority.extend(denial.soa.iter().map(aged));

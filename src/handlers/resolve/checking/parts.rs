@@ -82,6 +82,10 @@ impl Resolver {
         };
         let keys = match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
             Standing::Secure(keys) => keys,
+            Standing::Insecure if self.is_anchored_below(&zone, &set.owner) => {
+                self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
+                return Ok((Security::Insecure, u32::MAX));
+            }
             Standing::Insecure => return Ok((Security::Insecure, u32::MAX)),
             Standing::Inside => return Err(signed_by_nobody(set, &zone).into()),
         };
@@ -119,7 +123,12 @@ impl Resolver {
                 denial.security = Security::Insecure;
             }
             Some(zone) => match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
-                Standing::Insecure => denial.security = Security::Insecure,
+                Standing::Insecure => {
+                    if self.is_anchored_below(&zone, name) {
+                        self.expect_unsigned(at, checking, (name, rtype), ledger, around)?;
+                    }
+                    denial.security = Security::Insecure;
+                }
                 Standing::Inside => {
                     let text = format!("{name} is denied in the name of {zone}, which is no zone");
                     return Err(Bogus::new(Reason::NoSignature, text).into());
@@ -136,6 +145,13 @@ impl Resolver {
         let learned = Learned::Denial { name: name.clone(), rtype, denial: denial.clone() };
         around.memory.learn(learned, around.now);
         Ok(denial)
+    }
+
+    /// Whether `name`, which is spoken of in the name of an unsigned `zone`, lies in one with a trust anchor of its own:
+    /// then that nothing above is signed says nothing of it.
+    fn is_anchored_below(&self, zone: &Name, name: &Name) -> bool {
+        let trust = self.settings.validation.as_ref().map(|validation| validation.trust());
+        trust.is_some_and(|trust| trust.anchors.above(name).is_some_and(|anchor| anchor.owner.is_below(zone)))
     }
 
     /// Goes on where `owner` lies in a zone that is provably not signed, as what is said of it is not signed.
