@@ -117,6 +117,8 @@ pub enum Learned {
         rtype: RecordType,
         /// Why.
         ede: Ede,
+        /// Whether validation would not have come before an answer: then it tells nothing to those who want it.
+        unchecked: bool,
     },
     /// That what upstreams say to a question is bogus: clients that leave the checking to us are not told it.
     Bogus {

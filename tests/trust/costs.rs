@@ -68,10 +68,11 @@ fn spring(trap: Trap, rtype: RecordType, size: usize, tree: &Tree, zone: &crate:
         if set == RecordType::DNSKEY && (trap != Trap::SigJam || rtype == RecordType::DNSKEY) {
             let tags = [(zone.keys[1].tag(), ZSK), (zone.keys[0].tag(), KSK)];
             let wanted = if trap == Trap::HashTrap || rtype == RecordType::DNSKEY { tags[1] } else { tags[0] };
-            let mut crammed: Vec<_> = if trap == Trap::SigJam { Vec::new() } else { colliding(wanted.0, wanted.1, size) }
-                .iter()
-                .map(|rdata| record(&owner, set, 3600, rdata))
-                .collect();
+            let mut crammed: Vec<_> =
+                if trap == Trap::SigJam { Vec::new() } else { colliding(wanted.0, wanted.1, size) }
+                    .iter()
+                    .map(|rdata| record(&owner, set, 3600, rdata))
+                    .collect();
             crammed.append(&mut rows.rows);
             rows.rows = crammed;
             if trap != Trap::HashTrap {

@@ -1,11 +1,6 @@
 //! What may be believed: a signed tree, a production worker that validates, and somebody in between who changes what
 //! the servers say. No sockets, no real time.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may stop where it stands"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may stop where it stands")]
 
 mod clocks;
 mod costs;

@@ -296,9 +296,11 @@ impl Bench<'_> {
         let none = self.none();
         self.find("no such proof", none, Verdict::Unharmed);
         let here = sets_of(message);
-        let others = self.zone.sets.iter().filter(|((owner, rtype), _)| {
-            *rtype == self.rtype && !here.contains(&(owner.clone(), *rtype))
-        });
+        let others = self
+            .zone
+            .sets
+            .iter()
+            .filter(|((owner, rtype), _)| *rtype == self.rtype && !here.contains(&(owner.clone(), *rtype)));
         let others: Vec<Rows> = others
             .map(|((owner, rtype), set)| Rows {
                 rows: set.rdatas.iter().map(|rdata| record(owner, *rtype, set.ttl, rdata)).collect(),
@@ -313,7 +315,8 @@ impl Bench<'_> {
             if zone.apex == self.zone.apex {
                 continue;
             }
-            let links = zone.sets.iter().filter(|((_, rtype), _)| matches!(*rtype, RecordType::NSEC | RecordType::NSEC3));
+            let links =
+                zone.sets.iter().filter(|((_, rtype), _)| matches!(*rtype, RecordType::NSEC | RecordType::NSEC3));
             let (mut rows, mut signatures) = (Vec::new(), Vec::new());
             for ((owner, rtype), set) in links {
                 rows.extend(set.rdatas.iter().map(|rdata| record(owner, *rtype, set.ttl, rdata)));
@@ -423,7 +426,9 @@ impl Bench<'_> {
             rdata[at] -= 1;
             rdata.remove(at + 1);
         });
-        self.link("the bitmap has the type that was asked for", Verdict::Unharmed, |rdata| with(rdata, &[asked.rtype], &[]));
+        self.link("the bitmap has the type that was asked for", Verdict::Unharmed, |rdata| {
+            with(rdata, &[asked.rtype], &[])
+        });
         self.link("the bitmap has CNAME", Verdict::Unharmed, |rdata| with(rdata, &[RecordType::CNAME], &[]));
         self.link("the bitmap has DNAME", Verdict::Unharmed, |rdata| with(rdata, &[RecordType::DNAME], &[]));
         let cut = [RecordType::NS];

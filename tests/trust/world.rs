@@ -90,12 +90,8 @@ impl<'t> World<'t> {
         let remembered = cache::Settings { validates: true, ..remembered };
         let cache = Arc::new(Cache::simulated(remembered, &mut dice));
         let allow = NetworkSet::private();
-        let links: Vec<Box<dyn Handler>> = vec![
-            Box::new(Gate::new(allow.clone())),
-            Box::new(Local),
-            Box::new(Arc::clone(&cache)),
-            Box::new(Resolve),
-        ];
+        let links: Vec<Box<dyn Handler>> =
+            vec![Box::new(Gate::new(allow.clone())), Box::new(Local), Box::new(Arc::clone(&cache)), Box::new(Resolve)];
         let house = House {
             cluster: None,
             finished_bytes: 1 << 20,

@@ -42,7 +42,8 @@ impl Zone {
     /// The zone of these lines (`OWNER TYPE RDATA`, absolute names), signed.
     pub(crate) fn new(apex: &str, denial: Denial, lines: &str) -> Self {
         let apex: Name = apex.parse().unwrap();
-        let mut zone = Self { apex, denial: Denial::Unsigned, keys: Vec::new(), sets: BTreeMap::new(), chain: BTreeMap::new() };
+        let mut zone =
+            Self { apex, denial: Denial::Unsigned, keys: Vec::new(), sets: BTreeMap::new(), chain: BTreeMap::new() };
         let soa = format!("{0} SOA ns.{1} admin.{1} 1 7200 3600 1209600 300", zone.apex, dotted(&zone.apex));
         for line in lines.lines().map(str::trim).chain([soa.as_str()]).filter(|line| !line.is_empty()) {
             let words: Vec<&str> = line.split_whitespace().collect();

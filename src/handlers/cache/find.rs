@@ -5,7 +5,7 @@
 
 use super::Cache;
 use super::entry::{Entry, Fact, Second};
-use super::key::{Kind, Probe, probe, upward};
+use super::key::{Kind, Probe, probe, told, upward};
 use super::stale::{self, Age};
 use crate::dns::dnssec::Security;
 use crate::dns::{Name, RecordType};
@@ -70,10 +70,19 @@ impl Cache {
     }
 
     fn servable(&self, wire: &[u8], kind: Kind, meaning: Meaning, must_be_checked: bool, now: Second) -> Option<Found> {
-        let key = probe(wire, kind);
+        let known = self.servable_at(probe(wire, kind), meaning, now);
+        let is_fresh = known.as_ref().is_some_and(|found| found.remaining.is_some());
+        if is_fresh || must_be_checked || !self.settings.validates {
+            return known.filter(|found| !must_be_checked || found.entry.security != Security::Unchecked);
+        }
+        let unchecked = self.servable_at(told(probe(wire, kind)), meaning, now);
+        unchecked.filter(|found| found.remaining.is_some() || known.is_none()).or(known)
+    }
+
+    fn servable_at(&self, key: Probe, meaning: Meaning, now: Second) -> Option<Found> {
         let entry = self.store.find(&key)?;
         match stale::age(self.settings.stale.as_ref(), &entry, now) {
-            _ if !entry.answers_clients() || (must_be_checked && entry.security == Security::Unchecked) => None,
+            _ if !entry.answers_clients() => None,
             Age::Fresh(left) => Some(Found { meaning, key, entry, remaining: Some(left) }),
             Age::Stale => Some(Found { meaning, key, entry, remaining: None }),
             Age::Gone => None,
@@ -118,8 +127,12 @@ impl Cache {
 
     /// The fresh fact of `kind` about the name with this `wire` form, and the seconds it has left.
     pub(super) fn fresh(&self, wire: &[u8], kind: Kind, now: Second) -> Option<(Entry, u32)> {
-        let entry = self.store.find(&probe(wire, kind))?;
-        let left = entry.remaining(now)?;
-        Some((entry, left))
+        let fresh = |key: Probe| {
+            let entry = self.store.find(&key)?;
+            let left = entry.remaining(now)?;
+            Some((entry, left))
+        };
+        let known = fresh(probe(wire, kind));
+        if known.is_some() || !self.settings.validates { known } else { fresh(told(probe(wire, kind))) }
     }
 }

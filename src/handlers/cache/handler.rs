@@ -6,7 +6,7 @@
 
 use super::Cache;
 use super::entry::{Entry, Fact, Second, second};
-use super::key::{Kind, probe};
+use super::key::{Kind, probe, told};
 use super::prefetch;
 use super::stale::{self, Course};
 use super::walk::{Parts, StalePart, Walked, Wishes};
@@ -127,11 +127,15 @@ impl Cache {
     fn last_failure(&self, name: &Name, query: &Query) -> Option<Entry> {
         let find = |kind| self.store.find(&probe(name.wire(), kind));
         let failure = find(Kind::Failure(query.question.rtype));
-        if !self.settings.validates || query.flags.checking_disabled {
+        if !self.settings.validates {
             return failure;
         }
-        let bogus = find(Kind::Bogus(query.question.rtype));
-        [failure, bogus].into_iter().flatten().max_by_key(|failure| failure.expiry)
+        let other = if query.flags.checking_disabled {
+            self.store.find(&told(probe(name.wire(), Kind::Failure(query.question.rtype))))
+        } else {
+            find(Kind::Bogus(query.question.rtype))
+        };
+        [failure, other].into_iter().flatten().max_by_key(|failure| failure.expiry)
     }
 }
 

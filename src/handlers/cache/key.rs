@@ -41,6 +41,9 @@ impl Kind {
     }
 }
 
+/// In the first octet of a kind: it is what an upstream told, and nobody has checked it.
+const TOLD: u8 = 1 << 7;
+
 /// A key as the store owns it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) struct Key(Box<[u8]>);
@@ -63,6 +66,15 @@ pub(super) fn probe(wire: &[u8], kind: Kind) -> Probe {
     key
 }
 
+/// The key of the same fact as it was told, where what has been checked is kept by itself.
+pub(super) fn told(mut key: Probe) -> Probe {
+    let at = key.len().saturating_sub(Kind::LENGTH);
+    if let Some(tag) = key.get_mut(at) {
+        *tag |= TOLD;
+    }
+    key
+}
+
 /// The name in a key: its wire form in small letters.
 pub(super) fn name(key: &[u8]) -> &[u8] {
     key.split_last_chunk::<{ Kind::LENGTH }>().map_or(&[], |(name, _)| name)
@@ -73,7 +85,7 @@ pub(super) fn kind(key: &[u8]) -> Kind {
     match key.split_last_chunk::<{ Kind::LENGTH }>() {
         Some((_, &[tag, high, low])) => {
             let rtype = RecordType(u16::from_be_bytes([high, low]));
-            match tag {
+            match tag & !TOLD {
                 0 => Kind::RrSet(rtype),
                 1 => Kind::NoData(rtype),
                 2 => Kind::NxDomain,
@@ -146,6 +158,8 @@ mod tests {
         for (at, kind) in kinds.iter().enumerate() {
             let key = probe(large.wire(), *kind);
             assert_eq!((super::kind(&key), name(&key)), (*kind, small.wire()));
+            assert_eq!(super::kind(&told(key.clone())), *kind);
+            assert_ne!(told(key.clone()), key);
             assert!(kinds[at + 1..].iter().all(|other| probe(large.wire(), *other) != key));
         }
     }

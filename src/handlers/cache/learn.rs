@@ -2,15 +2,14 @@
 //!
 //! It believes the scrubbing of those who call [`Memory::learn`]: that records belong to the zone asked. It
 //! decides by rank (RFC 2181 §5.4.1) and TTL, refuses what is too large, and never lets a zone cut live longer
-//! than its parent said or than the zone cut above it. What nobody has checked never takes the place of what is
-//! proved: whoever lets a client set CD could otherwise push it out.
+//! than its parent said or than the zone cut above it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Cache;
 use super::entry::{self, Entry, Fact, Second, second};
-use super::key::{Kind, probe, upward};
+use super::key::{Kind, Probe, probe, told, upward};
 use super::stale::{self, Age};
 use super::store::Change;
 use crate::base::{Instant, bounds};
@@ -22,7 +21,7 @@ impl Memory for Cache {
     fn rrset(&self, owner: &Name, rtype: RecordType, now: Instant) -> Option<Remembered> {
         let (entry, ttl) = self.fresh(owner.wire(), Kind::RrSet(rtype), second(now))?;
         if entry.born() < second(now) {
-            self.store.mark_used(&probe(owner.wire(), Kind::RrSet(rtype))); // not by whoever has just taught it
+            self.store.mark_used(&self.place(owner.wire(), Kind::RrSet(rtype), entry.security)); // not by whoever has just taught it
         }
         let security = entry.security;
         match entry.fact {
@@ -72,7 +71,7 @@ impl Memory for Cache {
             Learned::RrSet { set, rank, proofs, checked } => self.learn_rrset(set, rank, proofs, checked, now),
             Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
             Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
-            Learned::Failure { name, rtype, ede } => self.learn_failure(&name, rtype, ede, now),
+            Learned::Failure { name, rtype, ede, unchecked } => self.learn_failure((&name, rtype), ede, unchecked, now),
             Learned::Bogus { name, rtype, ede } => self.learn_bogus(&name, rtype, ede, now),
         }
     }
@@ -96,31 +95,40 @@ impl Cache {
         let security = checked.map_or(Security::Unchecked, |checked| checked.security);
         let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;
-        self.store.update(&probe(owner.wire(), Kind::RrSet(rtype)), |old| {
-            if old.is_some_and(|old| self.outproves(old, security, now) || self.outranks(old, rank, security, now)) {
+        self.store.update(&self.place(owner.wire(), Kind::RrSet(rtype), security), |old| {
+            if old.is_some_and(|old| self.outranks(old, rank, security, now)) {
                 return Change::Keep;
             }
             is_believed = true;
             // TTL 0 is used once and not kept; what it supersedes is not true any more either.
             if ttl == 0 { Change::Remove } else { Change::Put(entry) }
         });
+        if self.settings.validates && is_believed && security != Security::Unchecked {
+            self.store.remove(&told(probe(owner.wire(), Kind::RrSet(rtype))));
+        }
         if is_believed && rank > Rank::Additional {
-            self.store.remove(&probe(owner.wire(), Kind::Failure(rtype)));
-            self.retract(&owner, [Kind::NoData(rtype), Kind::NxDomain, Kind::Bogus(rtype)], security, now);
+            self.retract(&owner, [Kind::NoData(rtype), Kind::NxDomain, Kind::Failure(rtype)], rtype, security);
         }
     }
 
-    /// Forgets facts that what was learned of `name` contradicts.
-    fn retract<const N: usize>(&self, name: &Name, kinds: [Kind; N], security: Security, now: Second) {
+    /// Where a fact is kept of which validation has found `security`. What has been checked and what has not are kept
+    /// apart where anything is checked: whoever has the checking left out must not push out what was found true, not
+    /// even when that is stale.
+    fn place(&self, wire: &[u8], kind: Kind, security: Security) -> Probe {
+        let key = probe(wire, kind);
+        if self.settings.validates && security == Security::Unchecked { told(key) } else { key }
+    }
+
+    /// Forgets facts that what was learned of `name` and `rtype` contradicts.
+    fn retract<const N: usize>(&self, name: &Name, kinds: [Kind; N], rtype: RecordType, security: Security) {
         for kind in kinds {
-            let key = probe(name.wire(), kind);
-            let is_bound_to_stay = self.settings.validates
-                && security == Security::Unchecked
-                && (matches!(kind, Kind::Bogus(_))
-                    || self.store.find(&key).is_some_and(|old| self.outproves(&old, security, now)));
-            if !is_bound_to_stay {
-                self.store.remove(&key);
+            self.store.remove(&self.place(name.wire(), kind, security));
+            if self.settings.validates && security != Security::Unchecked {
+                self.store.remove(&told(probe(name.wire(), kind)));
             }
+        }
+        if self.settings.validates && security != Security::Unchecked {
+            self.store.remove(&probe(name.wire(), Kind::Bogus(rtype)));
         }
     }
 
@@ -145,17 +153,6 @@ impl Cache {
         cut.map_or(ttl, |cut| ttl.min(cut.remaining(now).unwrap_or(0)))
     }
 
-    /// Whether `old` is proved and what is to take its place has not been looked at: fresh, or stale and all that clients
-    /// will get while what comes from upstream is bogus.
-    fn outproves(&self, old: &Entry, security: Security, now: Second) -> bool {
-        let is_better = match stale::age(self.settings.stale.as_ref(), old, now) {
-            Age::Fresh(_) => old.security == Security::Secure,
-            Age::Stale => old.security != Security::Unchecked,
-            Age::Gone => false,
-        };
-        security == Security::Unchecked && is_better
-    }
-
     /// Whether `old` stays in place of data of `rank`: while it is fresh, and while it is the stale answer that
     /// clients would get, for which data that no client may see are no replacement.
     fn outranks(&self, old: &Entry, rank: Rank, security: Security, now: Second) -> bool {
@@ -173,7 +170,7 @@ impl Cache {
     }
 
     fn learn_denial(&self, name: &Name, rtype: RecordType, denial: Denial, now: Second) {
-        self.store.remove(&probe(name.wire(), Kind::Failure(rtype)));
+        self.store.remove(&self.place(name.wire(), Kind::Failure(rtype), denial.security));
         // Without the zone's SOA a denial is used once and not kept (RFC 2308 §5).
         let Some(soa) = denial.soa else { return };
         let Some(minimum) = soa_minimum(&soa) else { return };
@@ -190,13 +187,13 @@ impl Cache {
         let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };
         let fact = Fact::Denial { is_nxdomain, soa, proofs: denial.proofs.into_boxed_slice() };
         let entry = Entry::new(now, ttl, fact).with_security(security);
-        self.store.update(&probe(name.wire(), kind), |old| {
-            if old.is_some_and(|old| self.outproves(old, security, now)) { Change::Keep } else { Change::Put(entry) }
-        });
+        self.store.update(&self.place(name.wire(), kind, security), |_| Change::Put(entry));
+        if self.settings.validates && security != Security::Unchecked {
+            self.store.remove(&told(probe(name.wire(), kind)));
+        }
         // What it denies was true before and is no longer.
         let other = if is_nxdomain { Kind::NoData(rtype) } else { Kind::NxDomain };
-        let denied = [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other, Kind::Bogus(rtype)];
-        self.retract(name, denied, security, now);
+        self.retract(name, [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other], rtype, security);
     }
 
     /// Only the parent's referral brings a zone cut, and its TTL is never stretched: nothing that the child says
@@ -220,10 +217,12 @@ impl Cache {
         self.store.update(&probe(name.wire(), Kind::Bogus(rtype)), |_| Change::Put(entry));
     }
 
-    fn learn_failure(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
+    fn learn_failure(&self, (name, rtype): (&Name, RecordType), ede: Ede, unchecked: bool, now: Second) {
         let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
         let (least, most) = (seconds(bounds::FAILURE_TTL_MIN), seconds(bounds::FAILURE_TTL_MAX));
-        self.store.update(&probe(name.wire(), Kind::Failure(rtype)), |old| {
+        // Where checking was left out, whoever was believed may have led there.
+        let security = if unchecked { Security::Unchecked } else { Security::Insecure };
+        self.store.update(&self.place(name.wire(), Kind::Failure(rtype), security), |old| {
             let ttl = match old {
                 Some(old) if old.remaining(now).is_some() => return Change::Keep, // the same failure, told twice
                 // RFC 9520 §3.2: exponential where it goes on.

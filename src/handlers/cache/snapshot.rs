@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::Cache;
 use super::entry::{self, Entry, Fact, Second, second, span};
-use super::key::{Key, Kind, Probe, probe};
+use super::key::{Key, Kind, Probe, probe, told};
 use super::learn::is_keepable;
 use super::stale;
 use super::store::Change;
@@ -149,7 +149,10 @@ impl Cache {
             return false;
         }
         let mut is_kept = false;
-        self.store.update(key, |old| {
+        let is_told = self.settings.validates && entry.security == Security::Unchecked;
+        let is_kept_apart = is_told && matches!(entry.fact, Fact::RrSet { .. } | Fact::Denial { .. });
+        let key = if is_kept_apart { told(key.clone()) } else { key.clone() };
+        self.store.update(&key, |old| {
             is_kept = old.is_none();
             if is_kept { Change::Put(entry) } else { Change::Keep }
         });

@@ -83,7 +83,7 @@ impl World {
 
     fn fail(&self, owner: &str, rtype: RecordType) {
         let ede = Ede::new(EdeCode::NoReachableAuthority, "all servers of example. are silent");
-        self.cache.learn(Learned::Failure { name: name(owner), rtype, ede }, self.at());
+        self.cache.learn(Learned::Failure { name: name(owner), rtype, ede, unchecked: false }, self.at());
     }
 
     fn delegate(&self, zone: &str, ttl: u32, server: &str) {

@@ -8,7 +8,6 @@ use super::find::{Found, Meaning};
 use crate::base::bounds;
 use crate::chain::{Aged, Answer};
 use crate::dns::dnssec::Security;
-use crate::dns::dnssec::denial::excess;
 use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RecordType, RrSet};
 
 /// Where a walk ended.
@@ -108,9 +107,6 @@ fn add(answer: &mut Answer, name: &Name, found: &Found, ttl: u32, wants_dnssec: 
         (Fact::Denial { is_nxdomain, soa, proofs }, _) => {
             // RFC 6604 §3: the code is that of the last name, however long the way to it.
             answer.rcode = if *is_nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
-            if found.entry.security == Security::Insecure {
-                answer.ede = excess(proofs.iter().map(|set| &**set));
-            }
             answer.authority.push(Aged { set: Arc::clone(soa), ttl });
             add_proofs(answer, proofs, ttl, wants_dnssec);
             Next::End

@@ -264,6 +264,8 @@ mod tests {
         }
         assert_eq!(exceptions.put(name("x."), HOUR, false, ("", ""), NOW).err(), Some(Refusal::TooMany));
         assert!(exceptions.put(name("Broken.Example."), HOUR, true, ("", ""), NOW).is_ok(), "it is one of them");
-        assert!(exceptions.lift(&name("BROKEN.example.")).is_some() && exceptions.lift(&name("broken.example.")).is_none());
+        assert!(
+            exceptions.lift(&name("BROKEN.example.")).is_some() && exceptions.lift(&name("broken.example.")).is_none()
+        );
     }
 }

@@ -43,7 +43,8 @@ impl Resolver {
                 RecordType::DS => walk.name.parent().unwrap_or_else(Name::root),
                 _ => walk.name.clone(),
             };
-            let learned = around.memory.delegation(&from, around.now);
+            // What led to bogus data may be a cut that somebody made up.
+            let learned = around.memory.delegation(&from, around.now).filter(|_| walk.retries == 0);
             let cut = match settings.route(&from) {
                 Some(Route::Forward(zone, apex)) => return self.forward(at, zone, apex.clone(), around),
                 Some(Route::Stub(stub)) => match learned.filter(|cut| cut.zone.is_below(&stub.zone)) {

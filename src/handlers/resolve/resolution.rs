@@ -7,7 +7,6 @@ use super::ledger::Ledger;
 use super::walk::{Ended, Part};
 use crate::chain::{Aged, Answer};
 use crate::dns::dnssec::Security;
-use crate::dns::dnssec::denial::excess;
 use crate::dns::{Ede, EdeCode, Name, Rcode, RrSet};
 
 /// The end of a goal.
@@ -17,6 +16,8 @@ pub struct Resolution {
     pub chain: Vec<Part>,
     /// What stands at their end.
     pub ended: Ended,
+    /// Why it is insecure, where that is worth telling.
+    pub remark: Option<Ede>,
     /// What it has cost, for whoever has to go on.
     pub ledger: Arc<Ledger>,
 }
@@ -50,7 +51,7 @@ impl Resolution {
     #[must_use]
     pub fn to_answer(&self, wants_dnssec: bool) -> Answer {
         let end = if let Ended::Answer(part) = &self.ended { Some(part) } else { None };
-        let mut answer = Answer { authentic: true, ..Answer::default() };
+        let mut answer = Answer { authentic: true, ede: self.remark.clone(), ..Answer::default() };
         for part in self.chain.iter().chain(end) {
             answer.authentic &= part.security == Security::Secure;
             answer.answer.push(part.aged.clone());
@@ -63,9 +64,6 @@ impl Resolution {
             Ended::Answer(_) => {}
             Ended::Denied(_, denial) => {
                 answer.authentic &= denial.security == Security::Secure;
-                if denial.security == Security::Insecure {
-                    answer.ede = excess(denial.proofs.iter().map(|set| &**set));
-                }
                 answer.rcode = if denial.is_nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
                 let aged = |set: &Arc<RrSet>| Aged { set: Arc::clone(set), ttl: denial.ttl };
                 answer.authority.extend(denial.soa.iter().map(aged));

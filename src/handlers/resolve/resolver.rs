@@ -418,6 +418,7 @@ impl Resolver {
             avoided: SmallVec::new(),
             retries: 0,
             doubt: None,
+            remark: None,
         };
         let at = self.walks.insert(walk) as u32;
         self.goals.insert(key, at);
@@ -496,6 +497,7 @@ impl Resolver {
                         name: walk.question.name.clone(),
                         rtype: walk.question.rtype,
                         ede: explanation(*trouble),
+                        unchecked: walk.checking_disabled,
                     },
                     around.now,
                 );
@@ -508,8 +510,9 @@ impl Resolver {
             }
         }
         if walk.is_goal {
-            let Walk { chain, ledger, .. } = walk;
-            self.resolved.push_back((GoalId { serial: walk.serial, at }, Resolution { chain, ended, ledger }));
+            let Walk { chain, ledger, remark, .. } = walk;
+            let resolution = Resolution { chain, ended, ledger, remark };
+            self.resolved.push_back((GoalId { serial: walk.serial, at }, resolution));
         }
     }
 }

@@ -213,6 +213,8 @@ pub struct Walk {
     pub avoided: SmallVec<[SocketAddr; 2]>,
     /// How often it was begun anew because its end was bogus.
     pub retries: u8,
+    /// Why the answer is insecure, where that is worth telling.
+    pub remark: Option<Ede>,
     /// Why it was begun anew.
     pub doubt: Option<Ede>,
 }

@@ -277,17 +277,6 @@ impl<'a> Proofs<'a> {
     }
 }
 
-/// What a client is told beside a denial by `proofs` that is insecure, where that is because names are hashed too often.
-#[must_use]
-pub fn excess<'a>(proofs: impl IntoIterator<Item = &'a RrSet>) -> Option<Ede> {
-    let iterates = |rdata: &[u8]| match rdata {
-        [_, _, high, low, ..] => u16::from_be_bytes([*high, *low]) > bounds::NSEC3_ITERATIONS,
-        _ => false,
-    };
-    let mut hashed = proofs.into_iter().filter(|set| set.rtype == RecordType::NSEC3);
-    if hashed.any(|set| set.rdatas.iter().any(iterates)) { Proven::Excessive.ede() } else { None }
-}
-
 /// Whether `set` is a proof in the name of `zone`.
 fn is_by(set: &RrSet, zone: &Name) -> bool {
     let mut signatures = set.signatures.iter().filter_map(|rdata| Signature::parse(rdata).ok());

@@ -13,7 +13,7 @@ use super::super::ledger::Ledger;
 use super::super::resolver::Resolver;
 use super::super::trace::What;
 use super::known::{Closest, State};
-use super::parts::least_ttl;
+use super::parts::{cut_below, least_ttl};
 use super::{Checking, Stop, Word};
 use crate::base::bounds;
 use crate::chain::Denial;
@@ -21,7 +21,7 @@ use crate::dns::dnssec::trust::unsupported;
 use crate::dns::dnssec::{
     Bogus, Ds, NoDs, Proofs, Reason, Security, Untrusted, ZoneKeys, signer, trusted_keys, verify_set,
 };
-use crate::dns::{Name, Question, RecordType, RrSet};
+use crate::dns::{Ede, Name, Question, RecordType, RrSet};
 
 /// How a name stands to the zones that are signed.
 pub(super) enum Standing {
@@ -30,7 +30,7 @@ pub(super) enum Standing {
     /// It belongs to such a zone, and begins none.
     Inside,
     /// It belongs to a zone that counts as unsigned.
-    Insecure,
+    Insecure(Option<Ede>),
 }
 
 /// How the way down is looked for.
@@ -53,17 +53,17 @@ impl Resolver {
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<Standing, Stop> {
-        let Some(validation) = self.settings.validation.clone() else { return Ok(Standing::Insecure) };
+        let Some(validation) = self.settings.validation.clone() else { return Ok(Standing::Insecure(None)) };
         let trust = validation.trust();
         self.known.renew(trust.generation);
         if trust.excepts(target) {
-            return Ok(Standing::Insecure);
+            return Ok(Standing::Insecure(None));
         }
         let (mut goal, mut way) = (target.clone(), manner);
         loop {
             checking.step()?;
             // Without an anchor above nothing can be said of it.
-            let Some(anchor) = trust.anchors.above(&goal) else { return Ok(Standing::Insecure) };
+            let Some(anchor) = trust.anchors.above(&goal) else { return Ok(Standing::Insecure(None)) };
             let known = self.known.closest(&goal, around.now);
             let known = known.filter(|known| known.zone.label_count() >= anchor.owner.label_count());
             let Some(Closest { zone, state, inside }) = known else {
@@ -72,7 +72,8 @@ impl Resolver {
             };
             let keys = match state {
                 State::Secure(keys) => keys,
-                State::Insecure | State::Inside => return Ok(Standing::Insecure),
+                State::Insecure(why) => return Ok(Standing::Insecure(why)),
+                State::Inside => return Ok(Standing::Insecure(None)),
                 State::Broken(bogus) => return Err(Stop::Broken(bogus)),
             };
             let is_there = goal.label_count() == zone.label_count();
@@ -95,6 +96,15 @@ impl Resolver {
             let next = if way == Manner::AtOnce { goal.clone() } else { goal.suffix(inside + 1) };
             let word = self.look_up(at, checking, &next, RecordType::DS, ledger, around)?;
             match by(&word) {
+                // A cut that we have heard of lies between: whether there is one has to be known first.
+                Some(by)
+                    if by == zone
+                        && cut_below(&by, &next, RecordType::DS, around)
+                            .is_some_and(|cut| cut.label_count() > inside) =>
+                {
+                    let cut = cut_below(&by, &next, RecordType::DS, around);
+                    (goal, way) = (cut.unwrap_or(by), Manner::AtOnce);
+                }
                 Some(by) if by == zone => self.descend(at, checking, (&next, &goal), &word, &keys, ledger, around)?,
                 // Signed by a zone between: that one comes first.
                 Some(by) if by.is_below(&zone) && next.is_below(&by) => (goal, way) = (by, Manner::AtOnce),
@@ -191,8 +201,8 @@ impl Resolver {
             rtype: RecordType::DS,
             verdict: if is_insecure { "the zone is not signed".into() } else { "no zone begins there".into() },
         });
-        let state = || if is_insecure { State::Insecure } else { State::Inside };
-        self.known.put(next, state(), ttl, around.now);
+        let state = if is_insecure { State::Insecure(no_ds.ede()) } else { State::Inside };
+        self.known.put(next, state, ttl, around.now);
         if no_ds == NoDs::Absent && !is_insecure {
             self.known.put(goal, State::Inside, ttl, around.now); // nor is there anything below
         }
@@ -214,9 +224,9 @@ impl Resolver {
             self.trace.note(now, || What::Check {
                 name: zone.clone(),
                 rtype: RecordType::DS,
-                verdict: why.text.into(),
+                verdict: why.text.to_string(),
             });
-            self.known.put(zone, State::Insecure, ttl, now);
+            self.known.put(zone, State::Insecure(Some(why)), ttl, now);
             return Ok(());
         }
         match self.look_up(at, checking, zone, RecordType::DNSKEY, ledger, around)? {
@@ -231,8 +241,8 @@ impl Resolver {
                         self.known.put(zone, State::Secure(Arc::new(trusted.keys)), ttl.min(part.aged.ttl), now);
                         Ok(())
                     }
-                    Err(Untrusted::Unsupported(_)) => {
-                        self.known.put(zone, State::Insecure, ttl, now);
+                    Err(Untrusted::Unsupported(why)) => {
+                        self.known.put(zone, State::Insecure(Some(why)), ttl, now);
                         Ok(())
                     }
                     Err(Untrusted::Bogus(bogus)) => self.doubt(checking, zone, RecordType::DNSKEY, bogus, around),

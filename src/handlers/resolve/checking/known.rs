@@ -11,16 +11,16 @@ use super::super::classify::AboutKeys;
 use crate::base::collections::{Map, keyed};
 use crate::base::{Dice, Instant, bounds};
 use crate::chain::{Delegation, Proofs};
-use crate::dns::Name;
 use crate::dns::dnssec::{Bogus, ZoneKeys};
+use crate::dns::{Ede, Name};
 
 /// What has been proved of a name.
 #[derive(Clone, Debug)]
 pub(super) enum State {
     /// It is the apex of a zone with these keys.
     Secure(Arc<ZoneKeys>),
-    /// It is the apex of a zone that counts as unsigned, and so does all below it.
-    Insecure,
+    /// It is the apex of a zone that counts as unsigned, and so does all below it; why, where that is worth telling.
+    Insecure(Option<Ede>),
     /// The zone's keys, or what its parent says of them, cannot be believed.
     Broken(Bogus),
     /// No zone begins here: it belongs to the one above.

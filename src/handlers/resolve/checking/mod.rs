@@ -29,7 +29,7 @@ use crate::base::bounds;
 use crate::base::tally::Event;
 use crate::chain::Denial;
 use crate::dns::dnssec::{Bogus, Reason, Security};
-use crate::dns::{Name, Question, RecordType};
+use crate::dns::{Ede, Name, Question, RecordType};
 
 /// The validation of a walk's end.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct Checking {
     renewed: SmallVec<[(Name, RecordType); 2]>,
     /// Steps taken.
     steps: u32,
+    /// Why an answer is insecure that could have been secure.
+    remark: Option<Ede>,
 }
 
 /// What a look-up has found.
@@ -89,6 +91,11 @@ impl Checking {
         self.pending
     }
 
+    /// Keeps the first thing that is worth telling clients.
+    fn remark(&mut self, ede: Option<Ede>) {
+        self.remark = self.remark.take().or(ede);
+    }
+
     fn step(&mut self) -> Result<(), Stop> {
         self.steps += 1;
         let has_more = self.steps <= bounds::CHECK_STEPS;
@@ -115,10 +122,11 @@ impl Resolver {
         }
         let is_open = |part: &Part| part.security == Security::Unchecked;
         match ended {
-            Ended::Failed(_) | Ended::Bogus(_) => false,
+            Ended::Bogus(_) | Ended::Failed(Trouble::Exhausted(Exhausted::Time) | Trouble::Crowded) => false,
             Ended::Answer(part) => is_open(part) || walk.chain.iter().any(is_open),
             Ended::Denied(_, denial) => denial.security == Security::Unchecked || walk.chain.iter().any(is_open),
-            Ended::TooLong | Ended::Ours(_) => walk.chain.iter().any(is_open),
+            // An alias may have led astray.
+            Ended::TooLong | Ended::Ours(_) | Ended::Failed(_) => walk.chain.iter().any(is_open),
         }
     }
 
@@ -132,6 +140,7 @@ impl Resolver {
             found: Vec::new(),
             renewed: SmallVec::new(),
             steps: 0,
+            remark: None,
         }));
         self.check(at, around);
     }
@@ -153,7 +162,10 @@ impl Resolver {
         match outcome {
             Ok(()) => {
                 walk.chain = checking.parts;
-                count(&walk.chain, &checking.ended, around);
+                walk.remark = checking.remark;
+                if !matches!(checking.ended, Ended::Failed(_)) {
+                    count(&walk.chain, &checking.ended, around);
+                }
                 self.conclude(at, checking.ended, around);
             }
             Err(Stop::Wait) => walk.stage = Stage::Checking(checking),

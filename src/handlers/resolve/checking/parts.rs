@@ -11,7 +11,7 @@ use super::super::{Settings, Surroundings};
 use super::descent::{Manner, Standing};
 use super::{Checking, Stop};
 use crate::chain::{Checked, Denial, Learned};
-use crate::dns::dnssec::{Bogus, Budget, Proofs, Reason, Security, Verified, ZoneKeys, signer, verify_set};
+use crate::dns::dnssec::{Bogus, Budget, Proofs, Proven, Reason, Security, Verified, ZoneKeys, signer, verify_set};
 use crate::dns::{Name, RecordType, RrSet};
 
 impl Resolver {
@@ -80,13 +80,16 @@ impl Resolver {
             self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
             return Ok((Security::Insecure, u32::MAX));
         };
+        self.expect_no_cut(at, checking, &zone, (&set.owner, set.rtype), ledger, around)?;
         let keys = match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
             Standing::Secure(keys) => keys,
-            Standing::Insecure if self.is_anchored_below(&zone, &set.owner) => {
-                self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
+            Standing::Insecure(why) => {
+                if self.is_anchored_below(&zone, &set.owner) {
+                    self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
+                }
+                checking.remark(why);
                 return Ok((Security::Insecure, u32::MAX));
             }
-            Standing::Insecure => return Ok((Security::Insecure, u32::MAX)),
             Standing::Inside => return Err(signed_by_nobody(set, &zone).into()),
         };
         let verified = ledger.with_budget(|budget| verify_set(set, &keys, around.wall, budget))?;
@@ -100,6 +103,7 @@ impl Resolver {
                 Ok::<_, Bogus>((proven, verified))
             })?;
             security = proven.security();
+            checking.remark(proven.ede());
             ttl_max = ttl_max.min(least_ttl(&ttls));
         }
         Ok((security, ttl_max))
@@ -117,16 +121,21 @@ impl Resolver {
     ) -> Result<Denial, Stop> {
         let Some(rtype) = self.walks.get(at as usize).map(|walk| walk.question.rtype) else { return Ok(denial) };
         let sets = denial.proofs.iter().chain(&denial.soa);
-        match sets.filter_map(|set| signer(set)).find(|zone| name.is_within(zone)) {
+        let zone = sets.filter_map(|set| signer(set)).find(|zone| name.is_within(zone));
+        if let Some(zone) = &zone {
+            self.expect_no_cut(at, checking, zone, (name, rtype), ledger, around)?;
+        }
+        match zone {
             None => {
                 self.expect_unsigned(at, checking, (name, rtype), ledger, around)?;
                 denial.security = Security::Insecure;
             }
             Some(zone) => match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
-                Standing::Insecure => {
+                Standing::Insecure(why) => {
                     if self.is_anchored_below(&zone, name) {
                         self.expect_unsigned(at, checking, (name, rtype), ledger, around)?;
                     }
+                    checking.remark(why);
                     denial.security = Security::Insecure;
                 }
                 Standing::Inside => {
@@ -134,9 +143,10 @@ impl Resolver {
                     return Err(Bogus::new(Reason::NoSignature, text).into());
                 }
                 Standing::Secure(keys) => {
-                    let (security, ttl_max) =
+                    let (proven, ttl_max) =
                         ledger.with_budget(|budget| proven(&denial, (name, rtype), &keys, around.wall, budget))?;
-                    denial.security = security;
+                    checking.remark(proven.ede());
+                    denial.security = proven.security();
                     denial.ttl = denial.ttl.min(ttl_max);
                 }
             },
@@ -145,6 +155,23 @@ impl Resolver {
         let learned = Learned::Denial { name: name.clone(), rtype, denial: denial.clone() };
         around.memory.learn(learned, around.now);
         Ok(denial)
+    }
+
+    /// Goes on where no zone cut lies between the `signer` and what it signed.
+    fn expect_no_cut(
+        &mut self,
+        at: u32,
+        checking: &mut Checking,
+        signer: &Name,
+        (owner, rtype): (&Name, RecordType),
+        ledger: &Arc<Ledger>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Stop> {
+        let Some(cut) = cut_below(signer, owner, rtype, around) else { return Ok(()) };
+        match self.reach(at, checking, &cut, Manner::AtOnce, ledger, around)? {
+            Standing::Inside => Ok(()),
+            Standing::Secure(_) | Standing::Insecure(_) => Err(signed_from_above(owner, signer).into()),
+        }
     }
 
     /// Whether `name`, which is spoken of in the name of an unsigned `zone`, lies in one with a trust anchor of its own:
@@ -169,15 +196,12 @@ impl Resolver {
         };
         // Most likely the closest cut that is known begins an unsigned zone.
         let cut = closest_cut(&holder, &self.settings, around);
-        if let Some(cut) = &cut
-            && matches!(self.reach(at, checking, cut, Manner::AtOnce, ledger, around)?, Standing::Insecure)
-        {
-            return Ok(());
-        }
-        if cut.as_ref() != Some(&holder)
-            && matches!(self.reach(at, checking, &holder, Manner::StepByStep, ledger, around)?, Standing::Insecure)
-        {
-            return Ok(());
+        let last = (cut.as_ref() != Some(&holder)).then_some((&holder, Manner::StepByStep));
+        for (zone, manner) in cut.iter().map(|cut| (cut, Manner::AtOnce)).chain(last) {
+            if let Standing::Insecure(why) = self.reach(at, checking, zone, manner, ledger, around)? {
+                checking.remark(why);
+                return Ok(());
+            }
         }
         Err(Bogus::new(Reason::NoSignature, format!("{owner} {rtype} is not signed")).into())
     }
@@ -191,6 +215,21 @@ fn closest_cut(name: &Name, settings: &Settings, around: &Surroundings<'_>) -> O
         Route::Stub(stub) => stub.zone.clone(),
     });
     [learned, told].into_iter().flatten().filter(|zone| !zone.is_root()).max_by_key(Name::label_count)
+}
+
+/// The deepest zone cut that memory knows around what holds `owner` and `rtype`, where it lies below the `signer`: then
+/// that is perhaps not the zone that holds it (RFC 4035 §5.3.1). Nobody has checked whether there is such a cut.
+pub(super) fn cut_below(signer: &Name, owner: &Name, rtype: RecordType, around: &Surroundings<'_>) -> Option<Name> {
+    let holder = if rtype == RecordType::DS { owner.parent().unwrap_or_else(Name::root) } else { owner.clone() };
+    let cut = around.memory.delegation(&holder, around.now)?;
+    cut.zone.is_below(signer).then(|| cut.zone.clone())
+}
+
+pub(super) fn signed_from_above(owner: &Name, signer: &Name) -> Bogus {
+    Bogus::new(
+        Reason::NoSignature,
+        format!("what is said of {owner} is signed by {signer}, and a zone cut lies between"),
+    )
 }
 
 fn signed_by_nobody(set: &RrSet, zone: &Name) -> Bogus {
@@ -207,19 +246,24 @@ fn proven(
     keys: &ZoneKeys,
     wall: u32,
     budget: &mut Budget,
-) -> Result<(Security, u32), Bogus> {
+) -> Result<(Proven, u32), Bogus> {
     let mut ttl_max = u32::MAX;
     if let Some(soa) = &denial.soa {
         if soa.owner != *keys.zone() {
             let text = format!("{name} is denied with the SOA of {} and signed by {}", soa.owner, keys.zone());
             return Err(Bogus::new(Reason::NoSignature, text));
         }
-        ttl_max = verify_set(soa, keys, wall, budget)?.ttl_max();
+        let verified = verify_set(soa, keys, wall, budget)?;
+        if verified.encloser.is_some() {
+            let text = format!("the SOA of {} is signed as a wildcard's", soa.owner);
+            return Err(Bogus::new(Reason::BadSignature, text));
+        }
+        ttl_max = verified.ttl_max();
     }
     let (proofs, ttls) = Proofs::verify(denial.proofs.iter().map(|set| &**set), keys, wall, budget)?;
     let proven =
         if denial.is_nxdomain { proofs.nxdomain(name, budget)? } else { proofs.nodata(name, rtype, budget)? };
-    Ok((proven.security(), ttl_max.min(least_ttl(&ttls))))
+    Ok((proven, ttl_max.min(least_ttl(&ttls))))
 }
 
 pub(super) fn least_ttl(verified: &[Verified]) -> u32 {
