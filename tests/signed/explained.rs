@@ -19,6 +19,12 @@ const EXPLAINED: &[Explanation] = &[
         why: "takes a whole zone for unsigned that iterates its hashes too often for it, positive answers too",
     },
     Explanation {
+        names: &["toplain.*"],
+        types: &[],
+        who: &["knot"],
+        why: "calls an alias itself insecure that leads to an unsigned zone below its own",
+    },
+    Explanation {
         names: &["*.wildfar.nsec3.net.", "*.wildfar.optout.net."],
         types: &[],
         who: &["bind"],
@@ -37,9 +43,9 @@ const EXPLAINED: &[Explanation] = &[
         why: "gives the parent's NS records where checking is disabled; the others ask the child (RFC 2181 §5.4.1)",
     },
     Explanation {
-        names: &["child.tonothing.*", "child.tosecurenone.*", "*.wildnothing.*"],
+        names: &["tonothing.*", "child.tonothing.*", "child.tosecurenone.*", "*.wildnothing.*"],
         types: &[],
-        who: &["unbound"],
+        who: &["unbound", "behind"],
         why: "takes the denial of an alias's end for one of the alias itself: names below are answered with the alias's \
               message, or not at all",
     },
