@@ -84,6 +84,14 @@ bounds! {
     DENIAL_PROOFS: usize = 8;
     /// Blocks of 64 octets hashed for NSEC3 for one client query.
     NSEC3_BLOCKS: u32 = 4_000;
+    /// NSEC and NSEC3 records, and wildcards' RRsets, that are kept of one zone to answer other questions with.
+    PROOFS_PER_ZONE: usize = 8_192;
+    /// The longest time for which they are (RFC 8198 §5.4).
+    PROOF_TTL_MAX: Duration = Duration::from_hours(3);
+    /// They take at most this part of the cache, where answers are validated.
+    PROOFS_SHARE: u64 = 16;
+    /// Blocks of 64 octets hashed to look for them for one name; a question that would cost more is asked upstream.
+    PROOF_BLOCKS: u32 = 500;
     /// A signature holds so long before its inception, for clocks that go slow.
     SIGNATURE_EARLY: Duration = Duration::from_secs(60);
     /// A signature holds for a tenth of its life past its expiration, and at most this long.

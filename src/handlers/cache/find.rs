@@ -64,9 +64,33 @@ impl Cache {
             self.servable(wire, Kind::RrSet(RecordType::DNAME), Meaning::Redirection, must_be_checked, now)
         });
         match redirection {
-            Some(found) if found.remaining.is_some() || stale.is_none() => Some(found),
-            _ => stale,
+            Some(found) if found.remaining.is_some() => Some(found),
+            redirection => self.find_made(name, rtype, now).or(stale).or(redirection),
         }
+    }
+
+    fn find_made(&self, name: &Name, rtype: RecordType, now: Second) -> Option<Found> {
+        let entry = self.made(name, rtype, now)?;
+        let (meaning, kind) = match &entry.fact {
+            Fact::RrSet { set, .. } if set.rtype == rtype => (Meaning::Records, Kind::RrSet(rtype)),
+            Fact::RrSet { .. } => (Meaning::Alias, Kind::RrSet(RecordType::CNAME)),
+            _ => (Meaning::Denial, Kind::NoData(rtype)),
+        };
+        let remaining = entry.remaining(now);
+        Some(Found { meaning, key: probe(name.wire(), kind), entry, remaining })
+    }
+
+    /// What follows for `name` and `rtype` from what their zone has proven of other names (RFC 8198).
+    pub(super) fn made(&self, name: &Name, rtype: RecordType, now: Second) -> Option<Entry> {
+        let denials = self.denials.as_ref()?;
+        // Zones with upstreams of their own need not be known to those above.
+        let is_apart = |zone: &Name| {
+            let mut own = self.settings.forwarded.iter().filter(|own| !own.is_root() && name.is_within(own));
+            own.any(|own| !zone.is_within(own))
+        };
+        let (fact, until) = denials.make(name, rtype, is_apart, now)?;
+        let ttl = u32::try_from(until.saturating_sub(now)).unwrap_or(u32::MAX);
+        Some(Entry::until(until, ttl, fact).with_security(Security::Secure))
     }
 
     fn servable(&self, wire: &[u8], kind: Kind, meaning: Meaning, must_be_checked: bool, now: Second) -> Option<Found> {

@@ -35,9 +35,8 @@ impl Memory for Cache {
         let (entry, ttl) = self
             .fresh(name.wire(), Kind::NxDomain, now)
             .or_else(|| self.fresh(name.wire(), Kind::NoData(rtype), now))
-            .or_else(|| {
-                self.cut_above(name, now).and_then(|(_, entry)| entry.remaining(now).map(|ttl| (entry, ttl)))
-            })?;
+            .or_else(|| self.cut_above(name, now).and_then(|(_, entry)| entry.remaining(now).map(|ttl| (entry, ttl))))
+            .or_else(|| self.made(name, rtype, now).and_then(|entry| entry.remaining(now).map(|ttl| (entry, ttl))))?;
         let security = entry.security;
         match entry.fact {
             Fact::Denial { is_nxdomain, soa, proofs } => {
@@ -93,6 +92,11 @@ impl Cache {
         let (owner, rtype) = (set.owner.clone(), set.rtype);
         let ttl = self.kept_ttl(&set, now).min(checked.map_or(u32::MAX, |checked| checked.ttl));
         let security = checked.map_or(Security::Unchecked, |checked| checked.security);
+        if security == Security::Secure
+            && let Some(denials) = self.denials.as_ref().filter(|_| !proofs.is_empty())
+        {
+            denials.learn_made(&set, &proofs, ttl.min(seconds(self.settings.max_negative_ttl)), now);
+        }
         let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;
         self.store.update(&self.place(owner.wire(), Kind::RrSet(rtype), security), |old| {
@@ -182,6 +186,11 @@ impl Cache {
         let ttl = if security == Security::Unchecked { ttl } else { ttl.min(denial.ttl) };
         if ttl == 0 || !is_sound {
             return;
+        }
+        if security == Security::Secure
+            && let Some(denials) = &self.denials
+        {
+            denials.learn(&soa, &denial.proofs, ttl, now);
         }
         let is_nxdomain = denial.is_nxdomain;
         let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };

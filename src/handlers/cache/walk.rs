@@ -127,7 +127,8 @@ pub(super) struct Wishes {
 /// Adds what proves a denial, or that nothing stands before a wildcard (RFC 4035 §3.1.3.3).
 fn add_proofs(answer: &mut Answer, proofs: &[Arc<RrSet>], ttl: u32, wants_dnssec: bool) {
     if wants_dnssec {
-        answer.authority.extend(proofs.iter().map(|proof| Aged { set: Arc::clone(proof), ttl }));
+        let aged = |proof: &Arc<RrSet>| Aged { set: Arc::clone(proof), ttl: ttl.min(proof.ttl) };
+        answer.authority.extend(proofs.iter().map(aged));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::dns::dnssec::{Algorithm, DigestType, Ds, Malformed, PublicKey};
 use crate::dns::{Name, RecordType, RrSet};
@@ -175,8 +175,9 @@ pub struct Validation {
 struct Parts {
     /// As the operator wrote it, or as it is built in.
     written: Anchors,
-    /// As zones have told us themselves since (RFC 5011): in the place of what is written of them.
-    followed: Anchors,
+    /// As zones have told us themselves since (RFC 5011): in the place of what is written of them. An empty set makes
+    /// its zone no anchor.
+    followed: Vec<RrSet>,
     /// Exceptions that the operator wrote.
     negative: Vec<Name>,
     /// Exceptions that the operator made for a while.
@@ -210,22 +211,27 @@ impl Validation {
         self.trust.load()
     }
 
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        // A thread that died here has left whole parts behind.
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the operator wrote.
     #[must_use]
     pub fn written(&self) -> Anchors {
-        self.parts.lock().map_or_else(|poisoned| poisoned.into_inner().written.clone(), |parts| parts.written.clone())
+        self.parts().written.clone()
     }
 
     /// Trusts what is written now. Zones of which something else was written are followed no longer.
     pub fn write(&self, written: Anchors, negative: Vec<Name>) -> bool {
         self.change(|parts| {
-            parts.followed.0.retain(|zone, _| parts.written.of(zone) == written.of(zone));
+            parts.followed.retain(|set| parts.written.of(&set.owner) == written.of(&set.owner));
             (parts.written, parts.negative) = (written, negative);
         })
     }
 
-    /// Trusts these in the place of what is written of the same zones.
-    pub fn follow(&self, followed: Anchors) -> bool {
+    /// Trusts these DS records in the place of what is written of the same zones.
+    pub fn follow(&self, followed: Vec<RrSet>) -> bool {
         self.change(|parts| parts.followed = followed)
     }
 
@@ -236,8 +242,7 @@ impl Validation {
 
     /// Whether anything is trusted otherwise afterwards.
     fn change(&self, change: impl FnOnce(&mut Parts)) -> bool {
-        // A thread that died here has left whole parts behind.
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts();
         change(&mut parts);
         let before = self.trust.load();
         let after = parts.trust(before.generation + 1);
@@ -325,7 +330,8 @@ mod tests {
         };
         let validation = Validation::new(key(1), Vec::new());
         assert!(!validation.write(key(1), Vec::new()), "it is as it was");
-        assert!(validation.follow(key(2)));
+        let followed = || key(2).iter().cloned().collect();
+        assert!(validation.follow(followed()));
         assert_eq!((&validation.trust().anchors, validation.trust().generation), (&key(2), 1));
         assert!(validation.except(vec![name("b.example.")]));
         assert!(validation.write(key(1), vec![name("a.example."), name("b.example.")]));
@@ -335,6 +341,9 @@ mod tests {
         assert_eq!((&validation.trust().anchors, validation.written()), (&key(3), key(3)));
         assert_eq!(validation.trust().negative, [name("b.example.")], "what was excepted for a while still is");
         assert!(validation.write(Anchors::builtin(), Vec::new()));
-        assert!(!validation.follow(key(2)), "of this zone nothing is written");
+        assert!(!validation.follow(followed()), "of this zone nothing is written");
+        validation.write(key(1), Vec::new());
+        assert!(validation.follow(vec![RrSet::new(name("example."), RecordType::DS, 0, [[]; 0])]));
+        assert!(validation.trust().anchors.is_empty(), "it has revoked all that it had");
     }
 }

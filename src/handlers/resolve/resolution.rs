@@ -56,7 +56,7 @@ impl Resolution {
             answer.authentic &= part.security == Security::Secure;
             answer.answer.push(part.aged.clone());
             if wants_dnssec {
-                let aged = |set: &Arc<RrSet>| Aged { set: Arc::clone(set), ttl: part.aged.ttl };
+                let aged = |set: &Arc<RrSet>| Aged { set: Arc::clone(set), ttl: part.aged.ttl.min(set.ttl) };
                 answer.authority.extend(part.proofs.iter().map(aged));
             }
         }

@@ -104,7 +104,8 @@ impl Resolver {
             })?;
             security = proven.security();
             checking.remark(proven.ede());
-            ttl_max = ttl_max.min(least_ttl(&ttls));
+            // The proofs have TTLs of their own; what they prove lasts as long as their signatures do.
+            ttl_max = ttls.iter().map(|proof| proof.expires_in).fold(ttl_max, u32::min);
         }
         Ok((security, ttl_max))
     }

@@ -25,7 +25,7 @@ fn revoked(seed: u8) -> SigningKey {
 }
 
 fn ds(keys: &[&SigningKey]) -> RrSet {
-    RrSet::new(root(), RecordType::DS, 0, keys.iter().map(|key| key.ds(&root()).unwrap().rdata()))
+    RrSet::new(root(), RecordType::DS, 0, keys.iter().map(|key| key.ds(&root()).rdata()))
 }
 
 /// The zone's DNSKEY RRset at a moment: all these keys, signed by some of them.
