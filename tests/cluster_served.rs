@@ -121,6 +121,30 @@ fn a_reload_changes_how_the_cluster_is_answered_and_whether() {
 }
 
 #[test]
+fn what_was_known_outlives_a_reload_while_the_api_is_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let api = api();
+    let configure = |more: &str| {
+        configure(directory.path(), &api.url(), more);
+        let text = std::fs::read_to_string(directory.path().join("meridian.yaml")).unwrap();
+        // Nothing is kept on disk, and whoever waits for the API waits long.
+        let text = text.replace("state: state\n", "").replace("startup_timeout: 0s", "startup_timeout: 5m");
+        std::fs::write(directory.path().join("meridian.yaml"), text).unwrap();
+    };
+    configure("");
+    let (server, address, admin) = start(directory.path());
+    api.set_down(true);
+    configure(", ttl: 40s");
+    server.signal("HUP");
+    server.says("configuration read again: generation 2");
+    assert_eq!(answer(address, WEB), (0, Some(40)));
+    let standing = || status(admin)["cluster"]["standing"].as_str().unwrap().to_owned();
+    assert!(standing().starts_with("as saved"), "{}", standing());
+    api.set_down(false);
+    wait::until("the API's own word", || (standing() == "current").then_some(()));
+}
+
+#[test]
 fn a_server_that_starts_without_an_api_answers_by_what_it_knew() {
     let directory = tempfile::tempdir().unwrap();
     let api = api();

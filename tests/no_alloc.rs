@@ -153,6 +153,7 @@ fn house(limits: &str) -> House {
         policy: None,
         memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
         resolution: Arc::default(),
+        loops: None,
         allow: NetworkSet::default(),
         offers_recursion: false,
         stale_wait: None,

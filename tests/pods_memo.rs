@@ -152,6 +152,7 @@ impl Server {
             cluster: Some(cluster.clone()),
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::default(),
+            loops: None,
             allow: everybody(),
             offers_recursion: true,
             stale_wait: None,

@@ -200,6 +200,7 @@ impl Server {
             policy: None,
             memory: Arc::new(Cache::simulated(cache::Settings::default(), &mut dice)),
             resolution: Arc::default(),
+            loops: None,
             allow: NetworkSet::default(),
             offers_recursion: false,
             stale_wait: None,

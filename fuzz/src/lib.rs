@@ -3,7 +3,9 @@
 //! test run, what is kept in `seeds/` and `regressions/`.
 
 pub mod configuration;
+pub mod corefile;
 pub mod datagram;
+pub mod dnssec;
 pub mod glance;
 pub mod heap;
 pub mod hosts_file;
@@ -22,7 +24,9 @@ pub type Target = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::run),
+    ("corefile", corefile::run),
     ("datagram", datagram::run),
+    ("dnssec", dnssec::run),
     ("glance", glance::run),
     ("hosts_file", hosts_file::run),
     ("iterator", iterator::run),

@@ -2,6 +2,7 @@
 //!
 //! They are made here and nowhere else; `MERIDIAN_SEEDS=write cargo test --test fuzz_corpus` writes them down anew.
 
+mod dnssec;
 mod places;
 mod texts;
 mod wire;
@@ -28,10 +29,12 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(wire::signed_query().map(|query| ("datagram", "tsig-at-the-desk".to_owned(), query)));
     seeds.extend(texts::zone_files().map(|(name, text)| ("zone_file", name.to_owned(), text)));
     seeds.extend(texts::configurations().map(|(name, text)| ("configuration", name.to_owned(), text)));
+    seeds.extend(texts::corefiles().map(|(name, text)| ("corefile", name.to_owned(), text)));
     seeds.extend(texts::hosts_files().map(|(name, text)| ("hosts_file", name.to_owned(), text)));
     seeds.extend(wire::options().map(|(name, octets)| ("options", name.to_owned(), octets)));
     seeds.extend(streams().map(|(name, octets)| ("tcp_framing", name.to_owned(), octets)));
     seeds.extend(scripts().map(|(name, octets)| ("iterator", name, octets)));
+    seeds.extend(dnssec::seeds().into_iter().map(|(name, octets)| ("dnssec", name, octets)));
     seeds.extend(places::databases().map(|(name, octets)| ("mmdb", name.to_owned(), octets)));
     seeds
 }

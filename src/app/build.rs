@@ -26,7 +26,7 @@ use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
 use crate::handlers::resolve::anchors::{Anchors, Validation};
-use crate::handlers::resolve::{self, Families, Minimisation, Ours, Resolve, Stub, Wall};
+use crate::handlers::resolve::{self, Families, Loops, Minimisation, Ours, Resolve, Stub, Wall};
 use crate::handlers::special::Special;
 use crate::steer::{Helm, Scene};
 
@@ -149,6 +149,13 @@ pub fn build(
                 || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
         });
     }
+    let resolution = Arc::new(resolve::Settings {
+        ours: ours(&fixed, kept),
+        validation: validation(config, files.anchors, kept),
+        wall: Wall(Arc::new(|_| wall_seconds() as u32)),
+        ..resolution(config, files.roots, local)
+    });
+    let loops = (!resolution.forward.is_empty()).then(|| Loops::new(Arc::clone(&resolution)));
     let mut links: Vec<Box<dyn Handler>> = Vec::new();
     if !config.fixed.is_empty() {
         links.push(Box::new(fixed.clone()));
@@ -172,6 +179,7 @@ pub fn build(
         let tlds = pods.iter().filter_map(|pods| pods.tlds.clone());
         links.extend(tlds.map(|tlds| Box::new(tlds) as Box<dyn Handler>)); // behind all that is known here
         links.push(Box::new(special)); // behind the hosts file, which may name private addresses
+        links.extend(loops.iter().map(|loops| Box::new(loops.clone()) as Box<dyn Handler>));
         links.push(Box::new(Resolve));
     } else {
         links.push(Box::new(Local));
@@ -202,12 +210,6 @@ pub fn build(
         };
         recursion.forward.iter().map(&mut forwarder).collect()
     });
-    let (authority, cluster) = (Arc::clone(&kept.authority), kept.cluster.clone());
-    let ours = Ours(Arc::new(move |name, rtype| {
-        authority.answers(name, rtype)
-            || fixed.answers(name, rtype)
-            || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
-    }));
     let memory: Arc<dyn Memory> = match &cache {
         Some(cache) => Arc::clone(cache) as Arc<dyn Memory>,
         None => Arc::new(Forgetful),
@@ -217,12 +219,8 @@ pub fn build(
         policy: pods.and_then(|pods| pods.policy),
         cluster: kept.cluster.clone(),
         memory,
-        resolution: Arc::new(resolve::Settings {
-            ours,
-            validation: validation(config, files.anchors, kept),
-            wall: Wall(Arc::new(|_| wall_seconds() as u32)),
-            ..resolution(config, files.roots, local)
-        }),
+        resolution,
+        loops,
         allow: recursion.map_or_else(NetworkSet::default, |recursion| recursion.allow.clone()),
         offers_recursion: recursion.is_some(),
         stale_wait: config.cache.as_ref().and_then(|cache| cache.stale).map(|stale| stale.wait),
@@ -238,6 +236,16 @@ pub fn build(
         capacity: Capacity::default(),
     };
     Built { house: Arc::new(house), forwarders: Arc::new(forwarders.unwrap_or_default()), cache, hosts }
+}
+
+/// What is answered here, wherever an alias comes from.
+fn ours(fixed: &Fixed, kept: &Kept) -> Ours {
+    let (authority, cluster, fixed) = (Arc::clone(&kept.authority), kept.cluster.clone(), fixed.clone());
+    Ours(Arc::new(move |name, rtype| {
+        authority.answers(name, rtype)
+            || fixed.answers(name, rtype)
+            || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
+    }))
 }
 
 /// The limits of the house before, with what clients have used up, where the configuration has the same.

@@ -13,7 +13,7 @@ use crate::dns::Question;
 use crate::edge::tap::Tap;
 use crate::handlers::cluster::{Cluster, Policy};
 use crate::handlers::gate::{Cookies, Limits};
-use crate::handlers::resolve::Settings;
+use crate::handlers::resolve::{Loops, Settings};
 
 /// The running configuration. A reload builds a new house beside the old one and the workers move.
 pub struct House {
@@ -27,6 +27,8 @@ pub struct House {
     pub memory: Arc<dyn Memory>,
     /// How the resolver resolves.
     pub resolution: Arc<Settings>,
+    /// Which forward zones lead back to us; none where nothing is forwarded.
+    pub loops: Option<Loops>,
     /// Who may have recursion.
     pub allow: NetworkSet,
     /// Whether RA is set.

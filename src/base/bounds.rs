@@ -78,7 +78,8 @@ bounds! {
     KEYS_PER_TAG: usize = 2;
     /// DS records of one zone that are compared with its keys.
     DS_PER_ZONE: usize = 8;
-    /// NSEC3 iterations; a zone with more counts as unsigned where it denies (RFC 9276 §3.2).
+    /// NSEC3 iterations that are followed to check a denial; a zone with more counts as unsigned where it denies (RFC 9276
+    /// §3.2).
     NSEC3_ITERATIONS: u16 = 50;
     /// NSEC and NSEC3 records looked at of one response.
     DENIAL_PROOFS: usize = 8;
@@ -304,6 +305,10 @@ bounds! {
     MOVING: Duration = Duration::from_millis(250);
     /// Old houses and zones that wait until every worker has left them.
     ATTIC_MAX: usize = 8;
+    /// A forward zone whose forwarding leads back here is tried again after so long.
+    LOOP_RECHECK: Duration = Duration::from_secs(30);
+    /// Any other forward zone is tried for that so often.
+    LOOP_CHECK: Duration = Duration::from_secs(3_600);
     /// Exchanges with forwarders under way for one forward zone.
     FORWARD_EXCHANGES: usize = 512;
     /// Datagrams sent to one forwarder for one question.
@@ -330,11 +335,13 @@ bounds! {
     GENERATED_RECORDS_MAX: u64 = 10_000_000;
     /// Octets of a pattern that names of fixed answers must look like, once it is made ready.
     PATTERN_BYTES_MAX: usize = 256 * 1024;
+    /// Lines that the snippets of a Corefile may bring.
+    COREFILE_LINES_MAX: usize = 65_536;
     /// Files read by the $INCLUDE directives of a zone.
     INCLUDED_FILES_MAX: usize = 1_000;
     /// $INCLUDE directives within included files.
     INCLUDE_DEPTH_MAX: usize = 10;
-    /// Extra iterations of the NSEC3 hash that a zone may ask of us (RFC 9276 §3.1 wants 0).
+    /// Extra iterations of the NSEC3 hash that a zone of ours may ask for (RFC 9276 §3.1 wants 0).
     NSEC3_ITERATIONS_MAX: u16 = 150;
     /// Servers named in an RRset whose addresses are added to an authoritative answer.
     ADDITIONAL_TARGETS_MAX: usize = 32;

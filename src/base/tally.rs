@@ -241,6 +241,8 @@ events! {
     BoundRecords = "bound_records" in "bounds_reached" "bound" "records",
     /// Resolutions that would have waited for themselves.
     LoopsFound = "loops_found",
+    /// Queries answered SERVFAIL because forwarding leads back to this server.
+    ForwardLoops = "forward_loops",
     /// Messages written to the dnstap reader.
     TapWritten = "dnstap_written",
     /// Messages that the dnstap reader was too slow for, or not there.

@@ -169,6 +169,7 @@ impl Estate {
             policy: None,
             memory: Arc::clone(&self.cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
+            loops: None,
             allow,
             offers_recursion: true,
             stale_wait: self.stale_wait,

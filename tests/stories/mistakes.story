@@ -173,7 +173,7 @@ story: what a list of denied networks says is said before anything else
   expect silence
   expect counter silence_denied 2
 
-story: no name is asked for to find loops, so none can be guessed
+story: without forwarding no name is asked for to find loops
   ask www.example. A
   pass 1h
   expect sent ever 2

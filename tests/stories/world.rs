@@ -178,6 +178,7 @@ impl World {
             policy,
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
+            loops: None,
             allow: setup.allow.clone(),
             offers_recursion: true,
             stale_wait: setup.stale_wait,

@@ -117,6 +117,22 @@ pub(super) fn configurations() -> impl Iterator<Item = (&'static str, Vec<u8>)> 
     .chain([("no-utf-8", b"workers: 1\nlog: \xff\xfe\n".to_vec())])
 }
 
+/// The stock one, one of each plugin, imports and what is broken.
+pub(super) fn corefiles() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    [
+        ("stock", ".:53 {\n errors\n health {\n lameduck 5s\n }\n ready\n kubernetes cluster.local in-addr.arpa ip6.arpa {\n pods insecure\n fallthrough in-addr.arpa ip6.arpa\n ttl 30\n }\n prometheus :9153\n forward . 192.0.2.1 {\n max_concurrent 1000\n }\n cache 30 {\n disable success cluster.local\n }\n loop\n reload\n loadbalance\n}\n"),
+        ("names", "{$ZONE}:53 {\n kubernetes {$ZONE} {\n namespaces a b\n labels x in (y)\n pods verified\n endpoint_pod_names\n }\n k8s_external ext.example {\n apex dns\n ttl 9\n headless\n }\n autopath @kubernetes\n}\nexample.com:53 {\n rewrite name exact a.example.com b.example.com\n template IN A example.com {\n match \"^x[.]\"\n answer \"{{ .Name }} 60 IN A 192.0.2.1\"\n rcode NOERROR\n fallthrough\n }\n hosts {\n 192.0.2.7 h.example.com\n ttl 9\n fallthrough\n }\n forward example.com 192.0.2.1:5353 tls://192.0.2.2 /etc/resolv.conf {\n except x.example.com\n force_tcp\n policy sequential\n tls_servername x\n }\n log . combined\n}\n"),
+        ("imports", "(common) {\n errors\n cache 30\n}\n(both) {\n import common\n import common\n}\n. {\n import both\n import more\n import none*\n}\nimport *.server\n"),
+        ("addresses", "dns://a.example, b.example:1053,\n 10.0.0.0/8 2001:db8::/33 {\n whoami\n bind 127.0.0.1 lo\n}\ntls://.:853 {\n tls a b\n}\n"),
+        ("quotes", ". {\n template ANY ANY {\n answer \"a \\\" {$NONE} {%ZONE%}\" # x\n}\n }\n"),
+        ("doubling", "(a) {\n x\n x\n}\n(a) {\n import a\n import a\n}\n(a) {\n import a\n import a\n}\n. {\n import a\n}\n"),
+        ("broken", ". {\n { a\n"),
+        ("nothing", ""),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name, text.as_bytes().to_vec()))
+}
+
 pub(super) fn hosts_files() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     [
         ("usual", "127.0.0.1\tlocalhost\n127.0.1.1\thost.example host\n\n# IPv6\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\n"),

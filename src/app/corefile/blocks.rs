@@ -64,6 +64,12 @@ pub(super) fn servers(lines: &[Line]) -> Result<(Vec<Server>, Vec<Note>), Unread
             servers.push(Server { spot: head.spot.clone(), zones, ports, plugins: plugins.to_vec() });
         }
     }
+    if servers.is_empty() {
+        return Err(Unreadable {
+            spot: first.spot.clone(),
+            why: "all of its servers are of a kind not served yet".into(),
+        });
+    }
     Ok((servers, notes))
 }
 

@@ -87,11 +87,6 @@ pub(super) fn kubernetes(plugin: &Plugin<'_>, draft: &mut Draft) {
     if !own.is_empty() {
         keys.insert(0, ("zone", names(&own)));
     }
-    // What is said twice holds as it was said last.
-    let last = keys.iter().enumerate().map(|(at, (key, _))| keys.iter().skip(at + 1).all(|(later, _)| later != key));
-    let last: Vec<bool> = last.collect();
-    let mut last = last.into_iter();
-    keys.retain(|_| last.next().unwrap_or(true));
     draft.kubernetes = Some((keys, zones));
 }
 
@@ -177,6 +172,9 @@ pub(super) fn external(plugin: &Plugin<'_>, draft: &mut Draft) {
         }
     }
     match &mut draft.kubernetes {
+        Some((keys, _)) if keys.iter().any(|(key, _)| *key == "external") => {
+            plugin.lost(draft, "there is one set of outside zones, and it is named already");
+        }
         Some((keys, all)) => {
             keys.push(("external", Yaml::map(entries)));
             all.extend(zones);

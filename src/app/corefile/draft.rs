@@ -121,6 +121,8 @@ impl Draft {
     }
 
     fn note(&mut self, spot: &Spot, plugin: &str, weight: Weight, why: String) {
+        // What is quoted may go over several lines; a note is one.
+        let why = if why.contains(['\n', '\r']) { why.split_whitespace().collect::<Vec<_>>().join(" ") } else { why };
         self.notes.push(Note { spot: spot.clone(), plugin: plugin.to_owned(), weight, why });
     }
 

@@ -235,8 +235,7 @@ fn is_all_of(plugin: &Plugin<'_>, word: &str) -> bool {
 }
 
 pub(super) fn looping(plugin: &Plugin<'_>, draft: &mut Draft) {
-    // Nobody asks for a name of its own making to see whether it comes back.
-    let why = "a server that is this one is refused with the configuration; what comes back by others waits for itself, is \
-               SERVFAIL and is not sent again";
+    let why = "forwarding that leads back is looked for in any case; what is asked there is then SERVFAIL, all else is \
+               answered as ever";
     plugin.otherwise(draft, why);
 }

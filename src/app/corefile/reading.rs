@@ -77,7 +77,7 @@ pub type Read = (Vec<Line>, Vec<(Spot, String)>);
 /// # Errors
 /// The first place where it is none.
 pub fn read(path: &Path, outside: &dyn Outside) -> Result<Read, Unreadable> {
-    let mut reader = Reader { outside, snippets: BTreeMap::new(), empty: Vec::new(), files: 0 };
+    let mut reader = Reader { outside, snippets: BTreeMap::new(), empty: Vec::new(), files: 0, imported: 0 };
     let lines = reader.file(path, None, 0)?;
     Ok((lines, reader.empty))
 }
@@ -93,6 +93,13 @@ struct Reader<'o> {
     snippets: BTreeMap<String, Vec<Line>>,
     empty: Vec<(Spot, String)>,
     files: usize,
+    /// Lines that snippets have brought so far.
+    imported: usize,
+}
+
+/// The lines, and those in their blocks.
+fn count(lines: &[Line]) -> usize {
+    lines.iter().map(|line| 1 + count(&line.block)).sum()
 }
 
 impl Reader<'_> {
@@ -104,7 +111,13 @@ impl Reader<'_> {
             return Err(Unreadable { spot, why: "too many imports".into() });
         }
         let text = self.outside.text(path).map_err(|why| Unreadable { spot, why: format!("{file}: {why}") })?;
-        let mut tokens = tokens(&text, &file, self.outside).into_iter().peekable();
+        let tokens = tokens(&text, &file, self.outside);
+        // No configuration can hold them either.
+        let is_odd = |letter: char| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r');
+        if let Some(odd) = tokens.iter().find(|token| token.text.contains(is_odd)) {
+            return Err(Unreadable { spot: odd.spot.clone(), why: format!("a control character in {:?}", odd.text) });
+        }
+        let mut tokens = tokens.into_iter().peekable();
         let lines = lines_of(&mut tokens, 0, None)?;
         self.imported(lines, path, depth)
     }
@@ -133,6 +146,11 @@ impl Reader<'_> {
         let unreadable = |why: &str| Unreadable { spot: line.spot.clone(), why: why.to_owned() };
         let [what] = line.args() else { return Err(unreadable("an import of more or less than one thing")) };
         if let Some(snippet) = self.snippets.get(what) {
+            // Snippets of snippets double with every line.
+            self.imported += count(snippet).max(1);
+            if self.imported > bounds::COREFILE_LINES_MAX {
+                return Err(unreadable("too many lines by imports"));
+            }
             return Ok(snippet.clone());
         }
         let wanted = path.parent().unwrap_or(Path::new("")).join(what);
@@ -311,8 +329,17 @@ pub(super) mod tests {
         assert_eq!(read_one(".\n}\n").unwrap_err(), "2: a `}` without its `{`");
         assert_eq!(read_one("{\n}\n").unwrap_err(), "1: a block without a name");
         assert_eq!(read_one("import a b").unwrap_err(), "1: an import of more or less than one thing");
+        assert_eq!(read_one(".\n e\0 x").unwrap_err(), "2: a control character in \"e\\0\"");
         assert_eq!(read_one("import Corefile").unwrap_err(), "1: too many imports");
         assert!(read_one(&"{ a ".repeat(100)).is_err());
+    }
+
+    #[test]
+    fn snippets_of_snippets_end_before_memory_does() {
+        let doubling = (1..60).map(|n| format!("(s{n}) {{\n import s{}\n import s{}\n}}\n", n - 1, n - 1));
+        let text = format!("(s0) {{\n log\n}}\n{}. {{\n import s59\n}}\n", doubling.collect::<String>());
+        let refusal = read_one(&text).unwrap_err();
+        assert!(refusal.ends_with("too many lines by imports"), "{refusal}");
     }
 
     #[test]

@@ -30,9 +30,15 @@ impl Yaml {
         Self::List(texts.into_iter().map(Self::text).collect())
     }
 
-    /// A mapping.
+    /// A mapping. What is said twice holds as it was said last.
     pub(super) fn map<K: ToString>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
-        Self::Map(entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
+        let mut map: Vec<(String, Self)> = Vec::new();
+        for (key, value) in entries {
+            let key = key.to_string();
+            map.retain(|(known, _)| *known != key);
+            map.push((key, value));
+        }
+        Self::Map(map)
     }
 
     /// On one line, if it can be.

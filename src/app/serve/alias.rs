@@ -56,6 +56,7 @@ fn private(house: &House, authority: &Arc<Authority>) -> House {
         cluster: house.cluster.clone(),
         memory: Arc::clone(&house.memory),
         resolution: Arc::clone(&house.resolution),
+        loops: None,
         allow: std::iter::once(Network::new(Ipv4Addr::LOCALHOST.into(), 32)).collect(),
         offers_recursion: true,
         stale_wait: None,

@@ -16,7 +16,7 @@ use crate::app::config::{ClusterApi, Config, Kubernetes};
 use crate::base::collections::keyed;
 use crate::base::{Clock, Dice, Instant};
 use crate::edge::clock::MachineClock;
-use crate::edge::cluster::{Api, Meter, Plan, Scope, Tempo, Watch, word};
+use crate::edge::cluster::{Api, Beginning, Legacy, Meter, Plan, Scope, Tempo, Watch, word};
 use crate::handlers::cluster::{Cluster, Standing, Store};
 
 /// The snapshot's name in the `state` directory.
@@ -53,13 +53,14 @@ impl Clusters {
         if let Some(same) = watched.as_ref().filter(|watched| watched.serves(config)) {
             return Some(same.link.clone());
         }
-        // Its last snapshot is what the next one begins with, if it watches the same.
+        // What it knew is what the next one begins with, if it watches the same.
+        let mut legacy = None;
         if let Some(old) = watched.take() {
             drop(watched);
-            old.stop();
+            legacy = old.stop();
             watched = self.watched();
         }
-        match Watched::begin(config, &self.meter, machine, dice) {
+        match Watched::begin(config, legacy, &self.meter, machine, dice) {
             Ok(new) => *watched = new,
             Err(fault) => error!("the cluster cannot be watched: {fault}"),
         }
@@ -93,7 +94,7 @@ impl Clusters {
     pub fn stop(&self) {
         let watched = self.watched().take();
         if let Some(watched) = watched {
-            watched.stop();
+            drop(watched.stop());
         }
     }
 
@@ -114,6 +115,7 @@ impl Watched {
     /// The system's, where it gives no thread.
     fn begin(
         config: &Config,
+        legacy: Option<Legacy>,
         meter: &Arc<Meter>,
         (clock, runtime): (MachineClock, &Handle),
         dice: &mut Dice,
@@ -121,8 +123,8 @@ impl Watched {
         let Some(kubernetes) = wanted(config) else { return Ok(None) };
         let link = Cluster::new(Arc::clone(&kubernetes.names));
         let plan = plan(kubernetes, config.state.as_deref());
-        let store = Store::new(Arc::clone(&kubernetes.names), keyed(dice));
-        let watch = Watch::begin(plan, store, link.clone(), meter, clock, runtime)?;
+        let beginning = Beginning { store: Store::new(Arc::clone(&kubernetes.names), keyed(dice)), legacy };
+        let watch = Watch::begin(plan, beginning, link.clone(), meter, clock, runtime)?;
         Ok(Some(Self { kubernetes: kubernetes.clone(), link, watch }))
     }
 
@@ -142,8 +144,8 @@ impl Watched {
     }
 
     /// Ends the watch, its last snapshot written; the link answers by what it knows. Blocks.
-    fn stop(self) {
-        self.watch.stop();
+    fn stop(self) -> Option<Legacy> {
+        self.watch.stop()
     }
 
     /// How it stands, for people and programs.

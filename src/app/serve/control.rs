@@ -19,7 +19,7 @@ use super::reload::{By, Chronicle, Order, Orders, Watch};
 use super::station::Surroundings;
 use super::trust::Trustee;
 use super::zones::Keeper;
-use super::{explain, files, notes, total};
+use super::{explain, files, loops, notes, total};
 use crate::app::build::{Built, Kept};
 use crate::app::config::{Config, Source};
 use crate::app::zone_files::Library;
@@ -279,6 +279,7 @@ impl AdminHouse for Control {
             "cache": { "entries": entries, "bytes": bytes },
             "cluster": self.clusters.report(self.now()),
             "exceptions": self.trustee.report()["exceptions"],
+            "forwarding_loops": loops::zones(&self.surroundings.current),
             "counted": counted,
         });
         Box::pin(async move { status })

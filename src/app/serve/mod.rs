@@ -14,6 +14,7 @@ pub mod hatches;
 pub mod listings;
 pub mod log;
 pub mod lookout;
+pub mod loops;
 pub mod metering;
 pub mod notes;
 pub mod places;
@@ -145,6 +146,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
     let trustee = Arc::new(Trustee::new(surroundings.clone(), config.state.as_deref(), &mut dice));
+    loops::start(&surroundings, &mut dice);
     let patience = Arc::clone(&kept.patience);
     let mut crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
         .map_err(|fault| format!("cannot start a worker: {fault}"))?;

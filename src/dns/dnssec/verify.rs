@@ -37,7 +37,12 @@ pub fn verify_set(set: &RrSet, keys: &ZoneKeys, wall: u32, budget: &mut Budget) 
     if set.rtype == RecordType::DS && set.owner == *keys.zone() {
         return Err(bogus(Reason::NoSignature, set, "is not signed by the zone above"));
     }
-    verify_with(set, keys.zone(), keys.keys(), wall, budget)
+    let verified = verify_with(set, keys.zone(), keys.keys(), wall, budget)?;
+    // Nor does a wildcard make zone cuts (RFC 4592 §4.2).
+    if set.rtype == RecordType::DS && verified.encloser.is_some() {
+        return Err(bogus(Reason::BadSignature, set, "is made from a wildcard"));
+    }
+    Ok(verified)
 }
 
 /// Checks `set` of `zone` with any of `keys`, which the caller trusts for it.

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::follow::{Batch, Change, News};
 use super::meter::{Happening, Meter, ServiceKind};
 use super::scope::word;
-use super::{Audience, KindReport, Report, snapshot};
+use super::{Audience, KindReport, Legacy, Report, snapshot};
 use crate::base::{Clock, Instant, bounds};
 use crate::edge::clock::{self, MachineClock};
 use crate::edge::files::Aside;
@@ -53,7 +53,9 @@ pub(super) struct Keeper<A> {
     report: Arc<Mutex<Report>>,
     clock: MachineClock,
     links: Vec<Link>,
-    /// When a snapshot was read, and how old it was, as long as not all of it is confirmed.
+    /// Where the cluster is, and what of it counts.
+    about: String,
+    /// When it was known from before, and how old that was, as long as not all of it is confirmed.
     restored: Option<(Instant, Duration)>,
     standing: Standing,
     /// When the oldest change was heard that no table shows yet.
@@ -68,8 +70,6 @@ pub(super) struct Keeper<A> {
 /// Where snapshots go.
 pub(super) struct Saving {
     pub(super) path: Box<Path>,
-    /// What they are of.
-    pub(super) about: String,
     pub(super) every: Duration,
     /// When the last was made, and whether anything has changed since.
     pub(super) saved: Instant,
@@ -83,7 +83,7 @@ impl<A: Audience> Keeper<A> {
         meter: Arc<Meter>,
         report: Arc<Mutex<Report>>,
         clock: MachineClock,
-        kinds: &[Kind],
+        (kinds, about): (&[Kind], String),
         saving: Option<Saving>,
     ) -> Self {
         let links = kinds.iter().map(|kind| Link { kind: *kind, is_listed: false, lost: None }).collect();
@@ -94,6 +94,7 @@ impl<A: Audience> Keeper<A> {
             report,
             clock,
             links,
+            about,
             restored: None,
             standing: Standing::Unsynced,
             waiting: None,
@@ -104,9 +105,12 @@ impl<A: Audience> Keeper<A> {
         }
     }
 
-    /// Takes news until nobody has any more, and leaves a snapshot.
-    pub(super) async fn run(mut self, mut inlet: mpsc::Receiver<Batch>) {
-        self.restore();
+    /// Takes news until nobody has any more, and leaves a snapshot and what it knows.
+    pub(super) async fn run(mut self, mut inlet: mpsc::Receiver<Batch>, legacy: Option<Legacy>) -> Option<Legacy> {
+        match legacy {
+            Some(legacy) => self.inherit(&legacy),
+            None => self.restore(),
+        }
         loop {
             let due = self.due();
             match timeout(due, inlet.recv()).await {
@@ -129,6 +133,13 @@ impl<A: Audience> Keeper<A> {
         if self.saving.as_ref().is_some_and(|saving| saving.has_changed) {
             tell_fault(self.save().map_or(Ok(()), Aside::commit));
         }
+        let known = match self.standing {
+            Standing::Unsynced => return None,
+            Standing::Current => (self.clock.now(), Duration::ZERO),
+            Standing::Silent { since } => (since, Duration::ZERO),
+            Standing::Snapshot { since, age } => (since, age),
+        };
+        Some(Legacy { about: self.about, store: self.store, known })
     }
 
     /// How long to wait for news before something else is to be done.
@@ -275,6 +286,15 @@ impl<A: Audience> Keeper<A> {
         }));
     }
 
+    /// Begins with what the watch before knew.
+    fn inherit(&mut self, legacy: &Legacy) {
+        for object in legacy.store.objects() {
+            self.put(object);
+        }
+        self.restored = Some(legacy.known);
+        self.waiting = Some(self.clock.now());
+    }
+
     /// Begins with what the last server knew.
     fn restore(&mut self) {
         let Some(saving) = &self.saving else { return };
@@ -284,7 +304,7 @@ impl<A: Audience> Keeper<A> {
             Err(fault) => return warn!("the snapshot of the cluster cannot be read: {fault}"),
         };
         // Its end may show that it is damaged; it is small beside what it spares.
-        let about = saving.about.clone();
+        let about = self.about.clone();
         let store = &mut self.store;
         let mut objects = 0;
         match snapshot::read(&file, &about, |_| objects += 1) {
@@ -315,7 +335,7 @@ impl<A: Audience> Keeper<A> {
         let saving = self.saving.as_mut()?;
         (saving.saved, saving.has_changed) = (self.clock.now(), false);
         let written = Aside::create(&saving.path).and_then(|mut aside| {
-            snapshot::write(aside.file(), &saving.about, clock::wall_seconds(), self.store.objects())?;
+            snapshot::write(aside.file(), &self.about, clock::wall_seconds(), self.store.objects())?;
             Ok(aside)
         });
         written.map_err(|fault| tell_fault(Err(fault))).ok()

@@ -129,24 +129,48 @@ pub struct KindReport {
     pub failure: Option<(Instant, String)>,
 }
 
+/// What an ended watch knew.
+#[derive(Debug)]
+pub struct Legacy {
+    /// Where, and what of it.
+    about: String,
+    store: Store,
+    /// When it was last true for certain, and how old it was then.
+    known: (Instant, Duration),
+}
+
+/// What a watch begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// An empty store.
+    pub store: Store,
+    /// What the watch before knew: of use if that watched the same.
+    pub legacy: Option<Legacy>,
+}
+
+impl From<Store> for Beginning {
+    fn from(store: Store) -> Self {
+        Self { store, legacy: None }
+    }
+}
+
 /// A cluster that is being watched, until this is dropped or stopped.
 #[derive(Debug)]
 pub struct Watch {
     /// Dropped, it ends the followers; and with them the keeper.
     stop: Option<watch::Sender<()>>,
-    keeper: Option<JoinHandle<()>>,
+    keeper: Option<JoinHandle<Option<Legacy>>>,
     report: Arc<Mutex<Report>>,
 }
 
 impl Watch {
-    /// Begins to watch on `runtime`, with a thread for the keeper, whose `store` should be empty. `meter` may have counted for
-    /// an earlier watch.
+    /// Begins to watch on `runtime`, with a thread for the keeper. `meter` may have counted for an earlier watch.
     ///
     /// # Errors
     /// The system's, where it has no randomness or no thread to give.
     pub fn begin(
         plan: Plan,
-        store: Store,
+        beginning: impl Into<Beginning>,
         audience: impl Audience,
         meter: &Arc<Meter>,
         clock: MachineClock,
@@ -160,8 +184,10 @@ impl Watch {
         let report = Arc::new(Mutex::new(report));
         let about = format!("{api} {scope}");
         let (saved, every) = (clock.now(), tempo.saved_every);
-        let saving = snapshot.map(|path| Saving { path: path.into(), about, every, saved, has_changed: false });
-        let keeper = Keeper::new(store, audience, meter.clone(), report.clone(), clock, &kinds, saving);
+        let saving = snapshot.map(|path| Saving { path: path.into(), every, saved, has_changed: false });
+        let Beginning { store, legacy } = beginning.into();
+        let legacy = legacy.filter(|legacy| legacy.about == about);
+        let keeper = Keeper::new(store, audience, meter.clone(), report.clone(), clock, (&kinds, about), saving);
         let (access, scope) = (Arc::new(Access::new(api, clock)), Arc::new(scope));
         let mut dice = seed::dice()?;
         let mut followers = Vec::new();
@@ -185,7 +211,7 @@ impl Watch {
         drop(outlet);
         let on = runtime.clone();
         let thread = std::thread::Builder::new().name("meridian-cluster".into());
-        let keeper = thread.spawn(move || on.block_on(keeper.run(inlet)))?;
+        let keeper = thread.spawn(move || on.block_on(keeper.run(inlet, legacy)))?;
         for follower in followers {
             let mut stopped = stopped.clone();
             runtime.spawn(async move {
@@ -204,12 +230,10 @@ impl Watch {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends the watch, and waits until its last snapshot is written.
-    pub fn stop(mut self) {
+    /// Ends the watch, waits until its last snapshot is written, and gives what was known.
+    pub fn stop(mut self) -> Option<Legacy> {
         self.stop = None;
-        if let Some(keeper) = self.keeper.take() {
-            // A keeper that panicked has said so.
-            drop(keeper.join());
-        }
+        // A keeper that panicked has said so.
+        self.keeper.take()?.join().ok().flatten()
     }
 }

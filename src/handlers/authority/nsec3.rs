@@ -1,7 +1,7 @@
 //! Hashed names (RFC 5155 §5).
 
-use super::master_file::base32_label;
 use crate::base::bounds;
+use crate::dns::dnssec::denial::nsec3;
 
 /// How a zone hashes its names: SHA-1, always, with extra iterations and a salt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,26 +31,12 @@ impl Parameters {
 
     /// The label of a name's hash in the chain, with its length in front. `wire` is the name in small letters.
     pub(super) fn label(&self, wire: &[u8]) -> [u8; 33] {
-        let mut hash = self.once(wire);
-        for _ in 0..self.iterations {
-            hash = self.once(&hash);
-        }
+        let parameters = nsec3::Parameters { iterations: self.iterations, salt: &self.salt };
         let mut label = [32u8; 33];
         if let Some((_, text)) = label.split_first_mut() {
-            text.copy_from_slice(&base32_label(hash));
+            text.copy_from_slice(&nsec3::label(&parameters.hash_of(wire)));
         }
         label
-    }
-
-    fn once(&self, data: &[u8]) -> [u8; 20] {
-        let mut context = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
-        context.update(data);
-        context.update(&self.salt);
-        let mut hash = [0; 20];
-        for (into, octet) in hash.iter_mut().zip(context.finish().as_ref()) {
-            *into = *octet;
-        }
-        hash
     }
 }
 

@@ -105,6 +105,7 @@ fn private(house: &House, memory: &Arc<Cache>, validation: &Arc<Validation>) -> 
         policy: None,
         chain: Chain::new(vec![Box::new(Resolve)]),
         cluster: None,
+        loops: None,
         memory: Arc::clone(memory) as Arc<dyn Memory>,
         resolution: Arc::new(Settings {
             validation: Some(Arc::clone(validation)),

@@ -182,15 +182,12 @@ impl<'a> Proofs<'a> {
         match self.look(name, budget)? {
             Found::Here(types) if lacks(types, rtype, name) => return Ok(Proven::Secure),
             Found::Here(_) | Found::Unknown => {}
-            Found::Absent { encloser, is_opt_out } => {
-                let standing = if is_opt_out { Proven::OptOut } else { Proven::Secure };
-                match self.wildcard(&encloser, budget)? {
-                    Found::Here(types) if lacks(types, rtype, name) => return Ok(standing),
-                    // An insecure cut, or an empty name above one: neither need be listed (RFC 5155 §8.6, §9.2).
-                    Found::Absent { .. } | Found::Unknown if is_opt_out => return Ok(Proven::OptOut),
-                    _ => {}
-                }
-            }
+            // A cut without DS, or a name above one: neither need be listed (RFC 5155 §8.6, §9.2).
+            Found::Absent { is_opt_out: true, .. } => return Ok(Proven::OptOut),
+            Found::Absent { encloser, is_opt_out: false } => match self.wildcard(&encloser, budget)? {
+                Found::Here(types) if lacks(types, rtype, name) => return Ok(Proven::Secure),
+                _ => {}
+            },
         }
         self.or_excessive(Proven::Excessive, name, "is not proven to lack the type")
     }

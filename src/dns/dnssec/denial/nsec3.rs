@@ -7,7 +7,6 @@ use super::Found;
 use super::types::{self, Types};
 use crate::base::bounds;
 use crate::dns::dnssec::{Budget, Malformed, Spent};
-use crate::dns::name::NAME_MAX;
 use crate::dns::{Name, RecordType};
 
 /// Octets of a hash; SHA-1 is the only one there is (RFC 5155 §11).
@@ -48,21 +47,20 @@ impl Parameters<'_> {
     /// The hash of `name` (RFC 5155 §5).
     #[must_use]
     pub fn hash(&self, name: &Name) -> Hash {
-        let sha1 = |octets: &[u8]| -> Hash {
-            let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, octets);
-            hash.as_ref().first_chunk().copied().unwrap_or_default()
-        };
-        let mut input: SmallVec<[u8; NAME_MAX]> = SmallVec::from_slice(name.wire());
-        input.make_ascii_lowercase(); // a length octet is at most 63, no capital letter
-        input.extend_from_slice(self.salt);
-        let mut hash = sha1(&input);
-        for _ in 0..self.iterations {
-            input.clear();
-            input.extend_from_slice(&hash);
-            input.extend_from_slice(self.salt);
-            hash = sha1(&input);
-        }
-        hash
+        self.hash_of(name.lowered().wire())
+    }
+
+    /// The hash of a name given as its wire form in small letters.
+    #[must_use]
+    pub fn hash_of(&self, wire: &[u8]) -> Hash {
+        (0..self.iterations).fold(self.once(wire), |hash, _| self.once(&hash))
+    }
+
+    fn once(&self, octets: &[u8]) -> Hash {
+        let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+        context.update(octets);
+        context.update(self.salt);
+        context.finish().as_ref().first_chunk().copied().unwrap_or_default()
     }
 
     /// The blocks of 64 octets that SHA-1 goes through for [`Parameters::hash`] of `name`.

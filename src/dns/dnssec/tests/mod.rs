@@ -1,6 +1,7 @@
 //! Stories of signed records; the parts of their world.
 
 mod denials;
+mod proofs;
 mod signatures;
 mod trust;
 mod vectors;

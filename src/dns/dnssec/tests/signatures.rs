@@ -122,6 +122,14 @@ fn a_zone_has_no_say_on_its_own_ds() {
 }
 
 #[test]
+fn no_ds_is_made_from_a_wildcard() {
+    let key = zone_key();
+    let star = RrSet::new(name("*.example."), RecordType::DS, 300, [key.ds(&name("sub.example.")).rdata()]);
+    let made = RrSet { owner: name("sub.example."), ..signed(star, &key, "example.") };
+    assert_eq!(verify(&made, &keys_of("example.", &key)), Err(Reason::BadSignature));
+}
+
+#[test]
 fn each_failure_says_why() {
     let key = zone_key();
     let keys = keys_of("example.", &key);

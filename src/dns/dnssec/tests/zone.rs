@@ -56,9 +56,8 @@ impl Zone {
         let mut zone: BTreeMap<Path, BTreeSet<RecordType>> = names.into_iter().collect();
         for (path, types) in &mut zone {
             if path.is_empty() || path.last() == Some(&"*") {
-                [RecordType::NS, RecordType::DS, RecordType::CNAME, RecordType::DNAME].iter().for_each(|rtype| {
-                    types.remove(rtype);
-                });
+                let odd = [RecordType::NS, RecordType::DS, RecordType::CNAME, RecordType::DNAME];
+                types.retain(|rtype| !odd.contains(rtype));
             }
             if types.contains(&RecordType::NS) {
                 types.retain(|rtype| matches!(*rtype, RecordType::NS | RecordType::DS));

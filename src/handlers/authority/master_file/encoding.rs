@@ -148,22 +148,6 @@ pub(crate) fn encode_base64(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// The base32hex text of a 20-octet hash: the label of an NSEC3 owner, in small letters.
-pub(crate) fn base32_label(hash: [u8; 20]) -> [u8; 32] {
-    let mut label = [b'0'; 32];
-    let (mut bits, mut count) = (0u32, 0u32);
-    let mut octets = hash.into_iter();
-    for place in &mut label {
-        if count < 5 {
-            bits = bits << 8 | u32::from(octets.next().unwrap_or(0));
-            count += 8;
-        }
-        count -= 5;
-        *place = BASE32.get((bits >> count & 0x1F) as usize).copied().unwrap_or(b'0');
-    }
-    label
-}
-
 /// Writes base32hex text without padding, in small letters.
 pub(crate) fn encode_base32(bytes: &[u8], out: &mut String) {
     let (mut bits, mut count) = (0u32, 0u32);
@@ -213,7 +197,7 @@ mod tests {
         fn a_hash_label_is_its_base32(hash: [u8; 20]) {
             let mut text = String::new();
             encode_base32(&hash, &mut text);
-            let label = base32_label(hash);
+            let label = crate::dns::dnssec::denial::nsec3::label(&hash);
             prop_assert_eq!(label.as_slice(), text.as_bytes());
         }
     }

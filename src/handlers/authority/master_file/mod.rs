@@ -15,7 +15,6 @@ mod svcb;
 mod tests;
 mod write;
 
-pub(super) use encoding::base32_label;
 pub(crate) use encoding::decode_base64;
 pub(super) use read::is_lawful;
 pub(super) use schema::{lowered, target};
