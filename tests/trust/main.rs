@@ -6,6 +6,7 @@ mod clocks;
 mod costs;
 mod fixtures;
 mod injection;
+mod islands;
 mod keys;
 mod outage;
 mod tampers;

@@ -41,8 +41,8 @@ pub(crate) struct Tamper {
 const BAD: &[u16] = &[6];
 const EXPIRED: &[u16] = &[7];
 const EARLY: &[u16] = &[8];
-const NO_KEY: &[u16] = &[9, 6, 10];
-const UNSIGNED: &[u16] = &[10];
+const NO_KEY: &[u16] = &[9, 6, 10, 12];
+const UNSIGNED: &[u16] = &[10, 12];
 const UNPROVEN: &[u16] = &[12, 6];
 /// Where the code depends on what is found first.
 const ANY: &[u16] = &[6, 9, 10, 11, 12];
@@ -167,8 +167,8 @@ impl Bench<'_> {
             self.found.push(Tamper { name: name.to_owned(), after, verdict });
         };
         with("a bit of the signature is flipped", Verdict::Bogus(BAD), &|rdata| *rdata.last_mut().unwrap() ^= 1);
-        with("the signature is cut short", Verdict::Bogus(&[6, 10]), &|rdata| rdata.truncate(rdata.len() - 20));
-        with("the signature is empty", Verdict::Bogus(&[6, 10]), &|rdata| rdata.truncate(rdata.len() - 64));
+        with("the signature is cut short", Verdict::Bogus(&[6, 10, 12]), &|rdata| rdata.truncate(rdata.len() - 20));
+        with("the signature is empty", Verdict::Bogus(&[6, 10, 12]), &|rdata| rdata.truncate(rdata.len() - 64));
         with("another tag", Verdict::Bogus(NO_KEY), &|rdata| rdata[17] ^= 1);
         with("another algorithm", Verdict::Bogus(NO_KEY), &|rdata| rdata[2] = 15);
         with("an unknown algorithm", Verdict::Bogus(NO_KEY), &|rdata| rdata[2] = 200);
@@ -195,7 +195,7 @@ impl Bench<'_> {
             let after = self.signed_by(self.key(), &fields, &self.before.rows);
             self.found.push(Tamper { name: format!("signed: {name}"), after, verdict });
         };
-        with("more labels than the owner has", Verdict::Bogus(&[6, 10]), &|fields| fields.labels += 5);
+        with("more labels than the owner has", Verdict::Bogus(&[6, 10, 12]), &|fields| fields.labels += 5);
         if truth.labels > apex {
             with("a label less, as if it were a wildcard's", Verdict::Bogus(ANY), &|fields| fields.labels -= 1);
         }

@@ -19,6 +19,7 @@ use meridian::dns::{Edns, Message, Name, Question, Rcode, Record, RecordType};
 use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::{Cookies, Gate, LimitSettings, Limits};
 use meridian::handlers::local::Local;
+use meridian::handlers::resolve::anchors::Validation;
 use meridian::handlers::resolve::{ExchangeId, Resolve, Settings, Transport, Wall};
 
 use crate::keys::WALL;
@@ -66,15 +67,15 @@ pub(crate) struct World<'t> {
     asked: u32,
     /// Every response as it went to the resolver, with its zone's apex.
     pub(crate) exchanges: Vec<(Name, Question, Message)>,
-    pub(crate) is_silent: bool,
 }
 
 impl<'t> World<'t> {
     pub(crate) fn new(tree: &'t Tree, meddler: Meddler<'t>) -> Self {
-        Self::of(tree, meddler, cache::Settings::default())
+        Self::trusting(tree, meddler, crate::validation(tree))
     }
 
-    pub(crate) fn of(tree: &'t Tree, meddler: Meddler<'t>, remembered: cache::Settings) -> Self {
+    /// A world with other anchors than the root's.
+    pub(crate) fn trusting(tree: &'t Tree, meddler: Meddler<'t>, validation: Arc<Validation>) -> Self {
         let mut dice = Dice::from_number(7);
         let now = Instant::from_seconds(1_000_000);
         let ahead = Arc::new(AtomicU64::new(u64::from(WALL) - now.seconds()));
@@ -83,11 +84,11 @@ impl<'t> World<'t> {
         let settings = Settings {
             denied: NetworkSet::default(),
             roots: Arc::new(Delegation { zone: Name::root(), servers: vec![root], ttl: 86_400 }),
-            validation: Some(crate::validation(tree)),
+            validation: Some(validation),
             wall: Wall(Arc::new(move |now| reading.load(Ordering::Relaxed).wrapping_add(now.seconds()) as u32)),
             ..Settings::default()
         };
-        let remembered = cache::Settings { validates: true, ..remembered };
+        let remembered = cache::Settings { validates: true, ..cache::Settings::default() };
         let cache = Arc::new(Cache::simulated(remembered, &mut dice));
         let allow = NetworkSet::private();
         let links: Vec<Box<dyn Handler>> =
@@ -128,7 +129,6 @@ impl<'t> World<'t> {
             heard: BTreeMap::new(),
             asked: 0,
             exchanges: Vec::new(),
-            is_silent: false,
         }
     }
 
@@ -238,9 +238,6 @@ impl<'t> World<'t> {
     }
 
     fn respond(&mut self, server: IpAddr, query: &Message, is_tcp: bool) -> Option<Vec<u8>> {
-        if self.is_silent {
-            return None;
-        }
         let (zone, mut message) = self.tree.respond(server, query)?;
         let question = query.questions[0].clone();
         (self.meddler)(self.tree, zone, &question, &mut message);

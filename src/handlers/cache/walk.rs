@@ -108,7 +108,9 @@ fn add(answer: &mut Answer, name: &Name, found: &Found, ttl: u32, wants_dnssec: 
             // RFC 6604 §3: the code is that of the last name, however long the way to it.
             answer.rcode = if *is_nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
             answer.authority.push(Aged { set: Arc::clone(soa), ttl });
-            add_proofs(answer, proofs, ttl, wants_dnssec);
+            if wants_dnssec {
+                answer.authority.extend(proofs.iter().map(|proof| Aged { set: Arc::clone(proof), ttl }));
+            }
             Next::End
         }
         (Fact::Delegation(_) | Fact::Failure(_), _) => Next::End,
@@ -124,7 +126,7 @@ pub(super) struct Wishes {
     pub(super) must_be_checked: bool,
 }
 
-/// Adds what proves a denial, or that nothing stands before a wildcard (RFC 4035 §3.1.3.3).
+/// Adds what proves that nothing stands before a wildcard (RFC 4035 §3.1.3.3).
 fn add_proofs(answer: &mut Answer, proofs: &[Arc<RrSet>], ttl: u32, wants_dnssec: bool) {
     if wants_dnssec {
         let aged = |proof: &Arc<RrSet>| Aged { set: Arc::clone(proof), ttl: ttl.min(proof.ttl) };

@@ -14,6 +14,7 @@ pub mod ask;
 pub mod checking;
 pub mod classify;
 mod crowding;
+mod ending;
 pub mod exceptions;
 mod fetching;
 mod following;

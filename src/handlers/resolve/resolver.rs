@@ -17,15 +17,15 @@ use super::checking::Known;
 use super::learning::learn;
 use super::ledger::Ledger;
 use super::minimise::Shown;
-use super::resolution::{Resolution, explanation};
+use super::resolution::Resolution;
 use super::scoreboard::Scoreboard;
 use super::trace::Trace;
-use super::walk::{Asking, Ended, Stage, Walk};
+use super::walk::{Asking, Stage, Walk};
 use super::{ExchangeId, ForwardRequest, Settings, Surroundings, Transmit};
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::Event;
 use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
-use crate::chain::{Goal, Learned, Purpose};
+use crate::chain::{Goal, Purpose};
 use crate::dns::{Name, Question, RecordType};
 
 /// A goal under way; never used again.
@@ -98,12 +98,14 @@ impl Resolver {
     /// A resolver at rest.
     #[must_use]
     pub fn new(settings: Arc<Settings>, dice: &mut Dice) -> Self {
+        let scoreboard = Scoreboard::new(dice);
+        let names = keyed(dice);
         Self {
             settings,
-            scoreboard: Scoreboard::new(dice),
+            scoreboard,
             walks: Slab::new(),
             asks: Slab::new(),
-            goals: Map::with_hasher(keyed(dice)),
+            goals: Map::with_hasher(names.clone()),
             asked: Map::with_hasher(keyed(dice)),
             forwarded: Map::with_hasher(keyed(dice)),
             crowds: Map::with_hasher(keyed(dice)),
@@ -117,7 +119,7 @@ impl Resolver {
             serial: dice.bits() >> 2,
             next_exchange: dice.bits() as u32,
             trace: Trace::default(),
-            known: Known::new(dice),
+            known: Known::new(&names),
         }
     }
 
@@ -433,86 +435,6 @@ impl Resolver {
                 Some(Stage::Checking(_)) => self.check(at, around),
                 _ => {}
             }
-        }
-    }
-
-    /// In an outage, who joined a walk when its last queries were lost already gets one of his own: the servers may
-    /// have come back since.
-    fn begin_again(&mut self, at: u32, now: Instant) -> bool {
-        let is_outage = self.scoreboard.is_outage(now);
-        let Some(walk) = self.walks.get_mut(at as usize) else { return false };
-        match walk.joined.take() {
-            Some(joined) if is_outage && now.since(joined) < ask::PATIENCE => {
-                walk.ledger = Arc::new(Ledger::open(joined, walk.ledger.owner()));
-                walk.name = walk.question.name.clone();
-                walk.chain.clear();
-                walk.shown = Shown::default();
-                (walk.referrals, walk.self_referrals, walk.has_gone_up) = (0, 0, false);
-                (walk.stand, walk.stage) = (None, Stage::Moving);
-                self.moving.push_back(at);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// A walk has come to its end; where that has to be validated first, it goes on from there.
-    pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
-        if self.must_check(at, &ended) {
-            self.begin_checking(at, ended, around)
-        } else {
-            self.conclude(at, ended, around)
-        }
-    }
-
-    pub(super) fn conclude(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
-        if matches!(ended, Ended::Failed(Trouble::Silence | Trouble::Unreachable | Trouble::Exhausted(_)))
-            && self.begin_again(at, around.now)
-        {
-            return;
-        }
-        let Some(mut walk) = self.walks.try_remove(at as usize) else { return };
-        // Asked once more because the first answer was bogus: that is what is wrong, whatever came now.
-        let ended = match (ended, walk.doubt.take()) {
-            (Ended::Failed(_), Some(ede)) => Ended::Bogus(ede),
-            (ended, _) => ended,
-        };
-        self.goals.remove(&(walk.question.name.clone(), walk.question.rtype, walk.checking_disabled));
-        if let Ended::Bogus(ede) = &ended {
-            around.tally.count(Event::ResolutionsFailed);
-            let (name, rtype) = (walk.question.name.clone(), walk.question.rtype);
-            around.memory.learn(Learned::Bogus { name, rtype, ede: ede.clone() }, around.now);
-        }
-        if let Ended::Failed(trouble) = &ended {
-            around.tally.count(Event::ResolutionsFailed);
-            // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
-            // only delay the first answer after the outage, save where clients have a stale answer meanwhile. A
-            // reached bound may be the parent's, and a crowd passes.
-            let is_telling = (walk.has_reserve || !self.scoreboard.is_outage(around.now))
-                && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)))
-                && *trouble != Trouble::Crowded;
-            if is_telling {
-                around.memory.learn(
-                    Learned::Failure {
-                        name: walk.question.name.clone(),
-                        rtype: walk.question.rtype,
-                        ede: explanation(*trouble),
-                        unchecked: walk.checking_disabled,
-                    },
-                    around.now,
-                );
-            }
-        }
-        let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
-        for parent in &walk.parents {
-            if !self.end_lookup(*parent, (at, &walk), &ended) {
-                self.end_fetching(*parent, (at, &walk.question), &ended, zone);
-            }
-        }
-        if walk.is_goal {
-            let Walk { chain, ledger, remark, .. } = walk;
-            let resolution = Resolution { chain, ended, ledger, remark };
-            self.resolved.push_back((GoalId { serial: walk.serial, at }, resolution));
         }
     }
 }

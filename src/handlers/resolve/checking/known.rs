@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::classify::AboutKeys;
-use crate::base::collections::{Map, keyed};
-use crate::base::{Dice, Instant, bounds};
+use crate::base::collections::{Keyed, Map};
+use crate::base::{Instant, bounds};
 use crate::chain::{Delegation, Proofs};
 use crate::dns::dnssec::{Bogus, ZoneKeys};
 use crate::dns::{Ede, Name};
@@ -50,9 +50,8 @@ struct Generations<V> {
 }
 
 impl<V> Generations<V> {
-    fn new(most: usize, dice: &mut Dice) -> Self {
-        let keyed = keyed(dice);
-        Self { young: Map::with_hasher(keyed.clone()), old: Map::with_hasher(keyed), most: most / 2 }
+    fn new(most: usize, keyed: &Keyed) -> Self {
+        Self { young: Map::with_hasher(keyed.clone()), old: Map::with_hasher(keyed.clone()), most: most / 2 }
     }
 
     fn put(&mut self, name: &Name, value: V, until: Instant) {
@@ -92,9 +91,9 @@ pub(in super::super) struct Known {
 }
 
 impl Known {
-    pub(in super::super) fn new(dice: &mut Dice) -> Self {
+    pub(in super::super) fn new(keyed: &Keyed) -> Self {
         let (zones, told) =
-            (Generations::new(bounds::ZONES_KNOWN, dice), Generations::new(bounds::REFERRALS_KEPT, dice));
+            (Generations::new(bounds::ZONES_KNOWN, keyed), Generations::new(bounds::REFERRALS_KEPT, keyed));
         Self { generation: 0, zones, told }
     }
 

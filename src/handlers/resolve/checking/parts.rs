@@ -84,6 +84,9 @@ impl Resolver {
         let keys = match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
             Standing::Secure(keys) => keys,
             Standing::Insecure(why) => {
+                if self.is_anchored_below(&zone, &set.owner) {
+                    self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
+                }
                 checking.remark(why);
                 return Ok((Security::Insecure, u32::MAX));
             }
@@ -130,6 +133,9 @@ impl Resolver {
             }
             Some(zone) => match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
                 Standing::Insecure(why) => {
+                    if self.is_anchored_below(&zone, name) {
+                        self.expect_unsigned(at, checking, (name, rtype), ledger, around)?;
+                    }
                     checking.remark(why);
                     denial.security = Security::Insecure;
                 }
@@ -167,6 +173,13 @@ impl Resolver {
             Standing::Inside => Ok(()),
             Standing::Secure(_) | Standing::Insecure(_) => Err(signed_from_above(owner, signer).into()),
         }
+    }
+
+    /// Whether `name`, which is spoken of in the name of an unsigned `zone`, lies in one with a trust anchor of its own:
+    /// then that nothing above is signed says nothing of it.
+    fn is_anchored_below(&self, zone: &Name, name: &Name) -> bool {
+        let trust = self.settings.validation.as_ref().map(|validation| validation.trust());
+        trust.is_some_and(|trust| trust.anchors.above(name).is_some_and(|anchor| anchor.owner.is_below(zone)))
     }
 
     /// Goes on where `owner` lies in a zone that is provably not signed, as what is said of it is not signed.
