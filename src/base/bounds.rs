@@ -279,6 +279,9 @@ bounds! {
     MAILBOX_MAX: usize = 65_536;
     /// Datagrams received or sent by one system call.
     BATCH: usize = 32;
+    /// A worker to which queries come all the time waits so long for the next one alone, as far as the system counts that
+    /// finely: whatever else happens meanwhile is seen after it.
+    QUERY_WAIT: Duration = Duration::from_millis(2);
     /// Octets read of a UDP query; a longer one arrives cut.
     UDP_QUERY_MAX: usize = 4_096;
     /// Tries of a batch that the socket has no room for, before its rest is given up.
