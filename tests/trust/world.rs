@@ -95,6 +95,7 @@ impl<'t> World<'t> {
             vec![Box::new(Gate::new(allow.clone())), Box::new(Local), Box::new(Arc::clone(&cache)), Box::new(Resolve)];
         let house = House {
             cluster: None,
+            loops: None,
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),
