@@ -110,7 +110,7 @@ impl Running {
         fs::write(&hints, format!(". 3600 NS ns.root.\nns.root. 3600 A {ROOT}\n")).unwrap();
         let config = directory.path().join("meridian.yaml");
         let text = format!(
-            "listen: [\"{server}\"]\nadmin: {admin}\nworkers: 1\nrecursion:\n  roots: {}\n  hosts: off\n  \
+            "listen: [\"{server}\"]\nadmin: {admin}\nworkers: 1\nrecursion:\n  roots: {}\n  hosts: off\n  dnssec: off\n  \
              deny_upstreams: []\n  authority_port: {port}\n",
             hints.display()
         );

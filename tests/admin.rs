@@ -77,7 +77,7 @@ fn start(directory: &Path, admin: &str) -> (Server, SocketAddr, SocketAddr) {
         r#"listen: ["127.0.0.1:0"]
 admin: {admin}
 workers: 1
-recursion: {{hosts: off}}
+recursion: {{hosts: off, roots: roots}}
 checks: {{told: {{push: true}}}}
 feeds: {{load: {{push: true, max_age: 1h}}}}
 pools:
@@ -96,6 +96,7 @@ startup_timeout: 100ms
 "#
     );
     std::fs::write(directory.join("meridian.yaml"), text).unwrap();
+    std::fs::write(directory.join("roots"), ". NS ns.\nns. A 127.0.0.9\n").unwrap(); // nobody is there
     let command = [env!("CARGO_BIN_EXE_meridian"), "serve", "--config", "meridian.yaml"];
     let mut server = Server::start("meridian", directory, &command);
     let address = server.listens_on();
@@ -123,6 +124,7 @@ fn examples() -> BTreeMap<(&'static str, &'static str), (&'static str, Value)> {
         (("get", "/v1/log"), ("", none.clone())),
         (("get", "/v1/pools"), ("", none.clone())),
         (("get", "/v1/digest"), ("", none.clone())),
+        (("get", "/v1/trust"), ("", none.clone())),
         (("get", "/v1/explain"), ("?name=www.geo.example&type=A&client=192.0.2.1", none.clone())),
         (("post", "/v1/cache/flush"), ("", json!({ "name": "example.com", "subtree": true, "type": "A" }))),
         (("post", "/v1/reload"), ("", json!({}))),
@@ -131,6 +133,11 @@ fn examples() -> BTreeMap<(&'static str, &'static str), (&'static str, Value)> {
             ("", json!({ "glob": "www/sin", "action": "drain", "for": "1h", "reason": "a test" })),
         ),
         (("delete", "/v1/overrides"), ("?glob=www/*", none.clone())),
+        (
+            ("put", "/v1/exceptions"),
+            ("", json!({ "name": "broken.example", "for": "2h", "stays": true, "reason": "a test" })),
+        ),
+        (("delete", "/v1/exceptions"), ("?name=broken.example", none.clone())),
         (
             ("put", "/v1/pools/{pool}/members/{member}/override"),
             ("", json!({ "action": "down", "reason": "a test", "actor": "ann", "break_glass": true })),
@@ -196,6 +203,7 @@ fn every_resource_answers_as_the_document_says() {
             );
         }
         request(admin, "put", "/v1/overrides", &JSON, r#"{"glob": "www/iad", "action": "drain", "reason": "more"}"#);
+        request(admin, "put", "/v1/exceptions", &JSON, r#"{"name": "lab.example", "reason": "more"}"#);
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -206,7 +214,7 @@ fn the_router_has_what_the_document_has_and_nothing_else() {
     let (_server, _, admin) = on_loopback(directory.path());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/edge/admin");
     let source: String =
-        ["mod.rs", "members.rs"].map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).concat();
+        ["mod.rs", "members.rs", "trust.rs"].map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).concat();
     let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let mut routed = BTreeSet::new();
     for path in routes {
@@ -265,6 +273,7 @@ fn every_fault_is_json_and_one_that_the_document_knows() {
         ("get", "/v1/explain", "Host: localhost", 400),
         ("get", "/v1/explain?name=a..b", "Host: localhost", 400),
         ("delete", "/v1/overrides", "Host: localhost", 400),
+        ("delete", "/v1/exceptions?name=a..b", "Host: localhost", 400),
         ("get", "/v1/status", "Host: evil.example", 421),
         ("get", "/", "Host: evil.example", 421),
         ("get", "/metrics", "Host: evil.example:9153", 421),

@@ -77,7 +77,7 @@ fn an_alias_follows_its_target_and_outlives_its_servers() {
     };
     let server = start("upstream", directory.path(), upstream, &elsewhere(1));
     let zones = format!(
-        "recursion: {{hosts: off, deny_upstreams: [], forward: {{test: [\"{upstream}\"]}}}}\ncache: off\nzones:\n  \
+        "recursion: {{hosts: off, dnssec: off, deny_upstreams: [], forward: {{test: [\"{upstream}\"]}}}}\ncache: off\nzones:\n  \
          example.com: {{records: [\"@ SOA ns h 1 3600 600 86400 60\", \"@ NS ns.example.net.\", \"@ 50 ALIAS web.test.\"]}}\n"
     );
     let _server = start("meridian", directory.path(), address, &zones);

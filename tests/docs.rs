@@ -452,7 +452,7 @@ fn is_balanced(expression: &str) -> bool {
 #[test]
 fn the_admin_resources_are_the_codes() {
     let text = page("docs/operating.md");
-    let source = page("src/edge/admin/mod.rs") + &page("src/edge/admin/members.rs");
+    let source = page("src/edge/admin/mod.rs") + &page("src/edge/admin/members.rs") + &page("src/edge/admin/trust.rs");
     let routes: Vec<&str> = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(routes.len() >= 15);
     let untold: Vec<_> =

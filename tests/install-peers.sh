@@ -10,10 +10,12 @@ needed=(
   knotd knot
   named bind9
   dnssec-signzone bind9-utils
+  ldns-signzone ldnsutils
   unbound unbound
   kresd knot-resolver
   gdnsd gdnsd
   pdns_server pdns-server
+  '/usr/lib/*/pdns/libbindbackend.so' pdns-backend-bind
   '/usr/lib/*/pdns/libgeoipbackend.so' pdns-backend-geoip
   '/usr/lib/*/knot/modules-*/geoip.so' knot-module-geoip
   dig bind9-dnsutils

@@ -197,7 +197,7 @@ fn resolving_is_told_with_its_upstreams_and_its_time() {
         let tree = Tree::start();
         let configuration = format!(
             "listen: [\"127.0.0.1:0\"]\nadmin: 127.0.0.1:0\nworkers: 1\n\
-             recursion: {{roots: {}, deny_upstreams: [], hosts: off, dnssec: {{validate: false}}}}\n",
+             recursion: {{roots: {}, deny_upstreams: [], hosts: off, dnssec: off}}\n",
             tree.hints().display()
         );
         let World { address, admin, server: _server, directory: _directory } =

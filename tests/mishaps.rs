@@ -215,7 +215,10 @@ fn a_leap_of_the_wall_clock_neither_ages_nor_revives_what_is_known() {
     let Some(library) = faketime() else { return namespace::skip(name, "faketime is not installed") };
     let directory = tempfile::tempdir().unwrap();
     let (upstream, asked) = upstream();
-    configure(directory.path(), &format!("recursion: {{hosts: off, forward: {{lab.example: [\"{upstream}\"]}}}}"));
+    configure(
+        directory.path(),
+        &format!("recursion: {{hosts: off, dnssec: off, forward: {{lab.example: [\"{upstream}\"]}}}}"),
+    );
     let leap = |by: &str| {
         // Whole at any time: it is read whenever the clock is.
         std::fs::write(directory.path().join("clock.new"), by).unwrap();
@@ -261,7 +264,10 @@ fn a_leap_of_the_wall_clock_neither_ages_nor_revives_what_is_known() {
 fn a_broken_state_is_told_of_and_no_reason_not_to_serve() {
     let directory = tempfile::tempdir().unwrap();
     let (upstream, asked) = upstream();
-    configure(directory.path(), &format!("recursion: {{hosts: off, forward: {{lab.example: [\"{upstream}\"]}}}}"));
+    configure(
+        directory.path(),
+        &format!("recursion: {{hosts: off, dnssec: off, forward: {{lab.example: [\"{upstream}\"]}}}}"),
+    );
     let running = Running::start(directory.path(), &[]);
     for number in 0..20 {
         running.ask(&format!("n{number}.lab.example."));

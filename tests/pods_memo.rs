@@ -14,6 +14,7 @@ use meridian::base::patience::Patience;
 use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain, Denial, Handler, Learned, Memory, Rank};
+use meridian::dns::dnssec::Security;
 use meridian::dns::{Edns, Flags, Message, Name, Question, Rcode, RecordType, RrSet};
 use meridian::handlers::authority::{Authority, Builder, Zones, master_file};
 use meridian::handlers::cache::{self, Cache};
@@ -199,10 +200,11 @@ impl Server {
         for (text, is_there) in KNOWN {
             for rtype in [RecordType::A, RecordType::AAAA, RecordType::TXT] {
                 let soa = Arc::new(RrSet::new(Name::root(), RecordType::SOA, 60, [[0; 22]]));
-                let denial = Denial { is_nxdomain: !is_there, soa: Some(soa), proofs: Vec::new(), ttl: 40 };
+                let security = Security::Unchecked;
+                let denial = Denial { is_nxdomain: !is_there, soa: Some(soa), proofs: Vec::new(), ttl: 40, security };
                 let learned = if is_there && rtype == RecordType::A {
                     let set = Arc::new(RrSet::new(name(text), rtype, 70, [[192, 0, 2, 7]]));
-                    Learned::RrSet { set, rank: Rank::Answer }
+                    Learned::unchecked(set, Rank::Answer)
                 } else {
                     Learned::Denial { name: name(text), rtype, denial }
                 };

@@ -136,7 +136,7 @@ fn a_reload_reaches_no_file_outside_the_folders_named_at_the_start_and_says_so()
     let hosts = |folder: &Path, name: &str| {
         std::fs::create_dir_all(folder.join(name)).unwrap();
         std::fs::write(folder.join(name).join("roots"), "broken\n").unwrap();
-        format!("recursion: {{hosts: off, roots: {}}}", folder.join(name).join("roots").display())
+        format!("recursion: {{hosts: off, dnssec: off, roots: {}}}", folder.join(name).join("roots").display())
     };
     configure(directory.path(), "recursion: off");
     let (server, address) = start(directory.path(), "confined");

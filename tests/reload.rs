@@ -130,7 +130,7 @@ fn zone(serial: u32, www: &str) -> String {
 #[test]
 fn every_fault_is_told_everywhere_and_the_old_configuration_stays() {
     let good = format!(
-        "{TOP}recursion: {{hosts: off, roots: hints}}\nzones:\n  one.example: {{file: one.zone}}\n  two.example: {{file: \
+        "{TOP}recursion: {{hosts: off, dnssec: off, roots: hints}}\nzones:\n  one.example: {{file: one.zone}}\n  two.example: {{file: \
          two.zone}}\n"
     );
     let hints = ". NS a.example.\na.example. A 192.0.2.1\n";
@@ -494,7 +494,7 @@ fn a_thousand_reloads_under_load_lose_nothing_and_keep_what_is_to_be_kept() {
     let text = |version: u32| {
         let side = version % 2;
         format!(
-            "{}limits: {{queries: off, responses: off}}\nidentity: {{version: v{side}}}\nrecursion:\n  hosts: off\n  forward: \
+            "{}limits: {{queries: off, responses: off}}\nidentity: {{version: v{side}}}\nrecursion:\n  hosts: off\n  dnssec: off\n  forward: \
              {{fwd.test: [\"{upstream}\"]}}\nchecks: {{told: {{push: true, every: 1h}}}}\npools:\n  web: {{check: told, members: \
              {{a: 192.0.2.{}, b: 192.0.2.{}, sick: 192.0.2.99}}}}\nzones:\n  one.example: {{file: one.zone, steer: {{web: \
              {{pool: web, answers: all}}}}}}\n",

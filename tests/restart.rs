@@ -248,7 +248,8 @@ fn twenty_restarts_under_load_lose_no_query_and_no_update() {
         return namespace::skip(name, &format!("{missing} is not installed"));
     }
     let directory = tempfile::tempdir().unwrap();
-    let more = format!("recursion:\n  hosts: off\n  forward: {{lab.example: [\"{}\"]}}", slow_upstream());
+    let more =
+        format!("recursion:\n  hosts: off\n  dnssec: off\n  forward: {{lab.example: [\"{}\"]}}", slow_upstream());
     let (mut server, address) = first(directory.path(), &more);
     let (is_over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {

@@ -63,7 +63,7 @@ fn dig_is_answered_over_udp_and_tcp() {
         return namespace::skip("dig_is_answered_over_udp_and_tcp", "dig is not installed");
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (_server, address) = start_on_a_free_port(directory.path(), "  hosts: off\n  dnssec: {validate: false}");
+    let (_server, address) = start_on_a_free_port(directory.path(), "  hosts: off\n  dnssec: off");
     for transport in ["+notcp", "+tcp"] {
         let port = address.port().to_string();
         let arguments = ["@127.0.0.1", "-p", &port, "localhost", "A", "+norecurse", "+tries=3", transport];
@@ -85,7 +85,7 @@ fn wait_for(server: SocketAddr, name: &str, expected: &str) {
 #[test]
 fn a_log_that_is_no_terminal_has_no_colours() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (server, _) = start_on_a_free_port(directory.path(), "  hosts: off\n  dnssec: {validate: false}");
+    let (server, _) = start_on_a_free_port(directory.path(), "  hosts: off\n  dnssec: off");
     let log = server.output();
     assert!(log.contains("listening on") && !log.contains('\x1b'), "{log:?}");
 }
@@ -96,7 +96,7 @@ fn the_hosts_file_that_a_reload_names_is_the_one_that_is_watched() {
     let write = |file: &str, text: &str| std::fs::write(directory.path().join(file), text).expect("writable");
     write("one", "192.0.2.1 name.test.\n");
     write("two", "192.0.2.2 name.test.\n");
-    let recursion = "  hosts: {file: one}\n  dnssec: {validate: false}";
+    let recursion = "  hosts: {file: one}\n  dnssec: off";
     let (server, address) = start_on_a_free_port(directory.path(), recursion);
     wait_for(address, "name.test.", "192.0.2.1");
     let text = std::fs::read_to_string(directory.path().join("meridian.yaml")).expect("written before");
@@ -136,7 +136,7 @@ fn cookies_survive_a_change_of_the_shared_secret_in_two_steps() {
     let (old, new) = ("e5e973e5a6b2a43f48e7dc849e37bfcf", "445536bcd2513298075a5d379663c962");
     secrets(old);
     let limits = "limits: {queries: {rate: 30/d, burst: 30, slip: 1, exempt: []}, cookies: {secret_file: secrets}}";
-    let (server, address) = start_on_a_free_port(directory.path(), &format!("  hosts: off\n{limits}"));
+    let (server, address) = start_on_a_free_port(directory.path(), &format!("  hosts: off\n  dnssec: off\n{limits}"));
     let reload = |said: &str| {
         let before = server.output().matches(said).count();
         server.signal("HUP");
@@ -170,7 +170,7 @@ fn cookies_survive_a_change_of_the_shared_secret_in_two_steps() {
 #[test]
 fn an_outsider_is_refused_with_the_reason() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let recursion = "  allow: [198.51.100.0/24]\n  hosts: off\n  dnssec: {validate: false}";
+    let recursion = "  allow: [198.51.100.0/24]\n  hosts: off\n  dnssec: off";
     let (_server, address) = start_on_a_free_port(directory.path(), recursion);
     let wait = Duration::from_secs(5);
     for response in [ask::once(address, "www.example.", A, wait), ask::over_tcp(address, "www.example.", A, wait)]
@@ -401,7 +401,7 @@ fn special_names_and_the_hosts_file_are_answered_behind_an_empty_cache() {
 #[test]
 fn what_would_hold_up_the_first_queries_is_settled_before_them() {
     let directory = tempfile::tempdir().unwrap();
-    let (server, _) = start_on_a_free_port(directory.path(), "  roots: builtin\n  hosts: off");
+    let (server, _) = start_on_a_free_port(directory.path(), "  roots: builtin\n  hosts: off\n  dnssec: off");
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let figure = |name: &str| -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();

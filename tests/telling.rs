@@ -42,7 +42,7 @@ fn start(tree: &Tree, more: &str) -> (Server, SocketAddr) {
 fn configure(tree: &Tree, more: &str) {
     let text = format!(
         "listen: [\"127.0.0.1:0\"]\nadmin: off\nworkers: 2\nzones:\n  ours.test:\n    records:\n      www: {{a: 192.0.2.7}}\n\
-         recursion:\n  roots: {}\n  deny_upstreams: []\n  hosts: off\n{more}",
+         recursion:\n  roots: {}\n  deny_upstreams: []\n  hosts: off\n  dnssec: off\n{more}",
         tree.hints().display()
     );
     std::fs::write(tree.path().join("telling.yaml"), text).unwrap();

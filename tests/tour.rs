@@ -201,6 +201,7 @@ impl Place {
         if settings["recursion"] != false && settings["recursion"] != "off" {
             settings["recursion"]["roots"] = self.tree.as_ref().unwrap().hints().to_str().unwrap().into();
             settings["recursion"]["deny_upstreams"] = serde_json::json!([]);
+            settings["recursion"]["dnssec"] = "off".into();
         }
         if let (Some(kubernetes), Some(api)) = (settings["kubernetes"].as_object_mut(), &self.api) {
             kubernetes.entry("api").or_insert_with(|| serde_json::json!({"url": api.url()}));

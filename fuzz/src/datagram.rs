@@ -13,6 +13,7 @@ use meridian::app::worker::{Next, Worker};
 use meridian::base::collections::keyed;
 use meridian::base::{Dice, Instant, bounds, tally::Tally};
 use meridian::chain::{Asker, Carrier, Denial, Learned, Rank};
+use meridian::dns::dnssec::Security;
 use meridian::dns::{Class, Message, RecordType, RrSet};
 use meridian::handlers::{authority, hosts};
 
@@ -95,9 +96,8 @@ fn house(config: String) -> Arc<House> {
     let files = Files { hosts: Some(hosts::parse(HOSTS, 60).0), ..Files::default() };
     let built = Plan::new(&config).build(files, furnish);
     let memory = &built.house.memory;
-    let set = |owner: &str, rtype, rdatas: &[&[u8]]| Learned::RrSet {
-        set: Arc::new(RrSet::new(name(owner), rtype, 300, rdatas.iter().copied())),
-        rank: Rank::Answer,
+    let set = |owner: &str, rtype, rdatas: &[&[u8]]| {
+        Learned::unchecked(Arc::new(RrSet::new(name(owner), rtype, 300, rdatas.iter().copied())), Rank::Answer)
     };
     memory.learn(set("cached.example.net.", RecordType::A, &[&[192, 0, 2, 1], &[192, 0, 2, 2]]), NOW);
     memory.learn(set("alias.example.net.", RecordType::CNAME, &[name("cached.example.net.").wire()]), NOW);
@@ -106,7 +106,8 @@ fn house(config: String) -> Arc<House> {
     memory.learn(set("large.example.net.", RecordType::TXT, &texts), NOW);
     let zone = name("example.net.");
     let soa = RrSet::new(zone.clone(), RecordType::SOA, 300, [soa(&zone, 60)]);
-    let denial = Denial { is_nxdomain: true, soa: Some(Arc::new(soa)), proofs: Vec::new(), ttl: 60 };
+    let (soa, security) = (Some(Arc::new(soa)), Security::Unchecked);
+    let denial = Denial { is_nxdomain: true, soa, proofs: Vec::new(), ttl: 60, security };
     memory.learn(Learned::Denial { name: name("gone.example.net."), rtype: RecordType::A, denial }, NOW);
     built.house
 }

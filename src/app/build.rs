@@ -14,6 +14,7 @@ use crate::base::{Dice, NetworkSet, bounds};
 use crate::chain::{Chain, Delegation, Handler, Memory};
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
 use crate::dns::{Name, RecordType};
+use crate::edge::clock::wall_seconds;
 use crate::edge::forward::{self, Account, Forwarder, Preference, Target};
 use crate::edge::tap::{self, Tap};
 use crate::handlers::authority::{Authority, Zones};
@@ -24,7 +25,8 @@ use crate::handlers::gate::{Cookies, Gate, Limits};
 use crate::handlers::hosts::{Hosts, HostsHandler};
 use crate::handlers::identity::Identity;
 use crate::handlers::local::Local;
-use crate::handlers::resolve::{self, Families, Loops, Minimisation, Ours, Resolve, Stub};
+use crate::handlers::resolve::anchors::{Anchors, Validation};
+use crate::handlers::resolve::{self, Families, Loops, Minimisation, Ours, Resolve, Stub, Wall};
 use crate::handlers::special::Special;
 use crate::steer::{Helm, Scene};
 
@@ -38,6 +40,8 @@ pub struct Files {
     pub hosts: Option<Hosts>,
     /// The root hints; none for the built-in ones.
     pub roots: Option<Delegation>,
+    /// The trust anchors; none for the built-in ones.
+    pub anchors: Option<Anchors>,
     /// The secrets that cookies are made with; none for our own.
     pub cookie_secrets: Option<CookieSecrets>,
 }
@@ -62,6 +66,8 @@ pub struct Kept {
     pub tap: Option<(Dnstap, Tap)>,
     /// What became of the questions to each forwarder.
     pub accounts: BTreeMap<SocketAddr, Arc<Account>>,
+    /// What is trusted, if anything was ever validated.
+    pub validation: Option<Arc<Validation>>,
     /// Where it is counted what taps write.
     pub tap_tally: Arc<Tally>,
 }
@@ -84,6 +90,7 @@ impl Kept {
             cookie_secret: None,
             tap: None,
             accounts: BTreeMap::new(),
+            validation: None,
             tap_tally: Arc::default(),
         }
     }
@@ -142,7 +149,12 @@ pub fn build(
                 || cluster.as_ref().is_some_and(|cluster| cluster.owns(name))
         });
     }
-    let resolution = Arc::new(resolve::Settings { ours: ours(&fixed, kept), ..resolution(config, files.roots, local) });
+    let resolution = Arc::new(resolve::Settings {
+        ours: ours(&fixed, kept),
+        validation: validation(config, files.anchors, kept),
+        wall: Wall(Arc::new(|_| wall_seconds() as u32)),
+        ..resolution(config, files.roots, local)
+    });
     let loops = (!resolution.forward.is_empty()).then(|| Loops::new(Arc::clone(&resolution)));
     let mut links: Vec<Box<dyn Handler>> = Vec::new();
     if !config.fixed.is_empty() {
@@ -244,6 +256,19 @@ fn limits(config: &Config, kept: &mut Kept, dice: &mut Dice) -> Arc<Limits> {
     limits
 }
 
+/// What answers are validated by: one for all houses, as what zones and operators told since outlives a reload.
+fn validation(config: &Config, read: Option<Anchors>, kept: &mut Kept) -> Option<Arc<Validation>> {
+    let dnssec = config.recursion.as_ref()?.dnssec.as_ref()?;
+    let (written, negative) = (read.unwrap_or_else(Anchors::builtin), dnssec.negative.clone());
+    if let Some(validation) = &kept.validation {
+        validation.write(written, negative);
+        return Some(Arc::clone(validation));
+    }
+    let validation = Arc::new(Validation::new(written, negative));
+    kept.validation = Some(Arc::clone(&validation));
+    Some(validation)
+}
+
 /// The tap of the house before, where the configuration has the same; else another, and the one before ends.
 fn tap(config: &Config, kept: &mut Kept, dice: &mut Dice) -> Option<Tap> {
     let wanted = config.dnstap.clone();
@@ -303,6 +328,7 @@ fn cache_settings(config: &Config) -> Option<cache::Settings> {
         }),
         stale: cache.stale.map(|one| cache::Stale { window: one.window, ttl: one.ttl, recheck: one.recheck }),
         forwarded: config.recursion.iter().flat_map(zones).cloned().collect(),
+        validates: config.recursion.as_ref().is_some_and(|recursion| recursion.dnssec.is_some()),
     })
 }
 
@@ -354,6 +380,10 @@ impl Memory for Forgetful {
     }
 
     fn failure(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::dns::Ede> {
+        None
+    }
+
+    fn bogus(&self, _: &Name, _: crate::dns::RecordType, _: crate::base::Instant) -> Option<crate::dns::Ede> {
         None
     }
 

@@ -68,6 +68,12 @@ pub enum Command {
     Force(Force),
     /// Lift drains and forces.
     Unforce(Unforce),
+    /// Tell what a running server trusts when it validates answers, and what it does not validate.
+    Trust(Server),
+    /// Except a name and all below it from validation, until it validates again or the time is over.
+    Except(Except),
+    /// Validate a name again.
+    Unexcept(Unexcept),
     /// Print the built-in configuration, commented.
     DefaultConfig,
     /// Print a shell's completions of this command line.
@@ -227,6 +233,35 @@ pub struct Unforce {
     pub server: Server,
 }
 
+/// `except`
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct Except {
+    /// The name whose signatures are broken.
+    pub name: Name,
+    /// For how long, such as 30m; at most 7d.
+    #[arg(long = "for", value_name = "TIME", default_value = "1h")]
+    pub lasts: String,
+    /// Keep to that time even if the name validates again.
+    #[arg(long)]
+    pub stays: bool,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `unexcept`
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct Unexcept {
+    /// The name.
+    pub name: Name,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
 /// `flush`
 #[derive(Args, Clone, PartialEq, Debug)]
 pub struct Flush {
@@ -300,6 +335,9 @@ mod tests {
             "drain www/fra",
             "force www/* down --for 1h --why power",
             "unforce www/*",
+            "trust --json",
+            "except broken.example --for 2h --why expired --stays",
+            "unexcept broken.example",
             "check x.yaml --scopes",
             "reload",
             "reload --dry-run --json",
@@ -329,6 +367,7 @@ mod tests {
             "completions csh",
             "man serve --to x",
             "force www/* down",
+            "except broken.example",
             "force www/* sideways --why x",
             "simulate --config x --clients db --max-moved 5%",
             "simulate --config x --against y --clients db --max-moved 0.05",

@@ -85,10 +85,41 @@ bounds! {
     DENIAL_PROOFS: usize = 8;
     /// Blocks of 64 octets hashed for NSEC3 for one client query.
     NSEC3_BLOCKS: u32 = 4_000;
+    /// NSEC and NSEC3 records, and wildcards' RRsets, that are kept of one zone to answer other questions with.
+    PROOFS_PER_ZONE: usize = 8_192;
+    /// The longest time for which they are (RFC 8198 §5.4).
+    PROOF_TTL_MAX: Duration = Duration::from_secs(10_800);
+    /// They take at most this part of the cache, where answers are validated.
+    PROOFS_SHARE: u64 = 16;
+    /// Blocks of 64 octets hashed to look for them for one name; a question that would cost more is asked upstream.
+    PROOF_BLOCKS: u32 = 500;
     /// A signature holds so long before its inception, for clocks that go slow.
     SIGNATURE_EARLY: Duration = Duration::from_secs(60);
     /// A signature holds for a tenth of its life past its expiration, and at most this long.
     SIGNATURE_LATE_MAX: Duration = Duration::from_secs(3_600);
+    /// A key that a trust anchor's zone adds is trusted after it was there for so long; a revoked one is forgotten after
+    /// the same time (RFC 5011 §2.4).
+    ANCHOR_HOLD_DOWN: Duration = Duration::from_secs(30 * 86_400);
+    /// A trusted key that its zone does not have is forgotten after this.
+    ANCHOR_MISSING_MAX: Duration = Duration::from_secs(366 * 86_400);
+    /// The least time between two looks at the keys of a trust anchor (RFC 5011 §2.3).
+    ANCHOR_LOOK_MIN: Duration = Duration::from_secs(3_600);
+    /// The longest time between two looks at the keys of a trust anchor.
+    ANCHOR_LOOK_MAX: Duration = Duration::from_secs(15 * 86_400);
+    /// The longest time until the next look where one has failed.
+    ANCHOR_RETRY_MAX: Duration = Duration::from_secs(86_400);
+    /// Keys of one trust anchor's zone that are followed.
+    ANCHOR_KEYS_MAX: usize = 16;
+    /// A name is excepted from validation for so long where nothing else is said (RFC 7646 §2).
+    EXCEPTION_DEFAULT: Duration = Duration::from_secs(3_600);
+    /// The longest time for which a name can be excepted from validation.
+    EXCEPTION_MAX: Duration = Duration::from_secs(7 * 86_400);
+    /// How often it is tried whether an excepted name validates again.
+    EXCEPTION_CHECK: Duration = Duration::from_secs(300);
+    /// Names that are excepted from validation while the server runs.
+    EXCEPTIONS_MAX: usize = 1_000;
+    /// Characters of the reason for an exception, and of who made it.
+    EXCEPTION_TEXT_MAX: usize = 200;
     /// Name servers kept of a delegation.
     NAME_SERVERS_MAX: usize = 13;
     /// Addresses kept of a name server.
@@ -123,6 +154,20 @@ bounds! {
     FAILURE_TTL_MIN: Duration = Duration::from_secs(5);
     /// Longest time for which a failure is remembered (RFC 9520 §3.2 allows 300 s).
     FAILURE_TTL_MAX: Duration = Duration::from_secs(30);
+    /// Steps of the way from a trust anchor to the keys that an answer is signed with, for all parts of it.
+    CHECK_STEPS: u32 = 128;
+    /// How often a question is asked anew of other servers because what they said is bogus.
+    BOGUS_RETRIES: u8 = 1;
+    /// Servers whose word a walk remembers to have taken.
+    SERVERS_HEARD: usize = 8;
+    /// Zones and names of which each worker knows what was proved of their keys.
+    ZONES_KNOWN: usize = 16_384;
+    /// What was proved of a zone is kept at least this long, also where its TTL is 0.
+    ZONE_KNOWN_MIN: Duration = Duration::from_secs(1);
+    /// Referrals to unsigned zones whose proof each worker keeps until somebody wants to see it.
+    REFERRALS_KEPT: usize = 1_024;
+    /// What upstreams say to a question is held to be bogus for this long, and a zone without keys that are trusted.
+    BOGUS_TTL: Duration = Duration::from_secs(60);
     /// Octets kept of the text that says why a question failed.
     EDE_TEXT_MAX: usize = 256;
     /// Longest time past its TTL that data may be served, in multiples of the TTL.

@@ -203,6 +203,24 @@ events! {
     UpstreamBadReferral = "upstream_bad_referral" in "upstream_refused" "cause" "bad_referral",
     /// Records from outside the zone asked, scrubbed from a response.
     Scrubbed = "scrubbed",
+    /// Answers from upstreams that are signed all the way from a trust anchor.
+    ValidatedSecure = "validated_secure" in "validated" "outcome" "secure",
+    /// Answers from upstreams of which a part comes from a zone that is provably not signed.
+    ValidatedInsecure = "validated_insecure" in "validated" "outcome" "insecure",
+    /// Answers refused because a signature does not fit.
+    BogusSignature = "bogus_signature" in "bogus" "cause" "signature",
+    /// Answers refused because signatures have expired, or do not hold yet.
+    BogusTime = "bogus_time" in "bogus" "cause" "time",
+    /// Answers refused because a zone does not have the keys that its parent, or its signatures, speak of.
+    BogusKey = "bogus_key" in "bogus" "cause" "key",
+    /// Answers refused because they are not signed and their zone is.
+    BogusUnsigned = "bogus_unsigned" in "bogus" "cause" "unsigned",
+    /// Answers refused because what they deny is not proved.
+    BogusProof = "bogus_proof" in "bogus" "cause" "proof",
+    /// Signatures checked.
+    SignaturesChecked = "signatures_checked",
+    /// Blocks of 64 octets hashed to read denials by NSEC3.
+    BlocksHashed = "nsec3_blocks_hashed",
     /// Resolutions stopped by the bound on upstream queries.
     BoundQueries = "bound_queries" in "bounds_reached" "bound" "queries",
     /// Resolutions stopped by the bound on bytes received.
@@ -217,6 +235,8 @@ events! {
     BoundDepth = "bound_depth" in "bounds_reached" "bound" "depth",
     /// Resolutions stopped by the bound on time, and responses that came past it.
     BoundTime = "bound_time" in "bounds_reached" "bound" "time",
+    /// Validations stopped by a bound on signatures, hashes or steps.
+    BoundChecks = "bound_checks" in "bounds_reached" "bound" "checks",
     /// RRsets refused for holding too many records.
     BoundRecords = "bound_records" in "bounds_reached" "bound" "records",
     /// Resolutions that would have waited for themselves.
@@ -230,7 +250,7 @@ events! {
 }
 
 /// The metrics of several events, by the names of [`Event::series`], and what they count.
-pub const METRICS: [(&str, &str); 17] = [
+pub const METRICS: [(&str, &str); 19] = [
     ("queries", "Queries received."),
     ("responses", "Responses sent."),
     ("silences", "Queries, datagrams and responses that nothing was sent for."),
@@ -247,6 +267,8 @@ pub const METRICS: [(&str, &str); 17] = [
     ("updates", "Dynamic updates (RFC 2136)."),
     ("upstream_queries", "Queries sent to upstreams."),
     ("upstream_refused", "Responses of upstreams that were not taken as an answer."),
+    ("validated", "Answers from upstreams that validation lets pass."),
+    ("bogus", "Answers from upstreams that validation refused."),
     ("bounds_reached", "Resolutions stopped, and lookups refused, by a bound on their cost."),
 ];
 

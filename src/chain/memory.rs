@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::Instant;
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, Name, RecordType, RrSet};
 
 /// How far a fact is to be believed; a later one wins (RFC 2181 §5.4.1). Glue has no rank: it stays in its
@@ -30,6 +31,22 @@ pub struct Remembered {
     pub ttl: u32,
     /// How far it is to be believed.
     pub rank: Rank,
+    /// What validation has found of it.
+    pub security: Security,
+    /// Of an answer that a wildcard makes up: the RRsets that prove that nothing closer is there.
+    pub proofs: Proofs,
+}
+
+/// NSEC or NSEC3 RRsets, shared by all facts that they came along with.
+pub type Proofs = Arc<[Arc<RrSet>]>;
+
+/// What validation has found of a fact, and for how long the signatures let it be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// [`Security::Secure`] or [`Security::Insecure`].
+    pub security: Security,
+    /// Seconds left of it at most.
+    pub ttl: u32,
 }
 
 /// A negative fact: the name, or the type at the name, is not there (RFC 2308).
@@ -43,6 +60,8 @@ pub struct Denial {
     pub proofs: Vec<Arc<RrSet>>,
     /// Seconds left.
     pub ttl: u32,
+    /// What validation has found of it.
+    pub security: Security,
 }
 
 /// A name server of a delegation, and what the parent said of its addresses.
@@ -74,6 +93,10 @@ pub enum Learned {
         set: Arc<RrSet>,
         /// How far they are to be believed.
         rank: Rank,
+        /// Of an answer that a wildcard makes up: the RRsets that prove that nothing closer is there.
+        proofs: Proofs,
+        /// What validation has found, once it has been asked.
+        checked: Option<Checked>,
     },
     /// That something is not there; `rtype` counts only where it is no NXDOMAIN.
     Denial {
@@ -94,7 +117,26 @@ pub enum Learned {
         rtype: RecordType,
         /// Why.
         ede: Ede,
+        /// Whether validation would not have come before an answer: then it tells nothing to those who want it.
+        unchecked: bool,
     },
+    /// That what upstreams say to a question is bogus: clients that leave the checking to us are not told it.
+    Bogus {
+        /// The name.
+        name: Name,
+        /// The type asked.
+        rtype: RecordType,
+        /// Why.
+        ede: Ede,
+    },
+}
+
+impl Learned {
+    /// An RRset of which nothing has been checked.
+    #[must_use]
+    pub fn unchecked(set: Arc<RrSet>, rank: Rank) -> Self {
+        Self::RrSet { set, rank, proofs: Proofs::default(), checked: None }
+    }
 }
 
 /// The cache, as the iterator may see it. All lookups find only what is fresh.
@@ -107,6 +149,9 @@ pub trait Memory: Send + Sync {
 
     /// The deepest known zone cut at `name` or above it, and the seconds it has left. `at_most` labels deep.
     fn delegation(&self, name: &Name, now: Instant) -> Option<Arc<Delegation>>;
+
+    /// Why what upstreams say of `name` and `rtype` was found bogus a short while ago.
+    fn bogus(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede>;
 
     /// Why `name` and `rtype` could not be answered a short while ago.
     fn failure(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede>;

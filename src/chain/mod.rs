@@ -17,7 +17,7 @@ pub use answer::{Aged, Answer, Goal, Purpose};
 pub use choice::{Choice, ChoiceStep};
 pub use chooser::{Chooser, Pick};
 pub use handler::{Handler, Recall, Turn, Verdict};
-pub use memory::{Delegation, Denial, Learned, Memory, NameServer, Rank, Remembered};
+pub use memory::{Checked, Delegation, Denial, Learned, Memory, NameServer, Proofs, Rank, Remembered};
 pub use path::{Path, Step};
 pub use query::{Asker, Carrier, Query};
 pub use rewrite::Rewrites;

@@ -122,6 +122,12 @@ impl EdeCode {
     pub const fn number(self) -> u16 {
         self as u16
     }
+
+    /// Whether it says why data are bogus.
+    #[must_use]
+    pub const fn is_of_dnssec(self) -> bool {
+        matches!(self.number(), 6..=12)
+    }
 }
 
 /// An Extended DNS Error: a code and a text for people.

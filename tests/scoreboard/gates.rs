@@ -4,8 +4,11 @@ use std::process::Command;
 use crate::{Figure, Row, at_least, at_most};
 
 pub const ROWS: &[Row] = &[
+    Row { id: "R10", what: "KeyTrap and its kin (counted)", measure: keys, has_peers: false, limit_s: 600 },
+    Row { id: "R11", what: "NSEC3 that hashes without end (counted)", measure: hashes, has_peers: false, limit_s: 600 },
     Row { id: "R13", what: "junk before the answer (stories)", measure: junk, has_peers: false, limit_s: 600 },
     Row { id: "R14", what: "poison matrix (stories)", measure: poison, has_peers: false, limit_s: 600 },
+    Row { id: "R15", what: "DNSSEC with one thing wrong", measure: fixtures, has_peers: false, limit_s: 900 },
     Row { id: "R16", what: "ghost domains, stretched TTLs (stories)", measure: ghosts, has_peers: false, limit_s: 600 },
     Row { id: "R18", what: "loss of 10, 30, 50 % (stories)", measure: loss, has_peers: false, limit_s: 600 },
     Row { id: "R30", what: "clock jumps and stalls (simulation)", measure: clocks, has_peers: false, limit_s: 900 },
@@ -17,6 +20,7 @@ pub const ROWS: &[Row] = &[
         limit_s: 600,
     },
     Row { id: "R35", what: "the same answers as the peers", measure: differential, has_peers: false, limit_s: 900 },
+    Row { id: "R36", what: "the same verdicts as validating peers", measure: verdicts, has_peers: false, limit_s: 900 },
 ];
 
 /// Runs tests and gives what they print.
@@ -46,6 +50,36 @@ fn stories(test: &str, kind: &str, least: f64) -> Vec<Figure> {
     vec![
         at_most("stories that fail", count(" fail").unwrap_or(f64::INFINITY), 0.0),
         at_least("stories told", count(" stories").unwrap_or(0.0), least),
+    ]
+}
+
+fn keys(_: &str) -> Vec<Figure> {
+    let (is_ok, text) = run(&["--test", "trust", "no_trap_of_keys_and_signatures_costs_more_than_the_bound"], "");
+    let count = |word| count(&text, "KeyTrap: ", word);
+    vec![
+        at_least("every trap is within its bounds", f64::from(u8::from(is_ok)), 1.0),
+        at_least("traps", count(" traps").unwrap_or(0.0), 32.0),
+        at_most("signatures checked for a query", count(" signatures").unwrap_or(f64::INFINITY), 16.0),
+    ]
+}
+
+fn hashes(_: &str) -> Vec<Figure> {
+    let (is_ok, text) = run(&["--test", "trust", "no_chain_of_hashes_costs_more_than_the_bound"], "");
+    let count = |word| count(&text, "NSEC3: ", word);
+    vec![
+        at_least("every chain is within its bounds", f64::from(u8::from(is_ok)), 1.0),
+        at_least("chains", count(" chains").unwrap_or(0.0), 32.0),
+        at_most("blocks hashed for a query", count(" blocks").unwrap_or(f64::INFINITY), 4_000.0),
+    ]
+}
+
+fn fixtures(_: &str) -> Vec<Figure> {
+    let (_, text) = run(&["--test", "trust", "no_fixture_with_one_thing_wrong_leads_to_a_wrong_verdict"], "");
+    let count = |word| count(&text, "fixtures: ", word);
+    vec![
+        at_most("wrong verdicts", count(" wrong").unwrap_or(f64::INFINITY), 0.0),
+        at_least("fixtures", count(" changed").unwrap_or(0.0), 300.0),
+        at_least("correct twins", count(" twins").unwrap_or(0.0), 60.0),
     ]
 }
 
@@ -107,7 +141,15 @@ fn health(_: &str) -> Vec<Figure> {
 }
 
 fn differential(_: &str) -> Vec<Figure> {
-    let (_, text) = run(&["--test", "differential", "every_difference_from_the_peers_is_explained"], "");
+    compared(&["--test", "differential", "every_difference_from_the_peers_is_explained"])
+}
+
+fn verdicts(_: &str) -> Vec<Figure> {
+    compared(&["--test", "dnssec_differential", "every_verdict_that_differs_from_the_peers_is_explained"])
+}
+
+fn compared(test: &[&str]) -> Vec<Figure> {
+    let (_, text) = run(test, "");
     let line = text.lines().find(|line| line.contains(" questions to ")).unwrap_or_default();
     let number = |word: &str| line.split(word).next().and_then(|part| part.split_whitespace().last()?.parse().ok());
     vec![

@@ -40,7 +40,7 @@ fn start(directory: &Path, config: &Path) -> (Server, SocketAddr) {
 fn config(world: &World, records: &str, more: &str) -> String {
     format!(
         "listen: [\"127.0.0.10:53\"]\nadmin: off\nworkers: 1\n{more}recursion:\n  allow: any\n  roots: {}\n  \
-         deny_upstreams: []\n  hosts: off\nzones:\n  shop.example:\n    records: |\n      @ NS ns\n      ns A 192.0.2.1\n      \
+         deny_upstreams: []\n  dnssec: off\n  hosts: off\nzones:\n  shop.example:\n    records: |\n      @ NS ns\n      ns A 192.0.2.1\n      \
          www A 192.0.2.2\n{records}",
         world.path().join("root.hints").display(),
     )

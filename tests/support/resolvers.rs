@@ -92,9 +92,10 @@ fn meridian_defaults(directory: &Path, hints: &Path, address: &str) -> Vec<Strin
 fn meridian(directory: &Path, hints: &Path, address: &str, recursion: &str, more: &str) -> Vec<String> {
     let text = format!(
         "listen:\n  - {address}:53\nadmin: off\n{}recursion:\n  roots: {}\n  deny_upstreams: []\n  \
-         hosts: off\n  dnssec: {{validate: false}}\n{}{recursion}\n{more}\n",
+         hosts: off\n{}{}{recursion}\n{more}\n",
         if more.contains("workers:") { "" } else { "workers: 1\n" },
         hints.display(),
+        if recursion.contains("dnssec:") { "" } else { "  dnssec: off\n" },
         if recursion.contains("allow:") { "" } else { "  allow: [127.0.0.0/8]\n" },
     );
     let file = put(directory, "meridian.yaml", &text);

@@ -9,11 +9,12 @@ use super::scopes::scopes;
 use super::steered::Estate;
 
 use crate::app::config::{self, Fault, Machine, Severity};
+use crate::app::serve::files;
 use crate::app::zone_files::Library;
 use crate::base::Dice;
 use crate::base::collections::keyed;
 
-/// Prints every fault and lint of `file` and of the zones that it names, and if `with_scopes`, whether the scopes of
+/// Prints every fault and lint of `file` and of the files that it names, and if `with_scopes`, whether the scopes of
 /// its steered names hold; 0 if all is well, 1 with lints alone or a wrong scope, 2 with faults.
 ///
 /// # Errors
@@ -26,6 +27,7 @@ pub fn check(file: &Path, with_scopes: bool, machine: &Machine, as_json: bool, o
             let mut dice = Dice::from_number(0); // nobody outside fills these tables
             let mut zones = Library::new(keyed(&mut dice)).read(&checked.config).noted;
             let mut noted = checked.lints;
+            noted.extend(files::read(&checked.config, &checked.source).err().into_iter().flatten());
             noted.append(&mut zones);
             noted
         }
@@ -97,6 +99,18 @@ mod tests {
              memory\nmeridian.yaml: no faults, 1 lint\n"
         );
         assert_eq!(run("wrokers: 2\n", false).0, 2);
+    }
+
+    #[test]
+    fn the_files_that_are_named_are_read_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root.key");
+        std::fs::write(&path, "; none\n. IN DS 20326 8 2 00\n").unwrap();
+        let (status, out) = run(&format!("recursion: {{dnssec: {{anchors: {}}}}}\n", path.display()), false);
+        let expected = format!("{}:2: recursion.dnssec.anchors: .: the record has not the length", path.display());
+        assert!(status == 2 && out.starts_with(&expected), "{out}");
+        let (status, out) = run("recursion: {dnssec: {anchors: root.key}}\n", false);
+        assert!(status == 2 && out.contains("recursion.dnssec.anchors: found root.key ("), "{out}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod serve;
 mod simulate;
 mod steered;
 mod table;
+mod trust;
 
 pub use check::check;
 pub use corefile::corefile;
@@ -21,3 +22,4 @@ pub use pools::{drain, force, unforce};
 pub use remote::{explain, flush, ready, reload, status};
 pub use serve::serve;
 pub use simulate::simulate;
+pub use trust::{except, trust, unexcept};

@@ -79,7 +79,7 @@ pub fn unforce(unforce: &Unforce, as_json: bool, out: &mut dyn Write, err: &mut 
 }
 
 /// Who says so: the user's name on this machine, as it is told.
-fn actor() -> String {
+pub(super) fn actor() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty() && name.len() <= 64).unwrap_or_else(|| "command line".to_owned())
 }
@@ -144,22 +144,22 @@ fn override_text(member: &Value, now: u64) -> Option<String> {
     ))
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn word(value: &Value) -> &str {
+pub(super) fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
 /// The time of day of calendar seconds.
-fn time_of_day(seconds: u64) -> String {
+pub(super) fn time_of_day(seconds: u64) -> String {
     let day = seconds % 86_400;
     format!("{:02}:{:02}:{:02} UTC", day / 3_600, day / 60 % 60, day % 60)
 }
 
 /// A span of time in its two largest units.
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),

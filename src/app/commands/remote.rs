@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{pools, reloading};
+use super::{pools, reloading, trust};
 use crate::app::cli::{Explain, Flush, Reload, Server};
 use crate::app::config::{self, Machine};
 use crate::app::serve::explain as explanation;
@@ -45,7 +45,7 @@ pub fn status(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn
                 text.extend(["  ", &format!("{name:<28} {count}"), "\n"]);
             }
         }
-        text + &pools::text(status, wall_seconds())
+        text + &trust::exceptions(status, wall_seconds()) + &pools::text(status, wall_seconds())
     })
 }
 
@@ -148,7 +148,7 @@ pub(super) fn show(
     }
 }
 
-fn get(server: &Server, path: &str, fields: &[(&str, String)]) -> Result<Value, String> {
+pub(super) fn get(server: &Server, path: &str, fields: &[(&str, String)]) -> Result<Value, String> {
     let mut request = agent().get(&url(&server.server, path)).query_pairs(pairs(fields));
     if let Some(token) = bearer(server)? {
         request = request.header("authorization", token);

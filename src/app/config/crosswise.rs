@@ -6,7 +6,7 @@ use super::cursor::Report;
 use super::fault::Severity;
 use super::raw::Node;
 use super::steering::PoolSettings;
-use super::types::Config;
+use super::types::{Config, Roots, TrustAnchors};
 use super::{Machine, scalars};
 use crate::steer::Member;
 
@@ -28,6 +28,21 @@ pub(super) fn lint(config: &Config, tree: &Node, report: &Report, machine: &Mach
             let found = format!("no networks, while listening on {}", listen.address);
             let better = "default; a foreign delegation could make us query this very machine";
             note(&["recursion", "deny_upstreams"], found, better);
+        }
+    }
+    if let Some(recursion) = &config.recursion
+        && let Some(dnssec) = &recursion.dnssec
+    {
+        if let (Roots::File(file), TrustAnchors::Builtin) = (&recursion.roots, &dnssec.anchors) {
+            let found = format!("the anchors of the public root beside the servers of {}", file.display());
+            let better = "a file with the keys of that root, or `dnssec: off` if it is not signed";
+            note(&["recursion", "dnssec"], found, better);
+        }
+        if let Some(listen) = public
+            && config.state.is_none()
+        {
+            let found = format!("no folder, while validating for those who reach {}", listen.address);
+            note(&["state"], found, "a folder, in which is kept what the root's keys change to (RFC 5011)");
         }
     }
     if let Some(listen) = public

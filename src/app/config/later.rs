@@ -1,31 +1,21 @@
 //! What the configuration can say already and the program cannot do yet.
 //!
-//! A key of this table is known; what it may hold is what asks for nothing. When a feature is built, its line goes.
+//! A key of this table is known; it may hold what asks for nothing. When a feature is built, its line goes.
 
 use super::cursor::Field;
-use super::raw::{Node, Value};
 
 /// Transports of listeners and upstreams that are not built yet.
 pub(super) const TRANSPORTS: &[&str] = &["tls", "https", "quic"];
 
-/// A key whose feature is not built yet.
+/// A key whose feature is not built yet; `off` asks for nothing.
 pub(super) struct Later {
     /// The dotted path of the key.
     key: &'static str,
     /// The feature, in words.
     feature: &'static str,
-    /// What the key may hold all the same, as YAML.
-    accepted: &'static str,
 }
 
-const LATER: &[Later] = &[
-    Later {
-        key: "recursion.dnssec",
-        feature: "DNSSEC validation",
-        accepted: "{validate: false, anchors: builtin, negative: []}",
-    },
-    Later { key: "zones.*.dnssec", feature: "signing zones", accepted: "off" },
-];
+const LATER: &[Later] = &[Later { key: "zones.*.dnssec", feature: "signing zones" }];
 
 /// The keys of the section `path` whose features are not built yet.
 pub(super) fn below(path: &str) -> impl Iterator<Item = &'static Later> {
@@ -50,45 +40,22 @@ impl Later {
 
     /// Notes whatever in `field` asks for the feature.
     pub(super) fn compare(&self, field: &Field<'_>) {
-        match Node::parse(self.accepted) {
-            Ok(accepted) => self.compare_with(field, &accepted),
-            Err((_, reason)) => field.fault(reason), // a slip in the table above, which a test would show
-        }
-    }
-
-    fn compare_with(&self, field: &Field<'_>, accepted: &Node) {
         let asks_nothing = field.node.is_null() || field.node.is_off() || field.node.is_empty();
-        if asks_nothing || field.node.says_the_same(accepted) {
-            return;
+        if !asks_nothing {
+            field.fault(format!("off ({})", not_yet(self.feature)));
         }
-        if let (Value::Map(known), Value::Map(_)) = (&accepted.value, &field.node.value)
-            && !known.is_empty()
-        {
-            let names: Vec<&str> = known.iter().filter_map(|(name, _)| name.text()).collect();
-            for (name, at, value) in field.entries("a mapping").unwrap_or_default() {
-                match accepted.entry(name) {
-                    Some(accepted) => self.compare_with(&value, accepted),
-                    None => field.note_unknown(name, at, &value.key, &names),
-                }
-            }
-            return;
-        }
-        let allowed = match &accepted.value {
-            Value::Map(known) if !known.is_empty() => "off".to_owned(),
-            _ => accepted.text().map_or_else(|| accepted.shown(), ToOwned::to_owned),
-        };
-        field.fault(format!("{allowed} ({})", not_yet(self.feature)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::config::raw::Node;
 
     #[test]
     fn what_asks_for_nothing_is_accepted_in_silence() {
         for later in LATER {
-            for value in [later.accepted, "off", "false", "{}", "~"] {
+            for value in ["off", "false", "{}", "~"] {
                 let (path, key) = later.key.rsplit_once('.').unwrap_or(("", later.key));
                 let text = format!("{{{key}: {value}}}");
                 let tree = Node::parse(&text).unwrap();

@@ -37,9 +37,9 @@ pub use fault::{At, Fault, Severity, lines};
 pub use source::Source;
 pub use steering::{Feed, Policy, PoolSettings, SteeredName, Steering};
 pub use types::{
-    Admin, Cache, ClusterApi, Config, Dnstap, Families, ForwardOrder, ForwardZone, Hosts, Identity, Kubernetes, Levels,
-    Limits, Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale,
-    StubZone, TapPeer, TcpLimits, Upstream,
+    Admin, Cache, ClusterApi, Config, Dnssec, Dnstap, Families, ForwardOrder, ForwardZone, Hosts, Identity, Kubernetes,
+    Levels, Limits, Listen, Log, LogFormat, NodeLocal, Prefetch, QnameMinimisation, QueryLog, Recursion, Roots, Stale,
+    StubZone, TapPeer, TcpLimits, TrustAnchors, Upstream,
 };
 pub use zones::{
     Allowed, Catalog, InlineRecord, Key, KeyAlgorithm, NamePattern, Origin, Server, TransferSettings, UpdatePolicy,

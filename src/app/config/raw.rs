@@ -97,21 +97,6 @@ impl Node {
         }
     }
 
-    /// Whether both say the same, wherever they stand.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        match (&self.value, &other.value) {
-            (Value::List(mine), Value::List(theirs)) => {
-                mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(a, b)| a.says_the_same(b))
-            }
-            (Value::Map(mine), Value::Map(theirs)) => {
-                mine.len() == theirs.len()
-                    && mine.iter().zip(theirs).all(|((a, x), (b, y))| a.says_the_same(b) && x.says_the_same(y))
-            }
-            (Value::Null, Value::Null) => true,
-            _ => self.text().is_some_and(|text| other.text() == Some(text)),
-        }
-    }
-
     /// The value of the first entry with this key, in a mapping.
     pub(super) fn entry(&self, key: &str) -> Option<&Self> {
         let Value::Map(entries) = &self.value else { return None };

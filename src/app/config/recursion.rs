@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::addresses::{self, NetworkWord};
 use super::cursor::{Field, Section};
 use super::forward;
-use super::types::{Families, Hosts, Listen, QnameMinimisation, Recursion, Roots, StubZone};
+use super::types::{Dnssec, Families, Hosts, Listen, QnameMinimisation, Recursion, Roots, StubZone, TrustAnchors};
 use crate::base::{NetworkSet, bounds};
+use crate::dns::Name;
 use crate::handlers::hosts;
 
 const ALLOW_WORDS: &[NetworkWord] = &[("private", NetworkSet::private), ("any", addresses::any)];
@@ -42,6 +43,7 @@ pub(super) fn read(section: &mut Section<'_>, folder: &Path, listen: &[Listen]) 
         hosts: section.block("hosts", |section| hosts(section, folder)),
         qname_minimisation: section.choice("qname_minimisation", QnameMinimisation::Relaxed, &minimisation),
         case_randomisation: section.flag("case_randomisation", true),
+        dnssec: section.block("dnssec", |section| dnssec(section, folder)).flatten(),
         forward,
         stub: stub.into_iter().map(|(zone, servers)| StubZone { zone, servers }).collect(),
         families,
@@ -55,6 +57,24 @@ fn roots(section: &mut Section<'_>, folder: &Path) -> Roots {
         Some(field) if field.node.text() != Some("builtin") => field.path(folder).map_or(Roots::Builtin, Roots::File),
         _ => Roots::Builtin,
     }
+}
+
+/// None where nothing is validated.
+fn dnssec(section: &mut Section<'_>, folder: &Path) -> Option<Dnssec> {
+    let validates = section.flag("validate", true);
+    let anchors = match section.take("anchors") {
+        Some(field) if field.node.text() != Some("builtin") => {
+            field.path(folder).map_or(TrustAnchors::Builtin, TrustAnchors::File)
+        }
+        _ => TrustAnchors::Builtin,
+    };
+    let negative = section.take("negative").filter(|field| !field.node.is_off());
+    let names = negative.and_then(|field| field.items("a list of domain names, such as [corp.example]"));
+    let name = |field: Field<'_>| field.scalar("a domain name such as corp.example", |text| text.parse().ok());
+    let mut negative: Vec<Name> = names.into_iter().flatten().filter_map(name).collect();
+    negative.sort();
+    negative.dedup();
+    validates.then_some(Dnssec { anchors, negative })
 }
 
 fn hosts(section: &mut Section<'_>, folder: &Path) -> Hosts {

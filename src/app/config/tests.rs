@@ -157,6 +157,7 @@ recursion:
   hosts: {file: hosts, ttl: 5m}
   qname_minimisation: strict
   case_randomisation: off
+  dnssec: {anchors: root.key, negative: [Corp.example, a.example.]}
   forward:
     .: [192.0.2.1, "192.0.2.1:5353", "[2001:db8::1]:53", 2001:db8::1, udp://192.0.2.2, "tcp://[2001:db8::2]"]
   stub: {lab.example: [192.0.2.7, "192.0.2.8:53"]}
@@ -184,6 +185,8 @@ cache: {size: 16MiB, min_ttl: 10s, max_ttl: 1h, max_negative_ttl: 0, prefetch: o
     );
     assert_eq!(recursion.qname_minimisation, QnameMinimisation::Strict);
     assert!(!recursion.case_randomisation);
+    let negative = ["a.example.", "corp.example."].map(|name| name.parse().unwrap()).into();
+    assert_eq!(recursion.dnssec, Some(Dnssec { anchors: TrustAnchors::File("etc/root.key".into()), negative }));
     let upstreams = &recursion.forward[0].upstreams;
     assert!(recursion.forward[0].zone.is_root());
     assert_eq!(
@@ -204,6 +207,12 @@ fn blocks_can_be_off() {
     let config = config("{admin: off, recursion: off, log: off}\n");
     assert_eq!((config.admin, config.recursion), (None, None));
     assert_eq!(self::config("recursion: {hosts: false}").recursion.unwrap().hosts, None);
+    for text in ["{dnssec: off}", "{dnssec: {validate: false, negative: [example]}}"] {
+        assert_eq!(self::config(&format!("recursion: {text}")).recursion.unwrap().dnssec, None);
+    }
+    let validates = Some(Dnssec { anchors: TrustAnchors::Builtin, negative: Vec::new() });
+    assert_eq!(self::config("recursion: {dnssec: {}}").recursion.unwrap().dnssec, validates);
+    assert_eq!(self::config("").recursion.unwrap().dnssec, validates, "the default");
     assert_eq!(self::config("cache: false").cache, None);
 }
 
@@ -220,7 +229,7 @@ recursion:
   forward:
     corp.example: [tls://192.0.2.1, 192.0.2.1:0]
     a..b: [192.0.2.1]
-  dnssec: {validate: true}
+  dnssec: {validate: maybe}
 cache:
   size: 64KB
   min_ttl: 1.5s
@@ -240,7 +249,7 @@ kubernetes: {apex: cluster.example}
             r#"9:20: recursion.forward."corp.example"[0]: found "tls://192.0.2.1", allowed: udp:// or tcp:// (tls:// is not built yet)"#,
             r#"9:37: recursion.forward."corp.example"[1]: found "192.0.2.1:0", allowed: an address, such as 192.0.2.1, udp://192.0.2.1:5353, tcp://192.0.2.1 or "[2001:db8::1]:53""#,
             r#"10:5: recursion.forward."a..b": found "a..b", allowed: a domain name such as corp.example (a label is empty)"#,
-            "11:22: recursion.dnssec.validate: found true, allowed: false (DNSSEC validation is not built yet)",
+            r#"11:22: recursion.dnssec.validate: found "maybe", allowed: true or false"#,
             r#"13:9: cache.size: found "64KB", allowed: a size from 1MiB to 1TiB, such as 256MiB"#,
             r#"14:12: cache.min_ttl: found "1.5s", allowed: whole seconds from 0s to 1h, such as 30s or 1h"#,
             r#"15:3: cache.size: found "size" again, allowed: each key once (the first is on line 13)"#,
@@ -344,8 +353,12 @@ fn each_fault_is_said_in_these_words() {
             "1:54: recursion.stub: found a.example., which is forwarded, allowed: each zone in forward or in stub",
         ),
         (
-            "recursion: {dnssec: {anchors: keys, validat: true}}",
-            "1:31: recursion.dnssec.anchors: found \"keys\", allowed: builtin (DNSSEC validation is not built yet)\n1:37: recursion.dnssec.validat: found the unknown key \"validat\", allowed: validate, anchors or negative (did you mean validate?)",
+            "recursion: {dnssec: {anchors: '', validat: true}}",
+            "1:31: recursion.dnssec.anchors: found \"\", allowed: the path of a file or folder\n1:35: recursion.dnssec.validat: found the unknown key \"validat\", allowed: validate, anchors or negative (did you mean validate?)",
+        ),
+        (
+            "recursion: {dnssec: {negative: [a..b]}}",
+            "1:33: recursion.dnssec.negative[0]: found \"a..b\", allowed: a domain name such as corp.example",
         ),
         ("cache: {size: 1KiB}", "1:15: cache.size: found \"1KiB\", allowed: a size from 1MiB to 1TiB, such as 256MiB"),
         (
@@ -424,17 +437,30 @@ fn what_is_probably_not_meant_is_a_lint() {
     let table: &[(&str, &[&str])] = &[
         ("recursion: {allow: any}", &[]),
         (
-            "listen: [0.0.0.0:53]\nrecursion: {allow: any}",
+            "listen: [0.0.0.0:53]\nstate: s\nrecursion: {allow: any}",
             &[
-                "2:20: recursion.allow: lint: found everybody, while listening on 0.0.0.0:53, better: the networks of your clients; open resolvers are used for attacks",
+                "3:20: recursion.allow: lint: found everybody, while listening on 0.0.0.0:53, better: the networks of your clients; open resolvers are used for attacks",
             ],
         ),
         (
-            "listen: [0.0.0.0:53]\nrecursion: {deny_upstreams: []}",
+            "listen: [0.0.0.0:53]\nrecursion: {deny_upstreams: [], dnssec: off}",
             &[
                 "2:29: recursion.deny_upstreams: lint: found no networks, while listening on 0.0.0.0:53, better: default; a foreign delegation could make us query this very machine",
             ],
         ),
+        (
+            "listen: [0.0.0.0:53]",
+            &[
+                "1:1: state: lint: found no folder, while validating for those who reach 0.0.0.0:53, better: a folder, in which is kept what the root's keys change to (RFC 5011)",
+            ],
+        ),
+        (
+            "recursion: {roots: hints}",
+            &[
+                "1:1: recursion.dnssec: lint: found the anchors of the public root beside the servers of etc/hints, better: a file with the keys of that root, or `dnssec: off` if it is not signed",
+            ],
+        ),
+        ("recursion: {roots: hints, dnssec: {anchors: root.key}}", &[]),
         (
             "admin: 192.0.2.1:9153",
             &[

@@ -207,6 +207,8 @@ pub struct Recursion {
     pub qname_minimisation: QnameMinimisation,
     /// Whether the letter case of upstream questions is random (0x20).
     pub case_randomisation: bool,
+    /// How answers are validated; none believes them as they come.
+    pub dnssec: Option<Dnssec>,
     /// Zones whose questions go to other resolvers.
     pub forward: Vec<ForwardZone>,
     /// Zones whose authoritative servers are given instead of found.
@@ -225,6 +227,24 @@ pub enum Roots {
     /// The root servers that the program knows.
     Builtin,
     /// A root hints file.
+    File(PathBuf),
+}
+
+/// How answers are validated (RFC 4035).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dnssec {
+    /// Where trust begins.
+    pub anchors: TrustAnchors,
+    /// Names at and below which nothing is validated (RFC 7646), sorted.
+    pub negative: Vec<Name>,
+}
+
+/// Where trust begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TrustAnchors {
+    /// The root's keys that the program knows.
+    Builtin,
+    /// A file of DS and DNSKEY records.
     File(PathBuf),
 }
 

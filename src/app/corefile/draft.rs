@@ -213,7 +213,9 @@ impl Draft {
         // CoreDNS answers everybody, as often as they ask.
         let hosts = self.hosts.as_ref().map_or_else(|| Yaml::text("off"), Hosts::yaml);
         let forward = Yaml::map(self.forward.iter().map(|(zone, to)| (plain(zone), to.clone())));
-        let recursion = [("allow", Yaml::text("any")), ("hosts", hosts), ("forward", forward)];
+        // CoreDNS validates nothing, and resolvers that are forwarded to may strip signatures.
+        let dnssec = Yaml::text("off");
+        let recursion = [("allow", Yaml::text("any")), ("hosts", hosts), ("dnssec", dnssec), ("forward", forward)];
         add("recursion", Some(Yaml::map(recursion)));
         add("cache", Some(self.cache.as_ref().map_or_else(|| Yaml::text("off"), Cache::yaml)));
         add("limits", Some(Yaml::map([("queries", Yaml::text("off"))])));

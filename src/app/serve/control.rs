@@ -17,6 +17,7 @@ use super::lookout::Lookout;
 use super::places::Places;
 use super::reload::{By, Chronicle, Order, Orders, Watch};
 use super::station::Surroundings;
+use super::trust::Trustee;
 use super::zones::Keeper;
 use super::{explain, files, loops, notes, total};
 use crate::app::build::{Built, Kept};
@@ -25,6 +26,7 @@ use crate::app::zone_files::Library;
 use crate::base::tally::{Event, Tally};
 use crate::base::{Clock, Instant, bounds};
 use crate::dns::{Name, RecordType};
+use crate::edge::admin::trust::{Exempt, NotExempt};
 use crate::edge::admin::{AdminHouse, LogView, PoolHouse, Task};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::tap::Tap;
@@ -67,6 +69,7 @@ pub struct Control {
     pub(super) surroundings: Surroundings,
     lookout: Arc<Lookout>,
     clusters: Arc<Clusters>,
+    trustee: Arc<Trustee>,
     /// Held while it is saved what outlives the process.
     saving: Mutex<()>,
     tallies: Vec<Arc<Tally>>,
@@ -88,7 +91,7 @@ impl Control {
         path: Option<&Path>,
         (held, bench): (Held, Bench),
         keeper: Arc<Keeper>,
-        (surroundings, lookout, clusters): (Surroundings, Arc<Lookout>, Arc<Clusters>),
+        (surroundings, lookout, clusters, trustee): (Surroundings, Arc<Lookout>, Arc<Clusters>, Arc<Trustee>),
         tallies: Vec<Arc<Tally>>,
     ) -> (Self, Receiver<Order>) {
         let (orders, waiting) = sync_channel(bounds::RELOADS_WAITING);
@@ -101,6 +104,7 @@ impl Control {
             surroundings,
             lookout,
             clusters,
+            trustee,
             saving: Mutex::new(()),
             tally: tallies.last().cloned().unwrap_or_default(),
             tallies,
@@ -228,6 +232,12 @@ impl Control {
         &self.clusters
     }
 
+    /// Who keeps what is trusted.
+    #[must_use]
+    pub const fn trustee(&self) -> &Arc<Trustee> {
+        &self.trustee
+    }
+
     /// The keeper of the zones.
     #[must_use]
     pub const fn keeper(&self) -> &Arc<Keeper> {
@@ -268,6 +278,7 @@ impl AdminHouse for Control {
             "reload": self.chronicle().to_json(),
             "cache": { "entries": entries, "bytes": bytes },
             "cluster": self.clusters.report(self.now()),
+            "exceptions": self.trustee.exceptions(),
             "forwarding_loops": loops::zones(&self.surroundings.current),
             "counted": counted,
         });
@@ -296,5 +307,27 @@ impl AdminHouse for Control {
 
     fn log(&self) -> LogView {
         notes::last()
+    }
+
+    fn trust(&self) -> Value {
+        self.trustee.report()
+    }
+
+    fn except(&self, order: Exempt) -> Task<'_, Result<Value, NotExempt>> {
+        Box::pin(async move {
+            let told = self.trustee.except(&order)?;
+            self.flush(order.name, true, None).await;
+            Ok(told)
+        })
+    }
+
+    fn lift_exception(&self, name: Name) -> Task<'_, bool> {
+        Box::pin(async move {
+            let lifted = self.trustee.lift(&name);
+            if lifted {
+                self.flush(name, true, None).await;
+            }
+            lifted
+        })
     }
 }

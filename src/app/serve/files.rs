@@ -1,4 +1,5 @@
-//! The files that a running server reads and writes: hosts, root hints, cookie secrets, the cache's snapshot.
+//! The files that a running server reads and writes: hosts, root hints, trust anchors, cookie secrets, the cache's
+//! snapshot.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -6,8 +7,9 @@ use std::path::Path;
 
 use tracing::{debug, info, warn};
 
+use super::trust::anchor_file;
 use crate::app::build::Files;
-use crate::app::config::{self, At, Config, Fault, Roots, Severity, Source};
+use crate::app::config::{self, At, Config, Fault, Roots, Severity, Source, TrustAnchors};
 use crate::base::Instant;
 use crate::chain::Delegation;
 use crate::dns::cookie::{self, CookieSecrets, SecretsFault};
@@ -28,7 +30,7 @@ const WARNINGS_MAX: usize = 20;
 pub struct Digests {
     /// Of the hosts file.
     pub hosts: u64,
-    /// Of the root hints and the secrets, which a house is built from.
+    /// Of the root hints, the trust anchors and the secrets, which a house is built from.
     pub house: u64,
 }
 
@@ -40,8 +42,8 @@ pub struct Read {
     pub digests: Digests,
 }
 
-/// Reads what `config` names. A hosts file that is missing or has bad lines is a warning; root hints and secrets are
-/// needed. `source` is what `config` was read from.
+/// Reads what `config` names. A hosts file that is missing or has bad lines is a warning; root hints, trust
+/// anchors and secrets are needed. `source` is what `config` was read from.
 ///
 /// # Errors
 /// Every fault of every file.
@@ -62,6 +64,16 @@ pub fn read(config: &Config, source: &Source) -> Result<Read, Vec<Fault>> {
             match needed(path, &["recursion", "roots"], source).and_then(|text| parse_hints(path, &text)) {
                 Ok((roots, digest)) => {
                     read.files.roots = Some(roots);
+                    read.digests.house = read.digests.house.rotate_left(1) ^ digest;
+                }
+                Err(mut found) => faults.append(&mut found),
+            }
+        }
+        if let Some(TrustAnchors::File(path)) = recursion.dnssec.as_ref().map(|dnssec| &dnssec.anchors) {
+            let text = needed(path, &["recursion", "dnssec", "anchors"], source);
+            match text.and_then(|text| anchor_file::parse(path, &text)) {
+                Ok((anchors, digest)) => {
+                    read.files.anchors = Some(anchors);
                     read.digests.house = read.digests.house.rotate_left(1) ^ digest;
                 }
                 Err(mut found) => faults.append(&mut found),

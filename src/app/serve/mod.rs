@@ -25,6 +25,7 @@ pub mod stopwatch;
 pub mod succession;
 pub mod threshold;
 pub mod transfer;
+pub mod trust;
 pub mod updates;
 pub mod watchdog;
 mod witness;
@@ -56,6 +57,7 @@ use self::station::{Station, Surroundings};
 use self::succession::{Bid, Bids, Settled};
 use self::threshold::Threshold;
 use self::transfer::Transfers;
+use self::trust::Trustee;
 use self::updates::Updates;
 use self::zones::{Keeper, Steward};
 use super::build::{self, Kept};
@@ -143,6 +145,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     let mut surroundings = surround(clock, &runtime, Arc::clone(&current), &mut dice);
     surroundings.desk = Some(slot);
     alias::start(&surroundings, &keeper, &kept.authority, &mut dice);
+    let trustee = Arc::new(Trustee::new(surroundings.clone(), config.state.as_deref(), &mut dice));
     loops::start(&surroundings, &mut dice);
     let patience = Arc::clone(&kept.patience);
     let mut crew = man_stations(config, &mut opened, descriptors, &surroundings, patience, &mut dice)
@@ -152,7 +155,7 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     bench.watch(config, source, &states);
     let held = Held { config: config.clone(), source: source.clone(), built, digests };
     let (control, orders) =
-        Control::new(path, (held, bench), keeper, (surroundings, lookout, clusters), crew.tallies.clone());
+        Control::new(path, (held, bench), keeper, (surroundings, lookout, clusters, trustee), crew.tallies.clone());
     let control = Arc::new(control);
     // Who answers transfers and updates; both change zones through the keeper.
     let transfers = {
@@ -298,6 +301,7 @@ async fn live(
     let sweeper = tokio::spawn(sweep(Arc::clone(control)));
     let saver = tokio::spawn(save_now_and_then(Arc::clone(control)));
     let watchdog = tokio::spawn(watchdog::feed(crew.turns.clone()));
+    tokio::spawn(Arc::clone(control.trustee()).run(forgetting(control)));
     control.set_ready();
     manager::tell(&News::Ready(control.summary()));
     let bid = tokio::select! {
@@ -332,6 +336,17 @@ async fn live(
     .ok();
     watchdog.abort();
     Ok(end)
+}
+
+/// Forgets what is remembered of a name and all below it.
+fn forgetting(control: &Arc<Control>) -> Box<trust::Forget> {
+    let control = Arc::clone(control);
+    Box::new(move |name| {
+        let control = Arc::clone(&control);
+        tokio::spawn(async move {
+            admin::AdminHouse::flush(&*control, name, true, None).await;
+        })
+    })
 }
 
 /// Answers on for a while once we are told to stop, as a lame duck: who sends queries here finds out by then that there are

@@ -134,6 +134,7 @@ pub async fn step_down(control: &Arc<Control>, doors: &Doors, mailboxes: &[Mailb
         settled.transfers.retire();
         settled.updates.retire();
         settled.lookout.retire();
+        control.trustee().retire();
     };
     tokio::task::spawn_blocking(settle).await.ok();
 }

@@ -21,7 +21,11 @@ impl<R> Worker<R> {
         let mut answer = match (resolution.is_failure(), &waiter.stale) {
             (true, Some(stale)) => {
                 self.tally.count(Event::StaleAnswers);
-                stale.clone()
+                let mut stale = stale.clone();
+                if let (Some(told), Some(why)) = (&mut stale.ede, resolution.bogus()) {
+                    told.text = format!("upstreams are bogus: {}", why.text).into();
+                }
+                stale
             }
             (true, None) => resolution.to_answer(false),
             (false, _) => {
@@ -41,7 +45,7 @@ impl<R> Worker<R> {
         let query = waiter.pursued(target);
         let mut turn = Turn { now, dice: &mut self.dice, tally: &self.tally, aside: None, choices: None };
         let verdict = self.house.chain.handle(&query, &mut turn, |_, _| {});
-        waiter.prefix.extend(resolution.chain.iter().cloned());
+        waiter.prefix.extend(resolution.chain.iter().map(|part| part.aged.clone()));
         let verdict = match verdict {
             Verdict::Search(path) => Verdict::Answer(path.otherwise), // a path leads from the name asked for alone
             verdict => verdict,

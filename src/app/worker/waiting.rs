@@ -12,8 +12,9 @@ use super::crowd::Client;
 use super::guarding::Standing;
 use super::searching::Search;
 use super::{Late, Next, Source, Worker};
-use crate::base::tally::{Event, Timing};
-use crate::base::{Instant, Room, bounds};
+use crate::app::house::House;
+use crate::base::tally::{Event, Tally, Timing};
+use crate::base::{Dice, Instant, Room, bounds};
 use crate::chain::{Aged, Answer, Goal, Query};
 use crate::dns::{Ede, EdeCode, Rcode};
 use crate::handlers::resolve::ledger::Ledger;
@@ -169,7 +170,7 @@ impl<R> Worker<R> {
                 }
             }
         }
-        let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
+        let mut around = surroundings(&self.house, now, &mut self.dice, &self.tally);
         let ledger = || ledger.map_or_else(|| Arc::new(Ledger::open(now, Some(network))), Arc::clone);
         let Ok(pursuit) = self.resolver.pursue_on(goal, ledger, &mut around) else {
             self.tally.count(Event::RecursionsRefused);
@@ -201,7 +202,7 @@ impl<R> Worker<R> {
     }
 
     pub(super) fn with_resolver(&mut self, now: Instant, act: impl FnOnce(&mut Resolver, &mut Surroundings<'_>)) {
-        let mut around = Surroundings { memory: &*self.house.memory, now, dice: &mut self.dice, tally: &self.tally };
+        let mut around = surroundings(&self.house, now, &mut self.dice, &self.tally);
         act(&mut self.resolver, &mut around);
         self.collect(now);
     }
@@ -298,6 +299,10 @@ impl<R> Worker<R> {
             self.late.push_back(late);
         }
     }
+}
+
+fn surroundings<'s>(house: &'s House, now: Instant, dice: &'s mut Dice, tally: &'s Tally) -> Surroundings<'s> {
+    Surroundings { memory: &*house.memory, now, dice, tally, wall: house.resolution.wall(now) }
 }
 
 fn refusal(why: &'static str) -> Answer {

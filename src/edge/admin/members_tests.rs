@@ -4,6 +4,7 @@ use super::super::pools::{MemberView, PoolView};
 use super::super::{AdminHouse, LogView, Metrics, Task, router};
 use super::*;
 use crate::dns::{Name, RecordType};
+use crate::edge::admin::trust;
 
 /// Notes what it is asked for.
 #[derive(Default)]
@@ -79,6 +80,18 @@ impl PoolHouse for House {
 }
 
 impl AdminHouse for House {
+    fn trust(&self) -> Value {
+        json!({})
+    }
+
+    fn except(&self, _: trust::Exempt) -> Task<'_, Result<Value, trust::NotExempt>> {
+        Box::pin(async { Err(trust::NotExempt::Idle) })
+    }
+
+    fn lift_exception(&self, _: Name) -> Task<'_, bool> {
+        Box::pin(async { false })
+    }
+
     fn is_ready(&self) -> bool {
         true
     }

@@ -17,6 +17,7 @@ pub mod metrics;
 mod page;
 pub mod pools;
 mod token;
+pub mod trust;
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -65,6 +66,12 @@ pub trait AdminHouse: Send + Sync {
     fn explain(&self, name: Name, rtype: RecordType, client: Option<IpAddr>) -> Task<'_, Result<Value, String>>;
     /// The last warnings and errors of the log, newest first, and how many there were since the start.
     fn log(&self) -> LogView;
+    /// What is trusted when answers are validated, and what is excepted.
+    fn trust(&self) -> Value;
+    /// Excepts a name from validation, and forgets what is known of it; says what was decided.
+    fn except(&self, order: trust::Exempt) -> Task<'_, Result<Value, trust::NotExempt>>;
+    /// Excepts a name no more, and forgets what is known of it; whether it was excepted.
+    fn lift_exception(&self, name: Name) -> Task<'_, bool>;
     /// Who watches the pools; none where there is nobody, as before the start has ended.
     fn pools(&self) -> Option<&dyn PoolHouse> {
         None
@@ -175,6 +182,7 @@ fn page() -> Router<Arc<Desk>> {
 
 fn reading() -> Router<Arc<Desk>> {
     members::reading()
+        .merge(trust::reading())
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/figures", get(figures))
         .route("/v1/history", get(history::history))
@@ -185,7 +193,7 @@ fn reading() -> Router<Arc<Desk>> {
 }
 
 fn changing() -> Router<Arc<Desk>> {
-    members::changing().route("/v1/cache/flush", post(flush)).route("/v1/reload", post(reload))
+    members::changing().merge(trust::changing()).route("/v1/cache/flush", post(flush)).route("/v1/reload", post(reload))
 }
 
 /// Why a request is refused; JSON like everything else.

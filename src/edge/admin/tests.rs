@@ -12,6 +12,18 @@ struct House {
 }
 
 impl AdminHouse for House {
+    fn trust(&self) -> Value {
+        json!({})
+    }
+
+    fn except(&self, _: trust::Exempt) -> Task<'_, Result<Value, trust::NotExempt>> {
+        Box::pin(async { Err(trust::NotExempt::Idle) })
+    }
+
+    fn lift_exception(&self, _: Name) -> Task<'_, bool> {
+        Box::pin(async { false })
+    }
+
     fn reload(&self, is_rehearsal: bool) -> Task<'_, Result<Value, Value>> {
         let fault = "meridian.yaml:1:1: workers: found 0, allowed: from 1";
         let faults = json!({ "error": fault, "faults": [{ "key": "workers" }] });

@@ -233,6 +233,23 @@ impl Builder {
         }
     }
 
+    /// The records that were added, one by one in the order in which they came, with where they stand; those outside
+    /// the zone are not among them.
+    pub fn records(&self) -> impl Iterator<Item = (Place, RrSet)> {
+        self.names.index.iter().filter_map(|handle| {
+            let raw = self.names.raw(handle.at);
+            let owner = [raw.name, self.origin.wire()].concat();
+            let (owner, _) = Name::from_wire(&owner).ok()?;
+            Some((self.place(raw.file, raw.line, 0), RrSet::new(owner, raw.rtype, raw.ttl, [raw.rdata])))
+        })
+    }
+
+    /// What was found to be wrong so far.
+    #[must_use]
+    pub const fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
     /// Adds the records of all members of a pool, of which one answers at a time: so the name exists, with every type
     /// that it can answer, and servers that cannot choose have something to serve. Of an empty set the name is there.
     pub fn add_chosen(&mut self, set: &RrSet, file: u16, line: u32) {

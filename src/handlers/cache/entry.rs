@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::key::Key;
 use crate::base::Instant;
-use crate::chain::{Delegation, Rank};
+use crate::chain::{Delegation, Proofs, Rank};
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, RrSet};
 
 /// A second of the clock. Signed: what a snapshot brings may have expired before the clock's origin.
@@ -25,8 +26,8 @@ pub(super) fn span(seconds: u64) -> Second {
 /// What is known.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
-    /// An RRset.
-    RrSet { set: Arc<RrSet>, rank: Rank },
+    /// An RRset, and where a wildcard made it up, what proves that nothing closer is there.
+    RrSet { set: Arc<RrSet>, rank: Rank, proofs: Proofs },
     /// A name or a type is not there.
     Denial { is_nxdomain: bool, soa: Arc<RrSet>, proofs: Box<[Arc<RrSet>]> },
     /// A zone cut.
@@ -44,6 +45,8 @@ pub(super) struct Entry {
     pub(super) ttl: u32,
     /// What is known.
     pub(super) fact: Fact,
+    /// What validation has found of it.
+    pub(super) security: Security,
 }
 
 impl Entry {
@@ -54,7 +57,12 @@ impl Entry {
 
     /// A fact that holds until `expiry`, of `ttl` seconds in all.
     pub(super) fn until(expiry: Second, ttl: u32, fact: Fact) -> Self {
-        Self { expiry, ttl, fact }
+        Self { expiry, ttl, fact, security: Security::Unchecked }
+    }
+
+    /// The same with what validation has found of it.
+    pub(super) fn with_security(self, security: Security) -> Self {
+        Self { security, ..self }
     }
 
     /// The second in which it was learned.

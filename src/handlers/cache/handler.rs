@@ -6,14 +6,14 @@
 
 use super::Cache;
 use super::entry::{Entry, Fact, Second, second};
-use super::key::{Kind, probe};
+use super::key::{Kind, probe, told};
 use super::prefetch;
 use super::stale::{self, Course};
-use super::walk::{Parts, StalePart, Walked};
+use super::walk::{Parts, StalePart, Walked, Wishes};
 use crate::base::bounds;
 use crate::base::tally::Event;
 use crate::chain::{Answer, Goal, Handler, Purpose, Query, Turn, Verdict};
-use crate::dns::{Class, Ede, EdeCode, Name, Question, Rcode, RecordType};
+use crate::dns::{Class, Ede, EdeCode, Name, Rcode, RecordType};
 
 impl Handler for Cache {
     fn name(&self) -> &'static str {
@@ -29,7 +29,8 @@ impl Handler for Cache {
             return Verdict::Pass;
         }
         let now = second(turn.now);
-        match self.walk(question, query.wants_dnssec(), now) {
+        let must_be_checked = self.settings.validates && !query.flags.checking_disabled;
+        match self.walk(question, Wishes { dnssec: query.wants_dnssec(), must_be_checked }, now) {
             Walked::Answer { answer, parts, stale: None } => self.answer_fresh(query, answer, &parts, turn, now),
             Walked::Answer { answer, stale: Some(part), .. } => self.answer_stale(query, answer, &part, turn, now),
             Walked::Unknown(name) => self.answer_unknown(query, &name, turn, now),
@@ -90,7 +91,7 @@ impl Cache {
             return Verdict::Pass;
         }
         let course = self.settings.stale.as_ref().map_or(Course::Ask, |stale| {
-            let failures = [&query.question.name, &part.name].map(|name| self.last_failure(name, &query.question));
+            let failures = [&query.question.name, &part.name].map(|name| self.last_failure(name, query));
             let rests =
                 |failure: &Option<Entry>| stale::course(stale, part.born, failure.as_ref(), now) == Course::Rest;
             if failures.iter().any(rests) { Course::Rest } else { Course::Ask }
@@ -109,10 +110,11 @@ impl Cache {
             return Verdict::Pass;
         }
         for name in [&query.question.name, name] {
-            let Some(entry) = self.last_failure(name, &query.question) else { continue };
+            let Some(entry) = self.last_failure(name, query) else { continue };
             if let (Fact::Failure(ede), Some(_)) = (&entry.fact, entry.remaining(now)) {
                 turn.tally.count(Event::FailureHits);
-                let mut answer = Answer::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::CachedError, ede.text.clone()));
+                let code = if ede.code.is_of_dnssec() { ede.code } else { EdeCode::CachedError };
+                let mut answer = Answer::refusal(Rcode::SERVFAIL, Ede::new(code, ede.text.clone()));
                 answer.recallable_until = u64::try_from(entry.expiry).ok();
                 return Verdict::Answer(answer);
             }
@@ -120,9 +122,20 @@ impl Cache {
         Verdict::Pass // the links behind may know the name, and the last of them asks upstreams
     }
 
-    /// The failure last remembered for `name` and the type of `question`, fresh or not.
-    fn last_failure(&self, name: &Name, question: &Question) -> Option<Entry> {
-        self.store.find(&probe(name.wire(), Kind::Failure(question.rtype)))
+    /// The failure last remembered for `name` and the type that `query` asks for, fresh or not; that what upstreams say
+    /// is bogus is one for those who leave the checking to us.
+    fn last_failure(&self, name: &Name, query: &Query) -> Option<Entry> {
+        let find = |kind| self.store.find(&probe(name.wire(), kind));
+        let failure = find(Kind::Failure(query.question.rtype));
+        if !self.settings.validates {
+            return failure;
+        }
+        let other = if query.flags.checking_disabled {
+            self.store.find(&told(probe(name.wire(), Kind::Failure(query.question.rtype))))
+        } else {
+            find(Kind::Bogus(query.question.rtype))
+        };
+        [failure, other].into_iter().flatten().max_by_key(|failure| failure.expiry)
     }
 }
 

@@ -65,6 +65,9 @@ impl Cache {
     /// The NXDOMAIN of a name is a fact about each of its types, and a zone cut one about its NS.
     pub fn flush(&self, name: &Name, subtree: bool, rtype: Option<RecordType>) -> usize {
         if let (false, Some(rtype)) = (subtree, rtype) {
+            if let Some(denials) = &self.denials {
+                denials.forget(name, false);
+            }
             let kinds = [
                 Some(Kind::RrSet(rtype)),
                 Some(Kind::NoData(rtype)),
@@ -73,6 +76,9 @@ impl Cache {
                 (rtype == RecordType::NS).then_some(Kind::Delegation),
             ];
             return kinds.into_iter().flatten().filter(|&kind| self.store.remove(&probe(name.wire(), kind))).count();
+        }
+        if let Some(denials) = &self.denials {
+            denials.forget(name, subtree);
         }
         let name = name.lowered();
         let is_meant = |key: &Key| if subtree { is_within(key.name(), name.wire()) } else { key.name() == name.wire() };
@@ -114,7 +120,7 @@ impl Cache {
 
 fn concerns(kind: Kind, rtype: RecordType) -> bool {
     match kind {
-        Kind::RrSet(held) | Kind::NoData(held) | Kind::Failure(held) => held == rtype,
+        Kind::RrSet(held) | Kind::NoData(held) | Kind::Failure(held) | Kind::Bogus(held) => held == rtype,
         Kind::NxDomain => true,
         Kind::Delegation => rtype == RecordType::NS,
     }

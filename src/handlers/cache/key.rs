@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Delegation,
     /// A type could not be resolved.
     Failure(RecordType),
+    /// What is said of a type is bogus.
+    Bogus(RecordType),
 }
 
 impl Kind {
@@ -32,11 +34,15 @@ impl Kind {
             Self::NxDomain => (2, 0),
             Self::Delegation => (3, 0),
             Self::Failure(rtype) => (4, rtype.0),
+            Self::Bogus(rtype) => (5, rtype.0),
         };
         let [high, low] = rtype.to_be_bytes();
         [tag, high, low]
     }
 }
+
+/// In the first octet of a kind: it is what an upstream told, and nobody has checked it.
+const TOLD: u8 = 1 << 7;
 
 /// A key as the store owns it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -60,6 +66,15 @@ pub(super) fn probe(wire: &[u8], kind: Kind) -> Probe {
     key
 }
 
+/// The key of the same fact as it was told, where what has been checked is kept by itself.
+pub(super) fn told(mut key: Probe) -> Probe {
+    let at = key.len().saturating_sub(Kind::LENGTH);
+    if let Some(tag) = key.get_mut(at) {
+        *tag |= TOLD;
+    }
+    key
+}
+
 /// The name in a key: its wire form in small letters.
 pub(super) fn name(key: &[u8]) -> &[u8] {
     key.split_last_chunk::<{ Kind::LENGTH }>().map_or(&[], |(name, _)| name)
@@ -70,12 +85,13 @@ pub(super) fn kind(key: &[u8]) -> Kind {
     match key.split_last_chunk::<{ Kind::LENGTH }>() {
         Some((_, &[tag, high, low])) => {
             let rtype = RecordType(u16::from_be_bytes([high, low]));
-            match tag {
+            match tag & !TOLD {
                 0 => Kind::RrSet(rtype),
                 1 => Kind::NoData(rtype),
                 2 => Kind::NxDomain,
                 3 => Kind::Delegation,
-                _ => Kind::Failure(rtype),
+                4 => Kind::Failure(rtype),
+                _ => Kind::Bogus(rtype),
             }
         }
         None => Kind::NxDomain,
@@ -137,10 +153,13 @@ mod tests {
             Kind::NxDomain,
             Kind::Delegation,
             Kind::Failure(RecordType::A),
+            Kind::Bogus(RecordType::A),
         ];
         for (at, kind) in kinds.iter().enumerate() {
             let key = probe(large.wire(), *kind);
             assert_eq!((super::kind(&key), name(&key)), (*kind, small.wire()));
+            assert_eq!(super::kind(&told(key.clone())), *kind);
+            assert_ne!(told(key.clone()), key);
             assert!(kinds[at + 1..].iter().all(|other| probe(large.wire(), *other) != key));
         }
     }

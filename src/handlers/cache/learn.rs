@@ -9,21 +9,23 @@ use std::sync::Arc;
 
 use super::Cache;
 use super::entry::{self, Entry, Fact, Second, second};
-use super::key::{Kind, probe, upward};
+use super::key::{Kind, Probe, probe, told, upward};
 use super::stale::{self, Age};
 use super::store::Change;
 use crate::base::{Instant, bounds};
-use crate::chain::{Delegation, Denial, Learned, Memory, Rank, Remembered};
+use crate::chain::{Checked, Delegation, Denial, Learned, Memory, Proofs, Rank, Remembered};
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, Name, RecordType, RrSet};
 
 impl Memory for Cache {
     fn rrset(&self, owner: &Name, rtype: RecordType, now: Instant) -> Option<Remembered> {
         let (entry, ttl) = self.fresh(owner.wire(), Kind::RrSet(rtype), second(now))?;
         if entry.born() < second(now) {
-            self.store.mark_used(&probe(owner.wire(), Kind::RrSet(rtype))); // not by whoever has just taught it
+            self.store.mark_used(&self.place(owner.wire(), Kind::RrSet(rtype), entry.security)); // not by whoever has just taught it
         }
+        let security = entry.security;
         match entry.fact {
-            Fact::RrSet { set, rank } => Some(Remembered { set, ttl, rank }),
+            Fact::RrSet { set, rank, proofs } => Some(Remembered { set, ttl, rank, security, proofs }),
             _ => None,
         }
     }
@@ -33,12 +35,12 @@ impl Memory for Cache {
         let (entry, ttl) = self
             .fresh(name.wire(), Kind::NxDomain, now)
             .or_else(|| self.fresh(name.wire(), Kind::NoData(rtype), now))
-            .or_else(|| {
-                self.cut_above(name, now).and_then(|(_, entry)| entry.remaining(now).map(|ttl| (entry, ttl)))
-            })?;
+            .or_else(|| self.cut_above(name, now).and_then(|(_, entry)| entry.remaining(now).map(|ttl| (entry, ttl))))
+            .or_else(|| self.made(name, rtype, now).and_then(|entry| entry.remaining(now).map(|ttl| (entry, ttl))))?;
+        let security = entry.security;
         match entry.fact {
             Fact::Denial { is_nxdomain, soa, proofs } => {
-                Some(Denial { is_nxdomain, soa: Some(soa), proofs: proofs.into_vec(), ttl })
+                Some(Denial { is_nxdomain, soa: Some(soa), proofs: proofs.into_vec(), ttl, security })
             }
             _ => None,
         }
@@ -55,45 +57,82 @@ impl Memory for Cache {
     }
 
     fn failure(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede> {
-        let (entry, _) = self.fresh(name.wire(), Kind::Failure(rtype), second(now))?;
+        self.fresh_ede(name, Kind::Failure(rtype), second(now))
+    }
+
+    fn bogus(&self, name: &Name, rtype: RecordType, now: Instant) -> Option<Ede> {
+        self.fresh_ede(name, Kind::Bogus(rtype), second(now))
+    }
+
+    fn learn(&self, learned: Learned, now: Instant) {
+        let now = second(now);
+        match learned {
+            Learned::RrSet { set, rank, proofs, checked } => self.learn_rrset(set, rank, proofs, checked, now),
+            Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
+            Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
+            Learned::Failure { name, rtype, ede, unchecked } => self.learn_failure((&name, rtype), ede, unchecked, now),
+            Learned::Bogus { name, rtype, ede } => self.learn_bogus(&name, rtype, ede, now),
+        }
+    }
+}
+
+impl Cache {
+    fn fresh_ede(&self, name: &Name, kind: Kind, now: Second) -> Option<Ede> {
+        let (entry, _) = self.fresh(name.wire(), kind, now)?;
         match &entry.fact {
             Fact::Failure(ede) => Some(Ede::clone(ede)),
             _ => None,
         }
     }
 
-    fn learn(&self, learned: Learned, now: Instant) {
-        let now = second(now);
-        match learned {
-            Learned::RrSet { set, rank } => self.learn_rrset(set, rank, now),
-            Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
-            Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
-            Learned::Failure { name, rtype, ede } => self.learn_failure(&name, rtype, ede, now),
-        }
-    }
-}
-
-impl Cache {
-    fn learn_rrset(&self, set: Arc<RrSet>, rank: Rank, now: Second) {
-        if !is_keepable(&set) {
+    fn learn_rrset(&self, set: Arc<RrSet>, rank: Rank, proofs: Proofs, checked: Option<Checked>, now: Second) {
+        if !is_keepable(&set) || entry::sets_bytes(&proofs) > bounds::RRSET_BYTES_MAX {
             return;
         }
         let (owner, rtype) = (set.owner.clone(), set.rtype);
-        let ttl = self.kept_ttl(&set, now);
-        let entry = Entry::new(now, ttl, Fact::RrSet { set, rank });
+        let ttl = self.kept_ttl(&set, now).min(checked.map_or(u32::MAX, |checked| checked.ttl));
+        let security = checked.map_or(Security::Unchecked, |checked| checked.security);
+        if security == Security::Secure
+            && let Some(denials) = self.denials.as_ref().filter(|_| !proofs.is_empty())
+        {
+            denials.learn_made(&set, &proofs, ttl.min(seconds(self.settings.max_negative_ttl)), now);
+        }
+        let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;
-        self.store.update(&probe(owner.wire(), Kind::RrSet(rtype)), |old| {
-            if old.is_some_and(|old| self.outranks(old, rank, now)) {
+        self.store.update(&self.place(owner.wire(), Kind::RrSet(rtype), security), |old| {
+            if old.is_some_and(|old| self.outranks(old, rank, security, now)) {
                 return Change::Keep;
             }
             is_believed = true;
             // TTL 0 is used once and not kept; what it supersedes is not true any more either.
             if ttl == 0 { Change::Remove } else { Change::Put(entry) }
         });
+        if self.settings.validates && is_believed && security != Security::Unchecked {
+            self.store.remove(&told(probe(owner.wire(), Kind::RrSet(rtype))));
+        }
         if is_believed && rank > Rank::Additional {
-            for kind in [Kind::NoData(rtype), Kind::NxDomain, Kind::Failure(rtype)] {
-                self.store.remove(&probe(owner.wire(), kind));
+            self.retract(&owner, [Kind::NoData(rtype), Kind::NxDomain, Kind::Failure(rtype)], rtype, security);
+        }
+    }
+
+    /// Where a fact is kept of which validation has found `security`. What has been checked and what has not are kept
+    /// apart where anything is checked: whoever has the checking left out must not push out what was found true, not
+    /// even when that is stale.
+    fn place(&self, wire: &[u8], kind: Kind, security: Security) -> Probe {
+        let key = probe(wire, kind);
+        if self.settings.validates && security == Security::Unchecked { told(key) } else { key }
+    }
+
+    /// Forgets facts that what was learned of `name` and `rtype` contradicts.
+    fn retract<const N: usize>(&self, name: &Name, kinds: [Kind; N], rtype: RecordType, security: Security) {
+        for kind in kinds {
+            self.store.remove(&self.place(name.wire(), kind, security));
+            if self.settings.validates && security != Security::Unchecked {
+                self.store.remove(&told(probe(name.wire(), kind)));
             }
+        }
+        if self.settings.validates && security != Security::Unchecked {
+            self.store.remove(&probe(name.wire(), Kind::Bogus(rtype)));
         }
     }
 
@@ -120,8 +159,9 @@ impl Cache {
 
     /// Whether `old` stays in place of data of `rank`: while it is fresh, and while it is the stale answer that
     /// clients would get, for which data that no client may see are no replacement.
-    fn outranks(&self, old: &Entry, rank: Rank, now: Second) -> bool {
+    fn outranks(&self, old: &Entry, rank: Rank, security: Security, now: Second) -> bool {
         match &old.fact {
+            _ if security == Security::Secure => false, // whoever sent it, the zone has signed it
             Fact::RrSet { rank: held, .. } if *held > rank => {
                 match stale::age(self.settings.stale.as_ref(), old, now) {
                     Age::Fresh(_) => true,
@@ -134,7 +174,7 @@ impl Cache {
     }
 
     fn learn_denial(&self, name: &Name, rtype: RecordType, denial: Denial, now: Second) {
-        self.store.remove(&probe(name.wire(), Kind::Failure(rtype)));
+        self.store.remove(&self.place(name.wire(), Kind::Failure(rtype), denial.security));
         // Without the zone's SOA a denial is used once and not kept (RFC 2308 §5).
         let Some(soa) = denial.soa else { return };
         let Some(minimum) = soa_minimum(&soa) else { return };
@@ -142,19 +182,27 @@ impl Cache {
         let is_sound = name.is_within(&soa.owner)
             && entry::sets_bytes(&denial.proofs) <= bounds::RRSET_BYTES_MAX
             && is_keepable(&soa);
+        let security = denial.security;
+        let ttl = if security == Security::Unchecked { ttl } else { ttl.min(denial.ttl) };
         if ttl == 0 || !is_sound {
             return;
+        }
+        if security == Security::Secure
+            && let Some(denials) = &self.denials
+        {
+            denials.learn(&soa, &denial.proofs, ttl, now);
         }
         let is_nxdomain = denial.is_nxdomain;
         let kind = if is_nxdomain { Kind::NxDomain } else { Kind::NoData(rtype) };
         let fact = Fact::Denial { is_nxdomain, soa, proofs: denial.proofs.into_boxed_slice() };
-        let entry = Entry::new(now, ttl, fact);
-        self.store.update(&probe(name.wire(), kind), |_| Change::Put(entry));
+        let entry = Entry::new(now, ttl, fact).with_security(security);
+        self.store.update(&self.place(name.wire(), kind, security), |_| Change::Put(entry));
+        if self.settings.validates && security != Security::Unchecked {
+            self.store.remove(&told(probe(name.wire(), kind)));
+        }
         // What it denies was true before and is no longer.
         let other = if is_nxdomain { Kind::NoData(rtype) } else { Kind::NxDomain };
-        for kind in [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other] {
-            self.store.remove(&probe(name.wire(), kind));
-        }
+        self.retract(name, [Kind::RrSet(rtype), Kind::RrSet(RecordType::CNAME), other], rtype, security);
     }
 
     /// Only the parent's referral brings a zone cut, and its TTL is never stretched: nothing that the child says
@@ -172,10 +220,18 @@ impl Cache {
         }
     }
 
-    fn learn_failure(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
+    fn learn_bogus(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
+        let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
+        let entry = Entry::new(now, seconds(bounds::BOGUS_TTL), Fact::Failure(ede));
+        self.store.update(&probe(name.wire(), Kind::Bogus(rtype)), |_| Change::Put(entry));
+    }
+
+    fn learn_failure(&self, (name, rtype): (&Name, RecordType), ede: Ede, unchecked: bool, now: Second) {
         let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
         let (least, most) = (seconds(bounds::FAILURE_TTL_MIN), seconds(bounds::FAILURE_TTL_MAX));
-        self.store.update(&probe(name.wire(), Kind::Failure(rtype)), |old| {
+        // Where checking was left out, whoever was believed may have led there.
+        let security = if unchecked { Security::Unchecked } else { Security::Insecure };
+        self.store.update(&self.place(name.wire(), Kind::Failure(rtype), security), |old| {
             let ttl = match old {
                 Some(old) if old.remaining(now).is_some() => return Change::Keep, // the same failure, told twice
                 // RFC 9520 §3.2: exponential where it goes on.

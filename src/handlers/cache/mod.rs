@@ -9,6 +9,7 @@
 //! In front of the shared store each worker has its own table of finished answers ([`finished`], `recall`), which
 //! the fast tempo answers from.
 
+mod denials;
 mod entry;
 mod find;
 pub mod finished;
@@ -42,6 +43,7 @@ pub use stale::Stale;
 use crate::base::collections::{Keyed, keyed};
 use crate::base::{Dice, bounds};
 use crate::dns::Name;
+use denials::Denials;
 use store::Store;
 
 /// How the cache is set up.
@@ -61,6 +63,8 @@ pub struct Settings {
     pub stale: Option<Stale>,
     /// Zones with upstreams of their own: an NXDOMAIN from the root does not reach below them.
     pub forwarded: Vec<Name>,
+    /// Whether answers are validated: clients that leave the checking to us are then told only what has been checked.
+    pub validates: bool,
 }
 
 impl Default for Settings {
@@ -77,6 +81,7 @@ impl Default for Settings {
                 recheck: Duration::from_secs(30),
             }),
             forwarded: Vec::new(),
+            validates: false,
         }
     }
 }
@@ -85,6 +90,8 @@ impl Default for Settings {
 pub struct Cache {
     settings: Settings,
     store: Store,
+    /// What answers can be made from; none where nothing is validated.
+    denials: Option<Denials>,
     keyed: Keyed,
     /// Says which names are for a link behind the cache to answer.
     deferred: ArcSwapOption<Deferred>,
@@ -96,21 +103,21 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new(settings: Settings, dice: &mut Dice) -> Self {
-        let keyed = keyed(dice);
-        Self {
-            store: Store::shared(settings.size_bytes, keyed.clone()),
-            settings,
-            keyed,
-            deferred: ArcSwapOption::empty(),
-        }
+        Self::on(Store::shared, settings, dice)
     }
 
     /// An empty cache that evicts in the order of insertion, so that a simulated run repeats exactly.
     #[must_use]
     pub fn simulated(settings: Settings, dice: &mut Dice) -> Self {
+        Self::on(Store::plain, settings, dice)
+    }
+
+    fn on(store: impl FnOnce(u64, Keyed) -> Store, settings: Settings, dice: &mut Dice) -> Self {
         let keyed = keyed(dice);
+        let share = if settings.validates { settings.size_bytes / bounds::PROOFS_SHARE } else { 0 };
         Self {
-            store: Store::plain(settings.size_bytes, keyed.clone()),
+            store: store(settings.size_bytes - share, keyed.clone()),
+            denials: settings.validates.then(|| Denials::new(share, keyed.clone())),
             settings,
             keyed,
             deferred: ArcSwapOption::empty(),

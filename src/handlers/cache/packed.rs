@@ -5,13 +5,15 @@
 //! ```
 //!
 //! An RRset's owner is its key, its TTL the fact's, and it has no signatures; where one of these is not so, a mark
-//! says it and the octets stand in front of the records.
+//! says it and the octets stand in front of the records. Behind the signatures is the number of the RRsets that prove
+//! a wildcard's answer, and these.
 
 use std::sync::Arc;
 
 use super::entry::{Entry, Fact, Second};
 use super::key::{Kind, kind, name};
-use crate::chain::Rank;
+use crate::chain::{Proofs, Rank};
+use crate::dns::dnssec::Security;
 use crate::dns::{Name, Rdatas, RecordType, RrSet};
 
 /// Octets before the key.
@@ -25,6 +27,8 @@ const IS_PREFETCHED: u8 = 1 << 2;
 const HAS_OWNER: u8 = 1 << 3;
 const HAS_TTL: u8 = 1 << 4;
 const HAS_SIGNATURES: u8 = 1 << 5;
+const IS_INSECURE: u8 = 1 << 6;
+const IS_SECURE: u8 = 1 << 7;
 
 /// Writes `entry`, known under `key`, into `out`; false for facts that are not kept in this form.
 pub(super) fn pack(key: &[u8], entry: &Entry, out: &mut Vec<u8>) -> bool {
@@ -36,7 +40,7 @@ pub(super) fn pack(key: &[u8], entry: &Entry, out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(&[0, 0, key_length]);
     out.extend_from_slice(key);
     let marks = match &entry.fact {
-        Fact::RrSet { set, rank } => {
+        Fact::RrSet { set, rank, proofs } => {
             let mut marks = match rank {
                 Rank::Additional => 0,
                 Rank::Authority => 1,
@@ -53,6 +57,9 @@ pub(super) fn pack(key: &[u8], entry: &Entry, out: &mut Vec<u8>) -> bool {
             if !set.signatures.is_empty() {
                 marks |= HAS_SIGNATURES;
                 pack_rdatas(&set.signatures, out);
+                let Ok(count) = u8::try_from(proofs.len()) else { return false };
+                out.push(count);
+                proofs.iter().for_each(|proof| pack_set(proof, out));
             }
             out.extend_from_slice(set.rdatas.packed());
             marks
@@ -66,7 +73,12 @@ pub(super) fn pack(key: &[u8], entry: &Entry, out: &mut Vec<u8>) -> bool {
         Fact::Delegation(_) | Fact::Failure(_) => return false,
     };
     if let Some(into) = out.get_mut(MARKS) {
-        *into = marks;
+        *into = marks
+            | match entry.security {
+                Security::Unchecked => 0,
+                Security::Insecure => IS_INSECURE,
+                Security::Secure => IS_SECURE,
+            };
     }
     true
 }
@@ -101,14 +113,22 @@ pub(super) fn unpack(packed: &[u8]) -> Option<Entry> {
         Kind::RrSet(rtype) => {
             let owner = if marks & HAS_OWNER == 0 { Name::from_wire(name(key)).ok()?.0 } else { rest.name()? };
             let set_ttl = if marks & HAS_TTL == 0 { ttl } else { u32::from_ne_bytes(rest.array()?) };
-            let signatures = if marks & HAS_SIGNATURES == 0 { Rdatas::default() } else { rest.rdatas()? };
+            let mut signatures = Rdatas::default();
+            let mut proofs = Proofs::default();
+            if marks & HAS_SIGNATURES != 0 {
+                signatures = rest.rdatas()?;
+                let [count] = rest.array()?;
+                if count > 0 {
+                    proofs = (0..count).map(|_| rest.set()).collect::<Option<_>>()?;
+                }
+            }
             let rdatas = Rdatas::from_packed(rest.0);
             let rank = match marks & RANK {
                 0 => Rank::Additional,
                 1 => Rank::Authority,
                 _ => Rank::Answer,
             };
-            Fact::RrSet { set: Arc::new(RrSet { owner, rtype, ttl: set_ttl, rdatas, signatures }), rank }
+            Fact::RrSet { set: Arc::new(RrSet { owner, rtype, ttl: set_ttl, rdatas, signatures }), rank, proofs }
         }
         kind @ (Kind::NoData(_) | Kind::NxDomain) => {
             let soa = rest.set()?;
@@ -118,9 +138,14 @@ pub(super) fn unpack(packed: &[u8]) -> Option<Entry> {
             }
             Fact::Denial { is_nxdomain: kind == Kind::NxDomain, soa, proofs: proofs.into_boxed_slice() }
         }
-        Kind::Delegation | Kind::Failure(_) => return None,
+        Kind::Delegation | Kind::Failure(_) | Kind::Bogus(_) => return None,
     };
-    Some(Entry::until(expiry, ttl, fact))
+    let security = match (marks & IS_SECURE, marks & IS_INSECURE) {
+        (0, 0) => Security::Unchecked,
+        (0, _) => Security::Insecure,
+        _ => Security::Secure,
+    };
+    Some(Entry::until(expiry, ttl, fact).with_security(security))
 }
 
 /// Counts one use by a client and tells how many there were, this one included.
@@ -200,19 +225,28 @@ mod tests {
         prop::sample::select(vec![Rank::Additional, Rank::Authority, Rank::Answer])
     }
 
+    fn security() -> impl Strategy<Value = Security> {
+        prop::sample::select(vec![Security::Unchecked, Security::Insecure, Security::Secure])
+    }
+
     proptest! {
         #[test]
-        fn a_packed_rrset_comes_back_as_it_was(set in set(), rank in rank(), expiry in -9..9_i64, ttl in 0..5_u32) {
-            let (fact, key) = (Fact::RrSet { set: Arc::clone(&set), rank }, probe(set.owner.wire(), Kind::RrSet(set.rtype)));
-            let (entry, mut packed) = (Entry::until(expiry, ttl, fact), Vec::new());
+        fn a_packed_rrset_comes_back_as_it_was(
+            set in set(), rank in rank(), proofs in vec(set(), 0..3), expiry in -9..9_i64, ttl in 0..5_u32, security in security(),
+        ) {
+            // What is not signed is made up by no wildcard that could be proved.
+            let proofs = if set.signatures.is_empty() { Vec::new() } else { proofs };
+            let fact = Fact::RrSet { set: Arc::clone(&set), rank, proofs: proofs.clone().into() };
+            let key = probe(set.owner.wire(), Kind::RrSet(set.rtype));
+            let (entry, mut packed) = (Entry::until(expiry, ttl, fact).with_security(security), Vec::new());
             prop_assert!(pack(&key, &entry, &mut packed));
             prop_assert_eq!(super::key(&packed), Some(&key[..]));
             prop_assert_eq!((hit(&mut packed), hit(&mut packed)), (1, 2));
             prop_assert!(claim_prefetch(&mut packed) && !claim_prefetch(&mut packed));
             let back = unpack(&packed).unwrap();
-            prop_assert_eq!((back.expiry, back.ttl), (expiry, ttl));
-            let Fact::RrSet { set: back, rank: back_rank } = back.fact else { panic!("another fact") };
-            prop_assert_eq!((&back, back_rank), (&set, rank));
+            prop_assert_eq!((back.expiry, back.ttl, back.security), (expiry, ttl, security));
+            let Fact::RrSet { set: back, rank: back_rank, proofs: back_proofs } = back.fact else { panic!("another fact") };
+            prop_assert_eq!((&back, back_rank, back_proofs.to_vec()), (&set, rank, proofs));
             prop_assert!(back.owner.is_same_case(&set.owner));
         }
 

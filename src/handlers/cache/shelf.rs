@@ -113,7 +113,11 @@ mod tests {
         let name: Name = format!("n{number}.example.").parse().unwrap();
         let set = Arc::new(RrSet::new(name.clone(), RecordType::TXT, 300, [vec![1; length]]));
         let (key, mut octets) = (probe(name.wire(), Kind::RrSet(RecordType::TXT)), Vec::new());
-        assert!(packed::pack(&key, &Entry::new(0, 300, Fact::RrSet { set, rank: Rank::Answer }), &mut octets));
+        assert!(packed::pack(
+            &key,
+            &Entry::new(0, 300, Fact::RrSet { set, rank: Rank::Answer, proofs: Arc::default() }),
+            &mut octets
+        ));
         (key, octets)
     }
 

@@ -13,16 +13,17 @@ use std::sync::Arc;
 
 use super::Cache;
 use super::entry::{self, Entry, Fact, Second, second, span};
-use super::key::{Key, Kind, Probe, probe};
+use super::key::{Key, Kind, Probe, probe, told};
 use super::learn::is_keepable;
 use super::stale;
 use super::store::Change;
 use crate::base::{Instant, bounds};
 use crate::chain::{Delegation, NameServer, Rank};
+use crate::dns::dnssec::Security;
 use crate::dns::{Name, Rdatas, RecordType, RrSet};
 
 const MARK: &[u8; 8] = b"MERIDIAN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Octets of one record at most; a fact holds [`bounds::RRSET_BYTES_MAX`] of payload, names and proofs included.
 const RECORD_MAX: usize = 2 * bounds::RRSET_BYTES_MAX;
 
@@ -148,7 +149,10 @@ impl Cache {
             return false;
         }
         let mut is_kept = false;
-        self.store.update(key, |old| {
+        let is_told = self.settings.validates && entry.security == Security::Unchecked;
+        let is_kept_apart = is_told && matches!(entry.fact, Fact::RrSet { .. } | Fact::Denial { .. });
+        let key = if is_kept_apart { told(key.clone()) } else { key.clone() };
+        self.store.update(&key, |old| {
             is_kept = old.is_none();
             if is_kept { Change::Put(entry) } else { Change::Keep }
         });
@@ -222,27 +226,32 @@ fn compose(key: &Key, entry: &Entry, now: Second, out: &mut Vec<u8>) -> Option<(
         Kind::NoData(_) => 1,
         Kind::NxDomain => 2,
         Kind::Delegation => 3,
-        Kind::Failure(_) => return None,
+        Kind::Failure(_) | Kind::Bogus(_) => return None,
     };
     out.push(tag);
     out.extend_from_slice(&(entry.expiry - now).to_be_bytes());
     out.extend_from_slice(&entry.ttl.to_be_bytes());
+    out.push(match entry.security {
+        Security::Unchecked => 0,
+        Security::Insecure => 1,
+        Security::Secure => 2,
+    });
     match &entry.fact {
-        Fact::RrSet { set, rank } => {
+        Fact::RrSet { set, rank, proofs } => {
             out.push(match rank {
                 Rank::Additional => 0,
                 Rank::Authority => 1,
                 Rank::Answer => 2,
             });
             compose_set(set, out);
+            compose_sets(proofs, out)?;
         }
         Fact::Denial { soa, proofs, .. } => {
             out.extend_from_slice(key.name());
             let rtype = if let Kind::NoData(rtype) = key.kind() { rtype.0 } else { 0 };
             out.extend_from_slice(&rtype.to_be_bytes());
             compose_set(soa, out);
-            out.extend_from_slice(&u16::try_from(proofs.len()).ok()?.to_be_bytes());
-            proofs.iter().for_each(|proof| compose_set(proof, out));
+            compose_sets(proofs, out)?;
         }
         Fact::Delegation(delegation) => {
             out.extend_from_slice(delegation.zone.wire());
@@ -269,6 +278,12 @@ fn compose(key: &Key, entry: &Entry, now: Second, out: &mut Vec<u8>) -> Option<(
     (out.len() <= RECORD_MAX).then_some(())
 }
 
+fn compose_sets(sets: &[Arc<RrSet>], out: &mut Vec<u8>) -> Option<()> {
+    out.extend_from_slice(&u16::try_from(sets.len()).ok()?.to_be_bytes());
+    sets.iter().for_each(|set| compose_set(set, out));
+    Some(())
+}
+
 fn compose_set(set: &RrSet, out: &mut Vec<u8>) {
     out.extend_from_slice(set.owner.wire());
     out.extend_from_slice(&set.rtype.0.to_be_bytes());
@@ -291,6 +306,12 @@ fn parse(record: &[u8], base: Second) -> Option<(Probe, Entry)> {
     if left > Second::from(ttl) || ttl == 0 {
         return None; // a fact never has more left than it began with
     }
+    let security = match fields.octet()? {
+        0 => Security::Unchecked,
+        1 => Security::Insecure,
+        2 => Security::Secure,
+        _ => return None,
+    };
     let (key, fact) = match tag {
         0 => {
             let rank = match fields.octet()? {
@@ -300,17 +321,15 @@ fn parse(record: &[u8], base: Second) -> Option<(Probe, Entry)> {
                 _ => return None,
             };
             let set = fields.set()?;
-            (probe(set.owner.wire(), Kind::RrSet(set.rtype)), Fact::RrSet { set, rank })
+            let proofs = fields.sets()?.into();
+            (probe(set.owner.wire(), Kind::RrSet(set.rtype)), Fact::RrSet { set, rank, proofs })
         }
         1 | 2 => {
             let is_nxdomain = tag == 2;
             let name = fields.name()?;
             let rtype = RecordType(fields.u16()?);
             let soa = fields.set()?;
-            let mut proofs = Vec::new();
-            for _ in 0..fields.u16()? {
-                proofs.push(fields.set()?);
-            }
+            let proofs = fields.sets()?;
             if entry::sets_bytes(&proofs) > bounds::RRSET_BYTES_MAX || !name.is_within(&soa.owner) {
                 return None;
             }
@@ -329,7 +348,8 @@ fn parse(record: &[u8], base: Second) -> Option<(Probe, Entry)> {
         }
         _ => return None,
     };
-    fields.0.is_empty().then(|| (key, Entry::until(base.saturating_add(left), ttl, fact)))
+    let entry = Entry::until(base.saturating_add(left), ttl, fact).with_security(security);
+    fields.0.is_empty().then_some((key, entry))
 }
 
 /// The rest of a record.
@@ -383,6 +403,14 @@ impl<'a> Fields<'a> {
         let (owner, rtype, ttl) = (self.name()?, RecordType(self.u16()?), self.u32()?);
         let set = RrSet { owner, rtype, ttl, rdatas: self.rdatas()?, signatures: self.rdatas()? };
         is_keepable(&set).then(|| Arc::new(set))
+    }
+
+    fn sets(&mut self) -> Option<Vec<Arc<RrSet>>> {
+        let mut sets = Vec::new();
+        for _ in 0..self.u16()? {
+            sets.push(self.set()?);
+        }
+        Some(sets)
     }
 
     fn server(&mut self) -> Option<NameServer> {

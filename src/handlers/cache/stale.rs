@@ -108,7 +108,7 @@ mod tests {
 
     fn entry(ttl: u32, rank: Rank) -> Entry {
         let set = Arc::new(RrSet::new(Name::root(), RecordType::A, ttl, [[192, 0, 2, 1]]));
-        Entry::new(100, ttl, Fact::RrSet { set, rank })
+        Entry::new(100, ttl, Fact::RrSet { set, rank, proofs: Arc::default() })
     }
 
     fn failure(born: Second, ttl: u32) -> Entry {

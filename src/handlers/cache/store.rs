@@ -300,7 +300,7 @@ mod tests {
 
     fn entry(name: &Name) -> Entry {
         let set = Arc::new(RrSet::new(name.clone(), RecordType::A, 300, [[192, 0, 2, 1]]));
-        Entry::new(0, 300, Fact::RrSet { set, rank: Rank::Answer })
+        Entry::new(0, 300, Fact::RrSet { set, rank: Rank::Answer, proofs: Arc::default() })
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod knowledge;
 mod model;
 mod restart;
+mod security;
 mod staleness;
 
 use std::net::Ipv4Addr;
@@ -15,6 +16,7 @@ use crate::base::{Dice, Instant};
 use crate::chain::{
     Answer, Asker, Carrier, Delegation, Denial, Goal, Handler, Learned, Memory, NameServer, Query, Rank, Turn, Verdict,
 };
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, EdeCode, Edns, Flags, Name, Question, RecordType, RrSet};
 
 /// A cache, the time, and what counts.
@@ -55,7 +57,7 @@ fn soa(owner: &str, ttl: u32, minimum: u32) -> Arc<RrSet> {
 }
 
 fn denial(is_nxdomain: bool, soa: Arc<RrSet>) -> Denial {
-    Denial { is_nxdomain, soa: Some(soa), proofs: Vec::new(), ttl: 0 }
+    Denial { is_nxdomain, soa: Some(soa), proofs: Vec::new(), ttl: 0, security: Security::Unchecked }
 }
 
 impl World {
@@ -69,7 +71,7 @@ impl World {
     }
 
     fn learn(&self, set: RrSet, rank: Rank) {
-        self.cache.learn(Learned::RrSet { set: Arc::new(set), rank }, self.at());
+        self.cache.learn(Learned::unchecked(Arc::new(set), rank), self.at());
     }
 
     fn learn_answer(&self, set: RrSet) {
@@ -82,7 +84,7 @@ impl World {
 
     fn fail(&self, owner: &str, rtype: RecordType) {
         let ede = Ede::new(EdeCode::NoReachableAuthority, "all servers of example. are silent");
-        self.cache.learn(Learned::Failure { name: name(owner), rtype, ede }, self.at());
+        self.cache.learn(Learned::Failure { name: name(owner), rtype, ede, unchecked: false }, self.at());
     }
 
     fn delegate(&self, zone: &str, ttl: u32, server: &str) {

@@ -7,6 +7,7 @@ use super::entry::{Fact, Second};
 use super::find::{Found, Meaning};
 use crate::base::bounds;
 use crate::chain::{Aged, Answer};
+use crate::dns::dnssec::Security;
 use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RecordType, RrSet};
 
 /// Where a walk ended.
@@ -38,21 +39,24 @@ pub(super) struct StalePart {
 }
 
 impl Cache {
-    /// Follows `question` through memory.
-    pub(super) fn walk(&self, question: &Question, wants_dnssec: bool, now: Second) -> Walked {
-        let mut answer = Answer::default();
+    /// Follows `question` through memory; the answer is authentic where all of its parts are.
+    pub(super) fn walk(&self, question: &Question, client: Wishes, now: Second) -> Walked {
+        let mut answer = Answer { authentic: true, ..Answer::default() };
         let mut parts = Parts::new();
         let mut stale: Option<StalePart> = None;
         let mut name = question.name.clone();
         for _ in 0..=bounds::ALIASES_MAX {
-            let Some(found) = self.find(&name, question.rtype, now) else { return Walked::Unknown(name) };
+            let Some(found) = self.find(&name, question.rtype, client.must_be_checked, now) else {
+                return Walked::Unknown(name);
+            };
+            answer.authentic &= found.entry.security == Security::Secure;
             let ttl = found.remaining.unwrap_or_else(|| self.stale_ttl());
             if found.remaining.is_none() {
                 let born = found.entry.born();
                 let part = stale.get_or_insert_with(|| StalePart { name: name.clone(), born });
                 part.born = part.born.max(born);
             }
-            let next = add(&mut answer, &name, &found, ttl, wants_dnssec);
+            let next = add(&mut answer, &name, &found, ttl, client.dnssec);
             let is_stale = found.remaining.is_none();
             parts.push(found);
             match next {
@@ -89,12 +93,14 @@ enum Next {
 /// Adds what `found` says of `name` to `answer`.
 fn add(answer: &mut Answer, name: &Name, found: &Found, ttl: u32, wants_dnssec: bool) -> Next {
     match (&found.entry.fact, found.meaning) {
-        (Fact::RrSet { set, .. }, Meaning::Records) => {
+        (Fact::RrSet { set, proofs, .. }, Meaning::Records) => {
             answer.answer.push(Aged { set: Arc::clone(set), ttl });
+            add_proofs(answer, proofs, ttl, wants_dnssec);
             Next::End
         }
-        (Fact::RrSet { set, .. }, Meaning::Alias) => {
+        (Fact::RrSet { set, proofs, .. }, Meaning::Alias) => {
             answer.answer.push(Aged { set: Arc::clone(set), ttl });
+            add_proofs(answer, proofs, ttl, wants_dnssec);
             set.target().map_or(Next::End, Next::Target)
         }
         (Fact::RrSet { set, .. }, _) => redirect(answer, name, set, ttl),
@@ -108,6 +114,23 @@ fn add(answer: &mut Answer, name: &Name, found: &Found, ttl: u32, wants_dnssec: 
             Next::End
         }
         (Fact::Delegation(_) | Fact::Failure(_), _) => Next::End,
+    }
+}
+
+/// What a client is to be shown of what is known.
+#[derive(Clone, Copy)]
+pub(super) struct Wishes {
+    /// The records of DNSSEC, too.
+    pub(super) dnssec: bool,
+    /// Only what has been checked.
+    pub(super) must_be_checked: bool,
+}
+
+/// Adds what proves that nothing stands before a wildcard (RFC 4035 §3.1.3.3).
+fn add_proofs(answer: &mut Answer, proofs: &[Arc<RrSet>], ttl: u32, wants_dnssec: bool) {
+    if wants_dnssec {
+        let aged = |proof: &Arc<RrSet>| Aged { set: Arc::clone(proof), ttl: ttl.min(proof.ttl) };
+        answer.authority.extend(proofs.iter().map(aged));
     }
 }
 

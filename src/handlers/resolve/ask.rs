@@ -45,6 +45,8 @@ pub enum Trouble {
     NoServers,
     /// Too many questions about the zone, or in all, are under way.
     Crowded,
+    /// What the answer is to be validated with could not be looked up.
+    NoKeys,
 }
 
 /// More queries than an ask can send: each of the 32 by UDP may be followed by one over TCP, or one without EDNS.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::base::bounds;
 use crate::base::tally::{Event, Tally};
-use crate::chain::{Delegation, Denial, NameServer};
+use crate::chain::{Delegation, Denial, NameServer, Proofs};
+use crate::dns::dnssec::Security;
 use crate::dns::{Class, Message, Name, Question, Rcode, Record, RecordType, RrSet};
 
 /// What a response means.
@@ -14,10 +15,19 @@ use crate::dns::{Class, Message, Name, Question, Rcode, Record, RecordType, RrSe
 pub enum Finding {
     /// An answer, a denial, or aliases leading to one.
     Chain(FoundChain),
-    /// The name lies behind a zone cut; with it the DS RRset, if the parent has one.
-    Referral(Arc<Delegation>, Option<Arc<RrSet>>),
+    /// The name lies behind a zone cut.
+    Referral(Arc<Delegation>, AboutKeys),
     /// Nothing that helps: the server is lame for the zone.
     Lame(&'static str),
+}
+
+/// What a parent says of a zone's keys along with a referral (RFC 4035 §3.1.4).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AboutKeys {
+    /// The DS RRset, if it has one.
+    pub ds: Option<Arc<RrSet>>,
+    /// What proves that it has none.
+    pub proofs: Proofs,
 }
 
 /// Aliases from the question's name on, and where they end.
@@ -29,6 +39,8 @@ pub struct FoundChain {
     pub end: End,
     /// AA.
     pub is_authoritative: bool,
+    /// Where a wildcard makes up one of the answers, what proves that nothing closer is there.
+    pub proofs: Proofs,
     /// The root's servers with their addresses, where just that was asked (priming, RFC 9609).
     pub roots: Option<Arc<Delegation>>,
 }
@@ -73,9 +85,10 @@ pub fn classify(
 ) -> Result<Finding, &'static str> {
     let reading = Reading { message, zone, tally };
     let (aliases, end_name, end) = reading.follow(question)?;
-    let found = |aliases, end| {
+    let found = |aliases: Vec<Alias>, end: End| {
         let is_authoritative = message.flags.authoritative;
-        Ok(Finding::Chain(FoundChain { aliases, end, is_authoritative, roots: None }))
+        let proofs = reading.of_wildcards(&aliases, &end)?;
+        Ok(Finding::Chain(FoundChain { aliases, end, is_authoritative, proofs, roots: None }))
     };
     match end {
         Walked::TooLong(dname) => return found(aliases, End::TooLong(dname)),
@@ -86,7 +99,9 @@ pub fn classify(
             // Without addresses nobody could be asked for them: then the hints serve on.
             let roots = roots.filter(|roots| roots.servers.iter().any(|server| !server.glue.is_empty())).map(Arc::new);
             let is_authoritative = message.flags.authoritative;
-            return Ok(Finding::Chain(FoundChain { aliases, end: End::Answer(set), is_authoritative, roots }));
+            let end = End::Answer(set);
+            let proofs = reading.of_wildcards(&aliases, &end)?;
+            return Ok(Finding::Chain(FoundChain { aliases, end, is_authoritative, proofs, roots }));
         }
         Walked::Open => {}
     }
@@ -103,7 +118,7 @@ pub fn classify(
     if let (None, false) = (&soa, is_forwarded) {
         match reading.referral(&end_name, question.rtype)? {
             Some(_) if !aliases.is_empty() => return found(aliases, End::Continues(end_name)),
-            Some(Ok((delegation, ds))) => return Ok(Finding::Referral(delegation, ds)),
+            Some(Ok((delegation, about))) => return Ok(Finding::Referral(delegation, about)),
             Some(Err(why)) if !message.flags.authoritative => {
                 tally.count(Event::UpstreamBadReferral);
                 return Ok(Finding::Lame(why));
@@ -218,16 +233,32 @@ impl Reading<'_> {
     }
 
     fn denial(&self, is_nxdomain: bool, soa: Option<Arc<RrSet>>) -> Result<Denial, &'static str> {
+        let ttl = soa.as_ref().map_or(0, |soa| negative_ttl(soa));
+        Ok(Denial { is_nxdomain, soa, proofs: self.proofs()?, ttl, security: Security::Unchecked })
+    }
+
+    /// The NSEC and NSEC3 RRsets of the authority section.
+    fn proofs(&self) -> Result<Vec<Arc<RrSet>>, &'static str> {
         let mut proofs: Vec<Arc<RrSet>> = Vec::new();
         for record in &self.message.authority {
             let is_proof = matches!(record.rtype, RecordType::NSEC | RecordType::NSEC3);
             let is_known = |set: &Arc<RrSet>| set.owner == record.owner && set.rtype == record.rtype;
-            if is_proof && record.owner.is_within(self.zone) && proofs.len() < 8 && !proofs.iter().any(is_known) {
+            let has_room = proofs.len() < bounds::DENIAL_PROOFS;
+            if is_proof && record.owner.is_within(self.zone) && has_room && !proofs.iter().any(is_known) {
                 proofs.extend(collect(&self.message.authority, &record.owner.lowered(), record.rtype)?.map(Arc::new));
             }
         }
-        let ttl = soa.as_ref().map_or(0, |soa| negative_ttl(soa));
-        Ok(Denial { is_nxdomain, soa, proofs, ttl })
+        Ok(proofs)
+    }
+
+    /// What proves that nothing closer is there than the wildcards that make up the answers, if any do.
+    fn of_wildcards(&self, aliases: &[Alias], end: &End) -> Result<Proofs, &'static str> {
+        let end = if let End::Answer(set) = end { Some(set) } else { None };
+        if aliases.iter().map(|alias| &alias.cname).chain(end).any(|set| is_made_by_wildcard(set)) {
+            self.proofs().map(Into::into)
+        } else {
+            Ok(Proofs::default())
+        }
     }
 
     /// The zone cut that the authority section points to, or why its NS records lead nowhere.
@@ -236,7 +267,7 @@ impl Reading<'_> {
         &self,
         name: &Name,
         rtype: RecordType,
-    ) -> Result<Option<Result<(Arc<Delegation>, Option<Arc<RrSet>>), &'static str>>, &'static str> {
+    ) -> Result<Option<Result<(Arc<Delegation>, AboutKeys), &'static str>>, &'static str> {
         let owners = || self.message.authority.iter().filter(|record| record.rtype == RecordType::NS);
         let below = owners().map(|record| &record.owner).find(|owner| {
             let holds_name = if rtype == RecordType::DS { name.is_below(owner) } else { name.is_within(owner) };
@@ -252,7 +283,8 @@ impl Reading<'_> {
             return Ok(None);
         };
         let ds = collect(&self.message.authority, &owner, RecordType::DS)?.map(Arc::new);
-        Ok(Some(Ok((Arc::new(self.delegation(&set)), ds))))
+        let proofs = if ds.is_none() { self.proofs()?.into() } else { Proofs::default() };
+        Ok(Some(Ok((Arc::new(self.delegation(&set)), AboutKeys { ds, proofs }))))
     }
 
     /// The servers that an NS RRset names, with the addresses that the additional section gives them.
@@ -297,6 +329,14 @@ pub fn address_of(rtype: RecordType, rdata: &[u8]) -> Option<IpAddr> {
         RecordType::AAAA => <[u8; 16]>::try_from(rdata).ok().map(IpAddr::from),
         _ => None,
     }
+}
+
+/// Whether a signature of `set` says that its owner's name was made by a wildcard: of fewer labels than it has
+/// (RFC 4034 §3.1.3).
+#[must_use]
+pub fn is_made_by_wildcard(set: &RrSet) -> bool {
+    let labels = set.owner.label_count() - usize::from(set.owner.is_wildcard());
+    set.signatures.iter().any(|rdata| rdata.get(3).is_some_and(|&signed| usize::from(signed) < labels))
 }
 
 /// The TTL of a negative answer: the least of the SOA's TTL and its last field (RFC 2308 §5).

@@ -33,6 +33,14 @@ impl Resolver {
                 Stage::Forwarding(forwarding) => {
                     self.close_forwarded(forwarding.exchange);
                 }
+                Stage::Checking(checking) => {
+                    if let Some(child) = checking.pending() {
+                        if let Some(child) = self.walks.get_mut(child as usize) {
+                            child.parents.retain(|parent| *parent != at);
+                        }
+                        open.push(child);
+                    }
+                }
                 Stage::Fetching(fetching) => {
                     for child in fetching.pending {
                         if let Some(child) = self.walks.get_mut(child as usize) {

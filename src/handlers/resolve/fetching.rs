@@ -42,7 +42,8 @@ impl Resolver {
             }
             let (ledger, depth) = (Arc::clone(&walk.ledger), walk.depth + 1);
             let place = server.parent();
-            let child = match self.goals.get(&(server.clone(), rtype, false)) {
+            let unchecked = self.settings.validation.is_some();
+            let child = match self.goals.get(&(server.clone(), rtype, unchecked)) {
                 Some(&child) if self.waits_for(child, at) => {
                     around.tally.count(Event::LoopsFound);
                     continue;
@@ -52,7 +53,7 @@ impl Resolver {
                     refusal = Some(Trouble::Crowded);
                     break;
                 }
-                None => self.begin(Question::new(server, rtype), false, ledger, depth),
+                None => self.begin(Question::new(server, rtype), unchecked, ledger, depth),
             };
             if let Some(child) = self.walks.get_mut(child as usize) {
                 child.parents.push(at);
@@ -84,8 +85,10 @@ impl Resolver {
                 continue;
             }
             seen.push(at);
-            if let Some(Walk { stage: Stage::Fetching(fetching), .. }) = self.walks.get(at as usize) {
-                open.extend(fetching.pending.iter().copied());
+            match self.walks.get(at as usize).map(|walk| &walk.stage) {
+                Some(Stage::Fetching(fetching)) => open.extend(fetching.pending.iter().copied()),
+                Some(Stage::Checking(checking)) => open.extend(checking.pending()),
+                _ => {}
             }
         }
         false
@@ -108,8 +111,8 @@ impl Resolver {
             stand.silent.extend(zone.cloned());
         }
         let found = match (ended, &mut walk.stand) {
-            (Ended::Answer(aged), Some(stand)) => {
-                stand.addresses.extend(found_addresses(aged, &self.settings));
+            (Ended::Answer(part), Some(stand)) => {
+                stand.addresses.extend(found_addresses(&part.aged, &self.settings));
                 walk.ledger.note_glueless_followed();
                 true
             }
@@ -121,7 +124,7 @@ impl Resolver {
                 }
                 false
             }
-            (Ended::Denied(denial), _) if !denial.is_nxdomain && self.settings.families == Families::Both => {
+            (Ended::Denied(_, denial), _) if !denial.is_nxdomain && self.settings.families == Families::Both => {
                 walk.trouble = Trouble::NoServers; // the other family may be there
                 false
             }
@@ -139,12 +142,12 @@ impl Resolver {
 
     /// A lookup has ended after a neighbour's, whose address the walk went on with: what it found may be asked too.
     fn end_late(&mut self, at: u32, lookup: &Question, ended: &Ended) {
-        let (Some(walk), Ended::Answer(aged)) = (self.walks.get_mut(at as usize), ended) else { return };
+        let (Some(walk), Ended::Answer(part)) = (self.walks.get_mut(at as usize), ended) else { return };
         let Some(stand) = &mut walk.stand else { return };
         if !stand.fetched.iter().any(|(name, rtype)| *name == lookup.name && *rtype == lookup.rtype) {
             return; // the walk stands at another cut by now
         }
-        let found = found_addresses(aged, &self.settings);
+        let found = found_addresses(&part.aged, &self.settings);
         if let Stage::Asking(asking) = &walk.stage
             && let Some(shared) = self.asks.get_mut(asking.ask as usize)
         {

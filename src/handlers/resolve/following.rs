@@ -6,18 +6,19 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::ask::{Found, Outcome, Trouble};
-use super::classify::{Alias, End, Finding, FoundChain, rename};
+use super::classify::{Alias, End, Finding, FoundChain, is_made_by_wildcard, rename};
 use super::fetching::{addresses, known_addresses};
 use super::ledger::{Exhausted, Ledger};
 use super::minimise::Shown;
 use super::resolver::Resolver;
 use super::settings::{Minimisation, Ours, Route};
 use super::trace::What;
-use super::walk::{Cut, Ended, Stage, Stand, Walk};
+use super::walk::{Cut, Ended, Part, Stage, Stand, Walk};
 use super::{Settings, Surroundings};
 use crate::base::tally::Event;
 use crate::base::{Instant, bounds};
-use crate::chain::{Aged, Denial, Learned, Rank};
+use crate::chain::{Aged, Denial, Learned, Proofs, Rank};
+use crate::dns::dnssec::Security;
 use crate::dns::{Name, Question, RecordType, RrSet};
 
 impl Resolver {
@@ -30,8 +31,11 @@ impl Resolver {
             }
             // An alias, or a name server's name, may lead to a special-use name: nobody outside is told of it.
             if walk.question.rtype != RecordType::DS && self.settings.is_local(&walk.name) {
-                let denial = Denial { is_nxdomain: true, soa: None, proofs: Vec::new(), ttl: 0 };
-                return self.end(at, Ended::Denied(denial), around);
+                // It is our own word, so nothing is to be validated.
+                let security = Security::Insecure;
+                let denial = Denial { is_nxdomain: true, soa: None, proofs: Vec::new(), ttl: 0, security };
+                let ended = Ended::Denied(walk.name.clone(), denial);
+                return self.end(at, ended, around);
             }
             let settings = Arc::clone(&self.settings);
             // A zone's DS records stand in its parent (RFC 4035 §3.1.4.1).
@@ -39,7 +43,8 @@ impl Resolver {
                 RecordType::DS => walk.name.parent().unwrap_or_else(Name::root),
                 _ => walk.name.clone(),
             };
-            let learned = around.memory.delegation(&from, around.now);
+            // What led to bogus data may be a cut that somebody made up.
+            let learned = around.memory.delegation(&from, around.now).filter(|_| walk.retries == 0);
             let cut = match settings.route(&from) {
                 Some(Route::Forward(zone, apex)) => return self.forward(at, zone, apex.clone(), around),
                 Some(Route::Stub(stub)) => match learned.filter(|cut| cut.zone.is_below(&stub.zone)) {
@@ -64,9 +69,10 @@ impl Resolver {
 
     /// Asks the root's servers who the root's servers are (RFC 9609), beside the walk that began it.
     pub(super) fn prime(&mut self, now: Instant) {
-        let key = (Name::root(), RecordType::NS, false);
+        // The addresses, which are what it is about, are not signed.
+        let key = (Name::root(), RecordType::NS, self.settings.validation.is_some());
         if !self.goals.contains_key(&key) {
-            self.begin(Question::new(key.0, key.1), false, Arc::new(Ledger::open(now, None)), 0);
+            self.begin(Question::new(key.0, key.1), key.2, Arc::new(Ledger::open(now, None)), 0);
         }
     }
 
@@ -93,7 +99,11 @@ impl Resolver {
         let is_whole = labels >= walk.name.label_count();
         let rtype = if is_whole { walk.question.rtype } else { RecordType::A };
         let name = walk.name.suffix(labels);
-        let servers = addresses(stand, &self.settings, around);
+        let mut servers = addresses(stand, &self.settings, around);
+        let is_unheard = |server: &SocketAddr| !walk.avoided.contains(server);
+        if servers.iter().any(is_unheard) {
+            servers.retain(|server| is_unheard(server));
+        }
         if servers.is_empty() { self.fetch(at, around) } else { self.ask(at, name, rtype, &servers, around) }
     }
 
@@ -112,7 +122,13 @@ impl Resolver {
         };
         walk.stage = Stage::Moving;
         match outcome {
-            Ok(found) => self.follow(at, &asked, found, around),
+            Ok(found) => {
+                let is_word = matches!(*found.finding, Finding::Chain(_)) && !walk.heard.contains(&found.server);
+                if is_word && walk.heard.len() < bounds::SERVERS_HEARD {
+                    walk.heard.push(found.server);
+                }
+                self.follow(at, &asked, found, around);
+            }
             Err(trouble) => {
                 walk.trouble = *trouble;
                 let is_bound = matches!(trouble, Trouble::Exhausted(_) | Trouble::Crowded);
@@ -191,7 +207,10 @@ impl Resolver {
     pub(super) fn follow(&mut self, at: u32, asked: &Name, found: &Found, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         match &*found.finding {
-            Finding::Referral(delegation, _) => {
+            Finding::Referral(delegation, about) => {
+                if self.settings.validation.is_some() {
+                    self.known.note_referral(delegation, about, around.now);
+                }
                 walk.referrals += 1;
                 if walk.referrals > bounds::REFERRALS_MAX {
                     around.tally.count(Event::BoundReferrals);
@@ -238,12 +257,13 @@ impl Resolver {
 
     pub(super) fn follow_chain(&mut self, at: u32, chain: &FoundChain, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
+        let rank = if chain.is_authoritative { Rank::Answer } else { Rank::Authority };
         for alias in &chain.aliases {
             if let Err(exhausted) = walk.ledger.charge_alias() {
                 around.tally.count(exhausted.event());
                 return self.end(at, Ended::Failed(Trouble::Exhausted(exhausted)), around);
             }
-            push_alias(walk, alias, &self.settings);
+            push_alias(walk, alias, (rank, &chain.proofs), &self.settings);
             // Whatever others say of our own names, they need not be asked.
             if (self.settings.ours.0)(&walk.name, walk.question.rtype) {
                 let ended = Ended::Ours(walk.name.clone());
@@ -261,11 +281,12 @@ impl Resolver {
                 {
                     aged.ttl = aged.ttl.min(cut.ttl);
                 }
-                self.end(at, Ended::Answer(aged), around);
+                let part = Part::unchecked(aged, rank, proofs_of(set, &chain.proofs));
+                self.end(at, Ended::Answer(part), around);
             }
             End::Made(alias) => {
-                walk.chain.extend(alias.dname.iter().map(|dname| age(dname, &self.settings)));
-                let made = age(&alias.cname, &self.settings);
+                walk.chain.extend(part_of(&alias.dname, rank, &self.settings));
+                let made = Part::synthesised(age(&alias.cname, &self.settings));
                 self.end(at, Ended::Answer(made), around);
             }
             End::Denied(name, denial) => {
@@ -273,10 +294,11 @@ impl Resolver {
                 let learned =
                     Learned::Denial { name: name.clone(), rtype: walk.question.rtype, denial: denial.clone() };
                 around.memory.learn(learned, around.now);
-                self.end(at, Ended::Denied(denial), around);
+                self.end(at, Ended::Denied(name.clone(), denial), around);
             }
             End::TooLong(dname) => {
-                walk.chain.push(age(dname, &self.settings));
+                let part = Part::unchecked(age(dname, &self.settings), rank, Proofs::default());
+                walk.chain.push(part);
                 self.end(at, Ended::TooLong, around);
             }
             End::Continues(target) => {
@@ -298,10 +320,24 @@ pub(super) fn age(set: &Arc<RrSet>, settings: &Settings) -> Aged {
     Aged { ttl: set.ttl.max(least).min(settings.max_ttl), set: Arc::clone(set) }
 }
 
-fn push_alias(walk: &mut Walk, alias: &Alias, settings: &Settings) {
-    walk.chain.extend(alias.dname.iter().map(|dname| age(dname, settings)));
-    walk.chain.push(age(&alias.cname, settings));
+fn push_alias(walk: &mut Walk, alias: &Alias, (rank, proofs): (Rank, &Proofs), settings: &Settings) {
+    walk.chain.extend(part_of(&alias.dname, rank, settings));
+    let cname = age(&alias.cname, settings);
+    walk.chain.push(match alias.dname {
+        Some(_) => Part::synthesised(cname),
+        None => Part::unchecked(cname, rank, proofs_of(&alias.cname, proofs)),
+    });
     walk.name = alias.target.lowered();
+}
+
+/// The DNAME of an alias that one makes.
+fn part_of(dname: &Option<Arc<RrSet>>, rank: Rank, settings: &Settings) -> Option<Part> {
+    dname.as_ref().map(|dname| Part::unchecked(age(dname, settings), rank, Proofs::default()))
+}
+
+/// The proofs of a response, where they are for `set`.
+fn proofs_of(set: &RrSet, proofs: &Proofs) -> Proofs {
+    if is_made_by_wildcard(set) { Arc::clone(proofs) } else { Proofs::default() }
 }
 
 /// Answers a walk from memory as far as it goes: follows known aliases, and ends where the rest is known.
@@ -313,27 +349,30 @@ fn recall(walk: &mut Walk, ours: &Ours, around: &mut Surroundings<'_>) -> Option
         let (memory, rtype, now) = (around.memory, walk.question.rtype, around.now);
         let is_usable = |rank: Rank| rank >= Rank::Authority;
         if let Some(found) = memory.rrset(&walk.name, rtype, now).filter(|found| is_usable(found.rank)) {
-            return Some(Ended::Answer(Aged { set: found.set, ttl: found.ttl }));
+            return Some(Ended::Answer(found.into()));
         }
         if let Some(denial) = memory.denial(&walk.name, rtype, now) {
-            return Some(Ended::Denied(denial));
+            return Some(Ended::Denied(walk.name.clone(), denial));
         }
         let usable =
             |owner: &Name, rtype: RecordType| memory.rrset(owner, rtype, now).filter(|found| is_usable(found.rank));
         let alias = (rtype != RecordType::CNAME).then(|| usable(&walk.name, RecordType::CNAME)).flatten();
         let target = if let Some(found) = alias {
             let target = found.set.target()?;
-            walk.chain.push(Aged { set: found.set, ttl: found.ttl });
+            walk.chain.push(found.into());
             target
         } else {
             let mut above = std::iter::successors(walk.name.parent(), Name::parent);
             let found = above.find_map(|owner| usable(&owner, RecordType::DNAME))?;
-            walk.chain.push(Aged { set: Arc::clone(&found.set), ttl: found.ttl });
-            let Some(alias) = rename(&found.set, &walk.name) else { return Some(Ended::TooLong) };
+            let alias = rename(&found.set, &walk.name);
+            let (ttl, security) = (found.ttl, found.security);
+            walk.chain.push(found.into());
+            let Some(alias) = alias else { return Some(Ended::TooLong) };
+            let made = Part { security, ..Part::synthesised(Aged { set: alias.cname, ttl }) };
             if rtype == RecordType::CNAME {
-                return Some(Ended::Answer(Aged { set: alias.cname, ttl: found.ttl }));
+                return Some(Ended::Answer(made));
             }
-            walk.chain.push(Aged { set: alias.cname, ttl: found.ttl });
+            walk.chain.push(made);
             alias.target
         };
         if let Err(exhausted) = walk.ledger.charge_alias() {

@@ -39,7 +39,8 @@ impl Resolver {
         let mut forwarded = Forwarded { walk: at, alarm: None };
         self.alarms.set(Due::Forward(exchange), &mut forwarded.alarm, Some(deadline));
         self.forwarded.insert(exchange, forwarded);
-        let checking_disabled = walk.checking_disabled;
+        // What is validated here need not be there, and what is bogus there is for us to see (RFC 6840 §5.9).
+        let checking_disabled = walk.checking_disabled || self.settings.validation.is_some();
         self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled });
     }
 

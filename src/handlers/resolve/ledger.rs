@@ -2,9 +2,11 @@
 //! sub-query and never reset, so that no composition of tricks can buy a second budget (NXNS, CAMP).
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::base::tally::Event;
 use crate::base::{Instant, Network, bounds};
+use crate::dns::dnssec::Budget;
 
 /// The account of one client query.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct Ledger {
     glueless_delegations: AtomicU32,
     glueless: AtomicU32,
     glueless_failures: AtomicU32,
+    checks: Mutex<Budget>,
 }
 
 /// Which bound stopped the work.
@@ -38,6 +41,9 @@ pub enum Exhausted {
     Depth,
     /// [`bounds::WORK_DEADLINE`].
     Time,
+    /// [`bounds::SIGNATURES_PER_QUERY`], [`bounds::SIGNATURE_FAILURES`], [`bounds::NSEC3_BLOCKS`] or
+    /// [`bounds::CHECK_STEPS`].
+    Checks,
 }
 
 impl Exhausted {
@@ -52,6 +58,7 @@ impl Exhausted {
             Self::Glueless => Event::BoundGlueless,
             Self::Depth => Event::BoundDepth,
             Self::Time => Event::BoundTime,
+            Self::Checks => Event::BoundChecks,
         }
     }
 
@@ -66,6 +73,7 @@ impl Exhausted {
             Self::Glueless => "too many name servers without address",
             Self::Depth => "name servers' names nested too deep",
             Self::Time => "no answer in time",
+            Self::Checks => "too much to validate for one question",
         }
     }
 }
@@ -83,6 +91,7 @@ impl Ledger {
             glueless_delegations: AtomicU32::new(0),
             glueless: AtomicU32::new(0),
             glueless_failures: AtomicU32::new(0),
+            checks: Mutex::default(),
         }
     }
 
@@ -96,6 +105,18 @@ impl Ledger {
     #[must_use]
     pub const fn owner(&self) -> Option<Network> {
         self.owner
+    }
+
+    /// Has signatures checked, on this account.
+    pub fn with_budget<T>(&self, check: impl FnOnce(&mut Budget) -> T) -> T {
+        // Whoever died here has charged what was done.
+        check(&mut self.checks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Signatures checked, and blocks hashed, so far.
+    #[must_use]
+    pub fn checks(&self) -> (u32, u32) {
+        self.with_budget(|budget| (budget.checks(), budget.blocks()))
     }
 
     /// Upstream queries charged so far.

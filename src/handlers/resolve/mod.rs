@@ -9,9 +9,13 @@
 //! Walks that need the same thing share it: there is one walk a question and one ask a zone and question,
 //! however many wait. Nothing here knows sockets, timers or the cache beyond [`crate::chain::Memory`].
 
+pub mod anchors;
 pub mod ask;
+pub mod checking;
 pub mod classify;
 mod crowding;
+mod ending;
+pub mod exceptions;
 mod fetching;
 mod following;
 mod forwarding;
@@ -22,6 +26,7 @@ pub mod loops;
 pub mod minimise;
 pub mod resolution;
 pub mod resolver;
+pub mod rollover;
 pub mod scoreboard;
 pub mod settings;
 pub mod trace;
@@ -30,7 +35,7 @@ pub mod walk;
 pub use loops::Loops;
 pub use resolution::Resolution;
 pub use resolver::{GoalId, Pursuit, Resolver};
-pub use settings::{Families, Minimisation, Ours, Settings, Stub};
+pub use settings::{Families, Minimisation, Ours, Settings, Stub, Wall};
 
 use std::net::SocketAddr;
 
@@ -87,6 +92,8 @@ pub struct Surroundings<'s> {
     pub dice: &'s mut Dice,
     /// The worker's counters.
     pub tally: &'s Tally,
+    /// The wall clock: seconds since 1970, modulo 2³². Only signatures go by it.
+    pub wall: u32,
 }
 
 /// The last link of the chain: what nobody before could answer is asked upstream.

@@ -13,18 +13,19 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::ask::{self, Ask, Bench, Outcome, Trouble};
+use super::checking::Known;
 use super::learning::learn;
 use super::ledger::Ledger;
 use super::minimise::Shown;
-use super::resolution::{Resolution, explanation};
+use super::resolution::Resolution;
 use super::scoreboard::Scoreboard;
 use super::trace::Trace;
-use super::walk::{Asking, Ended, Stage, Walk};
+use super::walk::{Asking, Stage, Walk};
 use super::{ExchangeId, ForwardRequest, Settings, Surroundings, Transmit};
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::Event;
 use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
-use crate::chain::{Goal, Learned, Purpose};
+use crate::chain::{Goal, Purpose};
 use crate::dns::{Name, Question, RecordType};
 
 /// A goal under way; never used again.
@@ -80,6 +81,8 @@ pub struct Resolver {
     pub(super) serial: u64,
     pub(super) next_exchange: u32,
     pub(super) trace: Trace,
+    /// What has been proved of zones.
+    pub(super) known: Known,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -95,12 +98,14 @@ impl Resolver {
     /// A resolver at rest.
     #[must_use]
     pub fn new(settings: Arc<Settings>, dice: &mut Dice) -> Self {
+        let scoreboard = Scoreboard::new(dice);
+        let names = keyed(dice);
         Self {
             settings,
-            scoreboard: Scoreboard::new(dice),
+            scoreboard,
             walks: Slab::new(),
             asks: Slab::new(),
-            goals: Map::with_hasher(keyed(dice)),
+            goals: Map::with_hasher(names.clone()),
             asked: Map::with_hasher(keyed(dice)),
             forwarded: Map::with_hasher(keyed(dice)),
             crowds: Map::with_hasher(keyed(dice)),
@@ -114,6 +119,7 @@ impl Resolver {
             serial: dice.bits() >> 2,
             next_exchange: dice.bits() as u32,
             trace: Trace::default(),
+            known: Known::new(&names),
         }
     }
 
@@ -410,6 +416,11 @@ impl Resolver {
             stage: Stage::Moving,
             parents: SmallVec::new(),
             trouble: Trouble::NoServers,
+            heard: SmallVec::new(),
+            avoided: SmallVec::new(),
+            retries: 0,
+            doubt: None,
+            remark: None,
         };
         let at = self.walks.insert(walk) as u32;
         self.goals.insert(key, at);
@@ -419,66 +430,11 @@ impl Resolver {
 
     fn run(&mut self, around: &mut Surroundings<'_>) {
         while let Some(at) = self.moving.pop_front() {
-            if self.walks.get(at as usize).is_some_and(|walk| matches!(walk.stage, Stage::Moving)) {
-                self.advance(at, around);
+            match self.walks.get(at as usize).map(|walk| &walk.stage) {
+                Some(Stage::Moving) => self.advance(at, around),
+                Some(Stage::Checking(_)) => self.check(at, around),
+                _ => {}
             }
-        }
-    }
-
-    /// In an outage, who joined a walk when its last queries were lost already gets one of his own: the servers may
-    /// have come back since.
-    fn begin_again(&mut self, at: u32, now: Instant) -> bool {
-        let is_outage = self.scoreboard.is_outage(now);
-        let Some(walk) = self.walks.get_mut(at as usize) else { return false };
-        match walk.joined.take() {
-            Some(joined) if is_outage && now.since(joined) < ask::PATIENCE => {
-                walk.ledger = Arc::new(Ledger::open(joined, walk.ledger.owner()));
-                walk.name = walk.question.name.clone();
-                walk.chain.clear();
-                walk.shown = Shown::default();
-                (walk.referrals, walk.self_referrals, walk.has_gone_up) = (0, 0, false);
-                (walk.stand, walk.stage) = (None, Stage::Moving);
-                self.moving.push_back(at);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
-        if matches!(ended, Ended::Failed(Trouble::Silence | Trouble::Unreachable | Trouble::Exhausted(_)))
-            && self.begin_again(at, around.now)
-        {
-            return;
-        }
-        let Some(walk) = self.walks.try_remove(at as usize) else { return };
-        self.goals.remove(&(walk.question.name.clone(), walk.question.rtype, walk.checking_disabled));
-        if let Ended::Failed(trouble) = &ended {
-            around.tally.count(Event::ResolutionsFailed);
-            // When nothing at all answers, the fault is ours and says nothing of the zone: remembering it would
-            // only delay the first answer after the outage, save where clients have a stale answer meanwhile. A
-            // reached bound may be the parent's, and a crowd passes.
-            let is_telling = (walk.has_reserve || !self.scoreboard.is_outage(around.now))
-                && (walk.depth == 0 || !matches!(trouble, Trouble::Exhausted(_)))
-                && *trouble != Trouble::Crowded;
-            if is_telling {
-                around.memory.learn(
-                    Learned::Failure {
-                        name: walk.question.name.clone(),
-                        rtype: walk.question.rtype,
-                        ede: explanation(*trouble),
-                    },
-                    around.now,
-                );
-            }
-        }
-        let zone = walk.stand.as_ref().map(|stand| stand.cut.zone());
-        for parent in &walk.parents {
-            self.end_fetching(*parent, (at, &walk.question), &ended, zone);
-        }
-        if walk.is_goal {
-            let Walk { chain, ledger, .. } = walk;
-            self.resolved.push_back((GoalId { serial: walk.serial, at }, Resolution { chain, ended, ledger }));
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::base::{NetworkSet, bounds};
+use crate::base::{Instant, NetworkSet, bounds};
 use crate::chain::Delegation;
 use crate::dns::{Name, RecordType};
 
+use super::anchors::Validation;
 use super::hints;
 
 /// How QNAME minimisation behaves (RFC 9156).
@@ -73,6 +74,25 @@ impl std::fmt::Debug for Ours {
     }
 }
 
+/// Tells the wall clock's seconds since 1970, modulo 2³², at a moment.
+#[derive(Clone)]
+pub struct Wall(pub Arc<Calendar>);
+
+type Calendar = dyn Fn(Instant) -> u32 + Send + Sync;
+
+impl Default for Wall {
+    /// A clock that stands still in 1970, when nothing was signed.
+    fn default() -> Self {
+        Self(Arc::new(|_| 0))
+    }
+}
+
+impl std::fmt::Debug for Wall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wall")
+    }
+}
+
 /// The settings of resolution.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -104,6 +124,10 @@ pub struct Settings {
     pub max_negative_ttl: u32,
     /// Questions put to the servers of one zone at a time.
     pub questions_per_zone: usize,
+    /// What answers are validated by (RFC 4035); none where they are believed as they come.
+    pub validation: Option<Arc<Validation>>,
+    /// The wall clock, which signatures go by.
+    pub wall: Wall,
 }
 
 impl Default for Settings {
@@ -123,6 +147,8 @@ impl Default for Settings {
             max_ttl: bounds::CACHE_TTL_MAX.as_secs() as u32,
             max_negative_ttl: bounds::NEGATIVE_TTL_MAX.as_secs() as u32,
             questions_per_zone: bounds::QUESTIONS_PER_ZONE,
+            validation: None,
+            wall: Wall::default(),
         }
     }
 }
@@ -137,7 +163,7 @@ pub enum Route<'s> {
 }
 
 impl Route<'_> {
-    fn is_of_the_root(&self) -> bool {
+    pub(super) fn is_of_the_root(&self) -> bool {
         match self {
             Self::Forward(_, zone) => zone.is_root(),
             Self::Stub(stub) => stub.zone.is_root(),
@@ -146,6 +172,12 @@ impl Route<'_> {
 }
 
 impl Settings {
+    /// The wall clock at `now`, if it is needed.
+    #[must_use]
+    pub fn wall(&self, now: Instant) -> u32 {
+        if self.validation.is_some() { (self.wall.0)(now) } else { 0 }
+    }
+
     /// The closest forward or stub zone around `name`; none where the tree is walked from the root.
     #[must_use]
     pub fn route(&self, name: &Name) -> Option<Route<'_>> {

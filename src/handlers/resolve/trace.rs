@@ -49,6 +49,15 @@ pub enum What {
         /// The type.
         rtype: RecordType,
     },
+    /// Something is checked, by the signatures that came along.
+    Check {
+        /// What.
+        name: Name,
+        /// Its type.
+        rtype: RecordType,
+        /// What was found, in words.
+        verdict: String,
+    },
     /// A response or its absence is judged.
     Judge {
         /// Whose.
@@ -67,6 +76,7 @@ impl std::fmt::Display for What {
                 write!(f, "ask {server}{how} (zone {zone}) for {name} {rtype}")
             }
             Self::Forward { zone, name, rtype } => write!(f, "forward {name} {rtype} by zone {zone}"),
+            Self::Check { name, rtype, verdict } => write!(f, "check {name} {rtype}: {verdict}"),
             Self::Judge { server: Some(server), verdict } => write!(f, "{server}: {verdict}"),
             Self::Judge { server: None, verdict } => write!(f, "forwarder: {verdict}"),
         }

@@ -9,11 +9,13 @@ use smallvec::SmallVec;
 
 use super::ExchangeId;
 use super::ask::Trouble;
+use super::checking::Checking;
 use super::ledger::Ledger;
 use super::minimise::Shown;
 use crate::base::Instant;
-use crate::chain::{Aged, Delegation, Denial};
-use crate::dns::{Name, Question, RecordType};
+use crate::chain::{Aged, Delegation, Denial, Proofs, Rank, Remembered};
+use crate::dns::dnssec::Security;
+use crate::dns::{Ede, Name, Question, RecordType};
 
 /// Whose servers are asked.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub enum Stage {
     Fetching(Fetching),
     /// A forward zone's upstreams have been asked.
     Forwarding(Forwarding),
+    /// The end is known, and is being validated: a key, or what its parent says of it, is being looked up.
+    Checking(Box<Checking>),
 }
 
 /// See [`Stage::Asking`].
@@ -108,19 +112,58 @@ impl Stand {
     }
 }
 
+/// One RRset of an answer.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The records, and the seconds that they have left.
+    pub aged: Aged,
+    /// How far they are to be believed.
+    pub rank: Rank,
+    /// What validation has found of them.
+    pub security: Security,
+    /// Where a wildcard makes them up: what proves that nothing closer is there.
+    pub proofs: Proofs,
+    /// A CNAME that the DNAME before it makes: what holds of that one holds of it.
+    pub is_synthesised: bool,
+}
+
+impl Part {
+    /// Records of which nothing has been checked.
+    #[must_use]
+    pub fn unchecked(aged: Aged, rank: Rank, proofs: Proofs) -> Self {
+        Self { aged, rank, security: Security::Unchecked, proofs, is_synthesised: false }
+    }
+
+    /// A CNAME that a DNAME makes.
+    #[must_use]
+    pub fn synthesised(aged: Aged) -> Self {
+        let proofs = Proofs::default();
+        Self { aged, rank: Rank::Answer, security: Security::Unchecked, proofs, is_synthesised: true }
+    }
+}
+
+impl From<Remembered> for Part {
+    fn from(found: Remembered) -> Self {
+        let Remembered { set, ttl, rank, security, proofs } = found;
+        Self { aged: Aged { set, ttl }, rank, security, proofs, is_synthesised: false }
+    }
+}
+
 /// How a walk ended.
 #[derive(Clone, Debug)]
 pub enum Ended {
     /// With the RRset asked for.
-    Answer(Aged),
-    /// The name or type is not there.
-    Denied(Denial),
+    Answer(Part),
+    /// The name, or the type at the name, is not there.
+    Denied(Name, Denial),
     /// A DNAME makes too long a name.
     TooLong,
     /// An alias led to this name, which one of our own zones answers for.
     Ours(Name),
     /// Without an answer.
     Failed(Trouble),
+    /// With an answer that cannot be believed.
+    Bogus(Ede),
 }
 
 /// A question under way.
@@ -143,7 +186,7 @@ pub struct Walk {
     /// Where aliases led so far.
     pub name: Name,
     /// The aliases' RRsets in order.
-    pub chain: Vec<Aged>,
+    pub chain: Vec<Part>,
     /// What the client query may still cost.
     pub ledger: Arc<Ledger>,
     /// Sub-query of how many.
@@ -160,8 +203,18 @@ pub struct Walk {
     pub stand: Option<Stand>,
     /// What it waits for.
     pub stage: Stage,
-    /// The walks that wait for its addresses.
+    /// The walks that wait for its end.
     pub parents: SmallVec<[u32; 2]>,
     /// What went wrong last.
     pub trouble: Trouble,
+    /// The servers whose word was taken.
+    pub heard: SmallVec<[SocketAddr; 2]>,
+    /// Servers whose word was found bogus: others are asked where there are any.
+    pub avoided: SmallVec<[SocketAddr; 2]>,
+    /// How often it was begun anew because its end was bogus.
+    pub retries: u8,
+    /// Why the answer is insecure, where that is worth telling.
+    pub remark: Option<Ede>,
+    /// Why it was begun anew.
+    pub doubt: Option<Ede>,
 }

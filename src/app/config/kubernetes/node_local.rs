@@ -102,6 +102,10 @@ pub(in super::super) fn move_in(config: &mut Config, tree: &Node, report: &Repor
         return;
     };
     for zone in zones(&kubernetes.names) {
+        // The cluster signs nothing, and what the public tree says of its names is of no matter.
+        if let Some(dnssec) = &mut recursion.dnssec {
+            dnssec.negative.push(zone.clone());
+        }
         if !recursion.forward.iter().any(|forward| forward.zone == zone) {
             let upstreams = upstream.iter().map(|&address| Upstream { address, is_tcp_only: true }).collect();
             recursion.forward.push(ForwardZone::new(zone, upstreams));

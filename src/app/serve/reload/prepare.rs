@@ -134,7 +134,12 @@ impl Control {
             differences.note(What::Files, "hosts", digest(digests.hosts), digest(read.digests.hosts));
         }
         if digests.house != read.digests.house {
-            differences.note(What::Files, "roots and secrets", digest(digests.house), digest(read.digests.house));
+            differences.note(
+                What::Files,
+                "roots, anchors and secrets",
+                digest(digests.house),
+                digest(read.digests.house),
+            );
         }
         Ok(Prepared {
             changes_zones: !same_settings || !reading.fresh.is_empty(),
@@ -216,7 +221,8 @@ fn forget_doubtful(config: &mut Config, faults: &[Fault]) {
     if faults.iter().any(|fault| fault.key.starts_with("limits.cookies")) {
         config.limits.cookies = None;
     }
-    if faults.iter().any(|fault| fault.key.starts_with("recursion.roots") || fault.key == "recursion") {
+    let is_of_files = |key: &str| key.starts_with("recursion.roots") || key.starts_with("recursion.dnssec");
+    if faults.iter().any(|fault| is_of_files(&fault.key) || fault.key == "recursion") {
         config.recursion = None;
     }
 }

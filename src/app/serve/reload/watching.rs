@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::app::config::{Config, Roots, Source, ZoneSettings};
+use crate::app::config::{Config, Roots, Source, TrustAnchors, ZoneSettings};
 use crate::app::serve::control::Bench;
 use crate::edge::files::Fingerprint;
 use crate::edge::geoip::Database;
@@ -68,6 +68,10 @@ fn files(config: &Config, source: &Source) -> BTreeMap<PathBuf, bool> {
         config.zones.iter().filter(has_own).for_each(|zone| add(Path::new(&zone.origin.file), false));
     }
     if let Some(Roots::File(path)) = config.recursion.as_ref().map(|recursion| &recursion.roots) {
+        add(path, false);
+    }
+    let dnssec = config.recursion.as_ref().and_then(|recursion| recursion.dnssec.as_ref());
+    if let Some(TrustAnchors::File(path)) = dnssec.map(|dnssec| &dnssec.anchors) {
         add(path, false);
     }
     let forward = config.recursion.iter().flat_map(|recursion| &recursion.forward);

@@ -14,7 +14,7 @@ pub use types::Types;
 
 use smallvec::SmallVec;
 
-use super::{Bogus, Budget, Reason, Security, Spent, Verified, ZoneKeys, verify_set};
+use super::{Bogus, Budget, Reason, Security, Signature, Spent, Verified, ZoneKeys, verify_set};
 use crate::base::bounds;
 use crate::dns::{Ede, EdeCode, Name, RecordType, RrSet};
 use nsec3::{Chain, Glance};
@@ -102,7 +102,8 @@ enum Found<'a> {
 }
 
 impl<'a> Proofs<'a> {
-    /// The NSEC and NSEC3 records among `sets`, verified here; and what verifying each of them told, in order. At most
+    /// The NSEC and NSEC3 records among `sets` that the zone says it signed, verified here (who serves two zones may show
+    /// the proofs of both at once); and what verifying each of them told, in order. At most
     /// [`bounds::DENIAL_PROOFS`] sets are looked at, others are left out.
     ///
     /// # Errors
@@ -114,7 +115,7 @@ impl<'a> Proofs<'a> {
         budget: &mut Budget,
     ) -> Result<(Self, Vec<Verified>), Bogus> {
         let sets: SmallVec<[&RrSet; bounds::DENIAL_PROOFS]> =
-            sets.into_iter().filter(|set| is_proof(set.rtype)).take(bounds::DENIAL_PROOFS).collect();
+            sets.into_iter().filter(|set| is_by(set, keys.zone())).take(bounds::DENIAL_PROOFS).collect();
         let mut verified = Vec::with_capacity(sets.len());
         for set in &sets {
             let one = verify_set(set, keys, wall, budget)?;
@@ -271,6 +272,12 @@ impl<'a> Proofs<'a> {
         }
         Err(Bogus::new(Reason::NoProof, format!("{name} {text}")))
     }
+}
+
+/// Whether `set` is a proof in the name of `zone`.
+fn is_by(set: &RrSet, zone: &Name) -> bool {
+    let mut signatures = set.signatures.iter().filter_map(|rdata| Signature::parse(rdata).ok());
+    is_proof(set.rtype) && signatures.any(|signature| signature.signer == *zone)
 }
 
 const fn is_proof(rtype: RecordType) -> bool {

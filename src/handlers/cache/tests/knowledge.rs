@@ -214,7 +214,9 @@ fn a_failure_is_remembered_longer_each_time_until_something_succeeds() {
 fn a_failures_text_is_bounded() {
     let world = world();
     let ede = Ede::new(EdeCode::Other, "ä".repeat(1000));
-    world.cache.learn(Learned::Failure { name: name("x.example."), rtype: RecordType::A, ede }, world.at());
+    world
+        .cache
+        .learn(Learned::Failure { name: name("x.example."), rtype: RecordType::A, ede, unchecked: false }, world.at());
     let text = world.cache.failure(&name("x.example."), RecordType::A, world.at()).unwrap().text;
     assert_eq!(text, "ä".repeat(128));
 }

@@ -79,8 +79,8 @@ fn a_snapshot_of_unknown_age_or_of_another_kind_is_refused() {
     assert!(matches!(load(&octets[..10], WALL), Err(SnapshotFault::NotASnapshot)));
     assert!(matches!(load(b"something else altogether", WALL), Err(SnapshotFault::NotASnapshot)));
     let mut newer = octets.clone();
-    newer[11] = 2;
-    assert!(matches!(load(&newer, WALL), Err(SnapshotFault::OtherVersion(2))));
+    newer[11] = 3;
+    assert!(matches!(load(&newer, WALL), Err(SnapshotFault::OtherVersion(3))));
     let mut shifted = octets;
     shifted[19] ^= 1; // the second in which it was written
     assert!(matches!(load(&shifted, WALL), Err(SnapshotFault::NotASnapshot)));

@@ -1,0 +1,149 @@
+//! What has been proved of zones: their keys, that they are not signed, or that a name begins none. It is kept by each
+//! worker, parsed, so that the keys of a zone are proved once and not for each answer.
+//!
+//! Two generations bound it: what is put in goes into the young one; when that is full it becomes the old one, and the
+//! old one is forgotten. What is used moves back into the young one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::classify::AboutKeys;
+use crate::base::collections::{Keyed, Map};
+use crate::base::{Instant, bounds};
+use crate::chain::{Delegation, Proofs};
+use crate::dns::dnssec::{Bogus, ZoneKeys};
+use crate::dns::{Ede, Name};
+
+/// What has been proved of a name.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// It is the apex of a zone with these keys.
+    Secure(Arc<ZoneKeys>),
+    /// It is the apex of a zone that counts as unsigned, and so does all below it; why, where that is worth telling.
+    Insecure(Option<Ede>),
+    /// The zone's keys, or what its parent says of them, cannot be believed.
+    Broken(Bogus),
+    /// No zone begins here: it belongs to the one above.
+    Inside,
+}
+
+/// The closest zone around a name of which something has been proved.
+pub(super) struct Closest {
+    /// The zone.
+    pub(super) zone: Name,
+    /// What; never [`State::Inside`].
+    pub(super) state: State,
+    /// Labels of the deepest name on the way down from the zone that is known to begin no zone; the zone's own
+    /// where there is none.
+    pub(super) inside: usize,
+}
+
+struct Held<V> {
+    value: V,
+    until: Instant,
+}
+
+struct Generations<V> {
+    young: Map<Name, Held<V>>,
+    old: Map<Name, Held<V>>,
+    most: usize,
+}
+
+impl<V> Generations<V> {
+    fn new(most: usize, keyed: &Keyed) -> Self {
+        Self { young: Map::with_hasher(keyed.clone()), old: Map::with_hasher(keyed.clone()), most: most / 2 }
+    }
+
+    fn put(&mut self, name: &Name, value: V, until: Instant) {
+        if self.young.len() >= self.most {
+            self.old.clear();
+            std::mem::swap(&mut self.old, &mut self.young);
+        }
+        self.young.insert(name.lowered(), Held { value, until });
+    }
+
+    fn get(&mut self, name: &Name, now: Instant) -> Option<&V> {
+        if !self.young.contains_key(name)
+            && let Some(held) = self.old.remove(name)
+        {
+            self.put(name, held.value, held.until);
+        }
+        self.young.get(name).filter(|held| held.until > now).map(|held| &held.value)
+    }
+
+    fn remove(&mut self, name: &Name) {
+        self.young.remove(name);
+        self.old.remove(name);
+    }
+
+    fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}
+
+/// See the module's text.
+pub(in super::super) struct Known {
+    generation: u64,
+    zones: Generations<State>,
+    /// What parents said along with referrals: that there is no DS. Nobody has checked it yet.
+    told: Generations<(Proofs, Instant)>,
+}
+
+impl Known {
+    pub(in super::super) fn new(keyed: &Keyed) -> Self {
+        let (zones, told) =
+            (Generations::new(bounds::ZONES_KNOWN, keyed), Generations::new(bounds::REFERRALS_KEPT, keyed));
+        Self { generation: 0, zones, told }
+    }
+
+    /// Where something else is trusted than before, all is to be proved again.
+    pub(super) fn renew(&mut self, generation: u64) {
+        if self.generation != generation {
+            self.generation = generation;
+            self.zones.clear();
+        }
+    }
+
+    /// Keeps what a referral says of the zone's keys until somebody wants to know it.
+    pub(in super::super) fn note_referral(&mut self, delegation: &Delegation, about: &AboutKeys, now: Instant) {
+        if about.proofs.is_empty() {
+            return self.told.remove(&delegation.zone);
+        }
+        let until = now + Duration::from_secs(delegation.ttl.into());
+        self.told.put(&delegation.zone, (Arc::clone(&about.proofs), until), until);
+    }
+
+    /// What the last referral to `zone` brought to prove that it has no DS, and the seconds for which it counts.
+    pub(super) fn told(&mut self, zone: &Name, now: Instant) -> Option<(Proofs, u32)> {
+        let (proofs, until) = self.told.get(zone, now)?;
+        Some((Arc::clone(proofs), u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX)))
+    }
+
+    /// Forgets it.
+    pub(super) fn forget_told(&mut self, zone: &Name) {
+        self.told.remove(zone);
+    }
+
+    /// Keeps for `ttl` seconds what has been proved of `name`, and at least for as long as it takes to use it.
+    pub(super) fn put(&mut self, name: &Name, state: State, ttl: u32, now: Instant) {
+        let ttl = Duration::from_secs(ttl.into()).clamp(bounds::ZONE_KNOWN_MIN, bounds::CACHE_TTL_MAX);
+        self.zones.put(name, state, now + ttl);
+    }
+
+    /// The closest zone at `name` or above it of which something has been proved.
+    pub(super) fn closest(&mut self, name: &Name, now: Instant) -> Option<Closest> {
+        let mut inside = None;
+        for labels in (0..=name.label_count()).rev() {
+            let here = name.suffix(labels);
+            match self.zones.get(&here, now) {
+                Some(State::Inside) => _ = inside.get_or_insert(labels),
+                Some(state) => {
+                    return Some(Closest { state: state.clone(), inside: inside.unwrap_or(labels), zone: here });
+                }
+                None => {}
+            }
+        }
+        None
+    }
+}
