@@ -4,6 +4,7 @@ mod answers;
 mod knowledge;
 mod model;
 mod restart;
+mod security;
 mod staleness;
 
 use std::net::Ipv4Addr;

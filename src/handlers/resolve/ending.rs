@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::Surroundings;
 use super::ask::{self, Trouble};
 use super::ledger::Ledger;
 use super::minimise::Shown;
 use super::resolution::{Resolution, explanation};
 use super::resolver::{GoalId, Resolver};
 use super::walk::{Ended, Stage, Walk};
-use super::Surroundings;
 use crate::base::Instant;
 use crate::base::tally::Event;
 use crate::chain::Learned;

@@ -17,15 +17,15 @@ use super::checking::Known;
 use super::learning::learn;
 use super::ledger::Ledger;
 use super::minimise::Shown;
-use super::resolution::{Resolution, explanation};
+use super::resolution::Resolution;
 use super::scoreboard::Scoreboard;
 use super::trace::Trace;
-use super::walk::{Asking, Ended, Stage, Walk};
+use super::walk::{Asking, Stage, Walk};
 use super::{ExchangeId, ForwardRequest, Settings, Surroundings, Transmit};
 use crate::base::collections::{Map, keyed};
 use crate::base::tally::Event;
 use crate::base::{Alarms, Dice, Instant, Network, Slots, bounds};
-use crate::chain::{Goal, Learned, Purpose};
+use crate::chain::{Goal, Purpose};
 use crate::dns::{Name, Question, RecordType};
 
 /// A goal under way; never used again.
