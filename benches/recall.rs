@@ -141,7 +141,8 @@ fn recall_a_foreseen_batch(bencher: Bencher<'_, '_>, names: usize) {
                 batch.push((glanced, datagram));
             }
         }
-        black_box(finished.foresee(&glances));
+        let sender = asker.address.ip();
+        black_box(finished.foresee(glances.iter().zip(batch.iter().map(|(_, datagram)| (&datagram[..], sender)))));
         let now = Instant::from_seconds(7);
         let hits = batch.iter().filter(|(glanced, datagram)| {
             finished.recall_glanced(glanced, *datagram, &asker, None, now, &mut dice, &mut out) == Recall::Hit(0)

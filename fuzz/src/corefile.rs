@@ -34,11 +34,11 @@ impl Outside for Made<'_> {
     }
 }
 
-/// Whether what is wrong is a word that was taken over as it stands in the Corefile, so that the configuration's reader
-/// judges it; or a file that is not there.
+/// Where words of the Corefile stand as they are, so that the configuration's reader judges them; files need not be there.
+const WORDS: [&str; 3] = ["kubernetes.", "recursion.hosts.lines", "recursion.forward."];
+
 fn is_verbatim(fault: &Fault) -> bool {
-    let is_word = fault.key.starts_with("kubernetes.") || fault.key == "recursion.hosts.lines";
-    (is_word && !fault.found.ends_with("again")) || fault.found.contains("(os error ")
+    WORDS.iter().any(|words| fault.key.starts_with(words)) && !fault.found.ends_with("again")
 }
 
 /// See the module's text.

@@ -209,13 +209,13 @@ impl<R> Worker<R> {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
-        self.turn_foreseen(self.glance(datagram), datagram, asker, reply, now, out)
+        self.turn_foreseen(&self.glance(datagram), datagram, asker, reply, now, out)
     }
 
     /// As [`Worker::turn`], of a query that was glanced at before.
     pub fn turn_foreseen(
         &mut self,
-        glance: Glance,
+        glance: &Glance,
         datagram: &[u8],
         asker: Asker,
         reply: &mut Option<R>,
@@ -227,19 +227,19 @@ impl<R> Worker<R> {
             Carrier::Tcp => Event::QueriesTcp,
         });
         let (is_tcp, is_v6) = (asker.carrier == Carrier::Tcp, asker.address.is_ipv6());
-        match &glance {
+        match glance {
             Glance::Plain(glanced) => self.tally.count_type(glanced.qtype.0, is_tcp, is_v6),
             Glance::Unsure => self.tally.count_type(type_of(datagram).map_or(0, |rtype| rtype.0), is_tcp, is_v6),
             Glance::Silence(_) => {} // no query
         }
-        let standing = self.look(&glance, datagram, &asker, now);
+        let standing = self.look(glance, datagram, &asker, now);
         if !matches!(glance, Glance::Silence(_))
             && let Some(next) = self.admit(datagram, &asker, &standing, now, out)
         {
             self.source = Source::Limits;
             return next;
         }
-        self.answer((glance, standing), datagram, asker, reply, now, out)
+        self.answer((glance, &standing), datagram, asker, reply, now, out)
     }
 
     /// The same for a query that another worker has counted and handed over.
@@ -253,38 +253,38 @@ impl<R> Worker<R> {
     ) -> Next {
         let glance = self.glance(datagram);
         let standing = self.look(&glance, datagram, &asker, now);
-        self.answer((glance, standing), datagram, asker, reply, now, out)
+        self.answer((&glance, &standing), datagram, asker, reply, now, out)
     }
 
     fn answer(
         &mut self,
-        (glance, standing): (Glance, Standing),
+        (glance, standing): (&Glance, &Standing),
         datagram: &[u8],
         mut asker: Asker,
         reply: &mut Option<R>,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
-        asker.may_recurse = self.house.may_recurse(asker.address.ip());
-        asker.group = self.house.group_of(asker.address.ip());
+        asker.may_recurse = self.house.may_recurse(standing.address);
+        asker.group = self.house.group_of(standing.address);
         let mut picked = None;
         match glance {
             Glance::Plain(glanced) => {
                 let cookie = standing.reply_cookie();
                 let dice = &mut self.dice;
-                match self.finished.recall_glanced(&glanced, datagram, &asker, cookie, now, dice, out) {
+                match self.finished.recall_glanced(glanced, datagram, &asker, cookie, now, dice, out) {
                     Recall::Hit(account) => {
                         self.tally.count(Event::Recalled);
                         self.source = Source::Recalled;
                         let rcode = Rcode(u16::from(out.get(3).copied().unwrap_or(0) & 0xF));
-                        return self.release(&asker, &standing, (account, rcode), now, out);
+                        return self.release(&asker, standing, (account, rcode), now, out);
                     }
                     Recall::Picked(chooser, pick) => picked = Some((chooser, pick)),
                     _ => {}
                 }
             }
             Glance::Silence(event) => {
-                self.tally.count(event);
+                self.tally.count(*event);
                 return Next::Silence;
             }
             Glance::Unsure => {}
@@ -306,7 +306,7 @@ impl<R> Worker<R> {
             }
             Err(Unreadable::Refuse(rcode)) => return self.refuse(datagram, rcode, out),
             Err(Unreadable::Version(query)) => {
-                return self.respond(&query, &standing, &Answer::empty(Rcode::BADVERS), now, out);
+                return self.respond(&query, standing, &Answer::empty(Rcode::BADVERS), now, out);
             }
         };
         let meant = self.house.manner.rewrites.rewritten(&query);
@@ -345,20 +345,20 @@ impl<R> Worker<R> {
         };
         match verdict {
             Verdict::Answer(answer) => {
-                let sealed = self.seal(&query, &standing, &answer, out);
+                let sealed = self.seal(&query, standing, &answer, out);
                 let pick = picked.as_ref().map(|(_, pick)| pick);
                 if pick.is_some() || self.is_settled(&query.question) {
                     self.finished.keep(&query, &answer, pick, &sealed, out, now);
                 }
-                self.release(&query.asker, &standing, (sealed.account, answer.rcode), now, out)
+                self.release(&query.asker, standing, (sealed.account, answer.rcode), now, out)
             }
             Verdict::Silence(event) => {
                 self.tally.count(event);
                 Next::Silence
             }
-            Verdict::Resolve(goal) => self.resolve(query, standing, Wanted { goal, search }, reply, now, out),
+            Verdict::Resolve(goal) => self.resolve(query, *standing, Wanted { goal, search }, reply, now, out),
             Verdict::Pass | Verdict::Search(_) => {
-                self.respond(&query, &standing, &Answer::empty(Rcode::REFUSED), now, out)
+                self.respond(&query, standing, &Answer::empty(Rcode::REFUSED), now, out)
             }
         }
     }

@@ -88,7 +88,7 @@ bounds! {
     /// NSEC and NSEC3 records, and wildcards' RRsets, that are kept of one zone to answer other questions with.
     PROOFS_PER_ZONE: usize = 8_192;
     /// The longest time for which they are (RFC 8198 §5.4).
-    PROOF_TTL_MAX: Duration = Duration::from_hours(3);
+    PROOF_TTL_MAX: Duration = Duration::from_secs(10_800);
     /// They take at most this part of the cache, where answers are validated.
     PROOFS_SHARE: u64 = 16;
     /// Blocks of 64 octets hashed to look for them for one name; a question that would cost more is asked upstream.
@@ -99,23 +99,23 @@ bounds! {
     SIGNATURE_LATE_MAX: Duration = Duration::from_secs(3_600);
     /// A key that a trust anchor's zone adds is trusted after it was there for so long; a revoked one is forgotten after
     /// the same time (RFC 5011 §2.4).
-    ANCHOR_HOLD_DOWN: Duration = Duration::from_hours(30 * 24);
+    ANCHOR_HOLD_DOWN: Duration = Duration::from_secs(30 * 86_400);
     /// A trusted key that its zone does not have is forgotten after this.
-    ANCHOR_MISSING_MAX: Duration = Duration::from_hours(366 * 24);
+    ANCHOR_MISSING_MAX: Duration = Duration::from_secs(366 * 86_400);
     /// The least time between two looks at the keys of a trust anchor (RFC 5011 §2.3).
-    ANCHOR_LOOK_MIN: Duration = Duration::from_hours(1);
+    ANCHOR_LOOK_MIN: Duration = Duration::from_secs(3_600);
     /// The longest time between two looks at the keys of a trust anchor.
-    ANCHOR_LOOK_MAX: Duration = Duration::from_hours(15 * 24);
+    ANCHOR_LOOK_MAX: Duration = Duration::from_secs(15 * 86_400);
     /// The longest time until the next look where one has failed.
-    ANCHOR_RETRY_MAX: Duration = Duration::from_hours(24);
+    ANCHOR_RETRY_MAX: Duration = Duration::from_secs(86_400);
     /// Keys of one trust anchor's zone that are followed.
     ANCHOR_KEYS_MAX: usize = 16;
     /// A name is excepted from validation for so long where nothing else is said (RFC 7646 §2).
-    EXCEPTION_DEFAULT: Duration = Duration::from_hours(1);
+    EXCEPTION_DEFAULT: Duration = Duration::from_secs(3_600);
     /// The longest time for which a name can be excepted from validation.
-    EXCEPTION_MAX: Duration = Duration::from_hours(7 * 24);
+    EXCEPTION_MAX: Duration = Duration::from_secs(7 * 86_400);
     /// How often it is tried whether an excepted name validates again.
-    EXCEPTION_CHECK: Duration = Duration::from_mins(5);
+    EXCEPTION_CHECK: Duration = Duration::from_secs(300);
     /// Names that are excepted from validation while the server runs.
     EXCEPTIONS_MAX: usize = 1_000;
     /// Characters of the reason for an exception, and of who made it.
@@ -279,6 +279,9 @@ bounds! {
     MAILBOX_MAX: usize = 65_536;
     /// Datagrams received or sent by one system call.
     BATCH: usize = 32;
+    /// A worker to which queries come all the time waits so long for the next one alone, as far as the system counts that
+    /// finely: whatever else happens meanwhile is seen after it.
+    QUERY_WAIT: Duration = Duration::from_millis(2);
     /// Octets read of a UDP query; a longer one arrives cut.
     UDP_QUERY_MAX: usize = 4_096;
     /// Tries of a batch that the socket has no room for, before its rest is given up.

@@ -2,6 +2,7 @@
 //! made by whoever can, and each choice's answer is remembered by itself.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
@@ -24,6 +25,13 @@ pub struct Pick {
 pub trait Chooser: Send + Sync + Debug {
     /// Chooses for `asker`, who says `subnet` of its client. It takes no memory from the heap.
     fn choose(&self, asker: &Asker, subnet: Option<ClientSubnet>, now: Instant, dice: &mut Dice) -> Pick;
+
+    /// Reads where choices for clients at `addresses`, some of whose bits may be unknown, would be made from, so that it
+    /// comes nearer: for a whole batch before the first of them. What is returned says nothing.
+    fn foresee(&self, addresses: &[IpAddr]) -> u64 {
+        let _ = addresses;
+        0
+    }
 
     /// What the link says to `query`, which asks the chooser's question, once `pick` has been chosen for it.
     fn answer(&self, query: &Query, pick: &Pick, turn: &mut Turn<'_>) -> Verdict;

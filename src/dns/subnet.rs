@@ -74,6 +74,23 @@ impl ClientSubnet {
         if network.address() == address { Ok(Self { family, network }) } else { Err(SubnetFault::HostBits) }
     }
 
+    /// The address in an option's data, right where the option is lawful: for whoever only looks ahead.
+    #[must_use]
+    pub fn address_ahead(data: &[u8]) -> Option<IpAddr> {
+        let (&[0, family, _, _], octets) = data.split_first_chunk::<4>()? else { return None };
+        let mut v4 = [0; 4];
+        v4.iter_mut().zip(octets).for_each(|(own, octet)| *own = *octet);
+        match u16::from(family) {
+            IPV4 => Some(v4.into()),
+            IPV6 => {
+                let mut v6 = [0; 16];
+                v6.iter_mut().zip(octets).for_each(|(own, octet)| *own = *octet);
+                Some(v6.into())
+            }
+            _ => None,
+        }
+    }
+
     /// What a resolver says that tells all of its client's address.
     #[must_use]
     pub fn of_address(address: IpAddr) -> Self {

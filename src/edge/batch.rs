@@ -6,6 +6,7 @@
 //! Where the system has no `recvmmsg` ([`Batch::one_by_one`]) the same queries and answers move one by one.
 #![allow(unsafe_code, reason = "recvmmsg, sendmmsg and packet info have no safe form; all unsafe code is here")]
 
+mod places;
 mod portable;
 
 use std::io;
@@ -16,6 +17,16 @@ use smallvec::SmallVec;
 
 use super::listen::{Listener, source_of};
 use crate::base::bounds::{BATCH, SEND_RETRIES, UDP_QUERY_MAX, UDP_RESPONSE_MAX};
+
+/// Whether a receive can wait for datagrams.
+pub const CAN_WAIT: bool = cfg!(target_os = "linux");
+/// The flag with which a send refuses to wait; elsewhere the sockets never do.
+#[cfg(target_os = "linux")]
+const NEVER_WAITS: i32 = libc::MSG_DONTWAIT;
+#[cfg(not(target_os = "linux"))]
+const NEVER_WAITS: i32 = 0;
+/// The least room of a batch.
+const ROOM_MIN: usize = 4;
 
 /// What became of a batch's answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,6 +42,9 @@ pub struct Sent {
 pub struct Batch {
     one_by_one: bool,
     count: usize,
+    /// Datagrams that it is filled with next, at most.
+    room: usize,
+    is_full: bool,
     queries: Box<[u8]>,
     lengths: [usize; BATCH],
     peers: [SocketAddr; BATCH],
@@ -52,6 +66,8 @@ impl Batch {
         Self {
             one_by_one: true,
             count: 0,
+            room: BATCH,
+            is_full: false,
             queries: vec![0; BATCH * UDP_QUERY_MAX].into_boxed_slice(),
             lengths: [0; BATCH],
             peers: [SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0); BATCH],
@@ -60,58 +76,46 @@ impl Batch {
         }
     }
 
-    /// Fills the batch with waiting datagrams and says how many; what was in it is gone. Fewer than
-    /// [`BATCH`] means that no more were waiting.
+    /// Fills the batch with waiting datagrams and says how many; what was in it is gone. Unless it [`Batch::is_full`] no
+    /// more were waiting.
     ///
     /// # Errors
     /// `WouldBlock` where none is waiting, else the socket's error.
     pub fn receive(&mut self, listener: &Listener) -> io::Result<usize> {
+        self.receive_within(listener, false)
+    }
+
+    /// As [`Batch::receive`], and where none is waiting it sleeps until one comes, [`crate::base::bounds::QUERY_WAIT`] at
+    /// most: one system call where a poll would make two of it. Elsewhere than where it [`CAN_WAIT`] it does not.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn await_datagrams(&mut self, listener: &Listener) -> io::Result<usize> {
+        self.receive_within(listener, true)
+    }
+
+    fn receive_within(&mut self, listener: &Listener, waits: bool) -> io::Result<usize> {
+        self.replies.iter_mut().take(self.count).for_each(Vec::clear);
         self.count = 0;
-        self.replies.iter_mut().for_each(Vec::clear);
         #[cfg(target_os = "linux")]
+        let received =
+            if self.one_by_one { self.receive_one_by_one(listener) } else { linux::receive(self, listener, waits) };
+        #[cfg(not(target_os = "linux"))]
+        let (received, _) = (self.receive_one_by_one(listener), waits);
+        self.count = *received.as_ref().unwrap_or(&0);
+        self.is_full = self.count >= self.room;
         if !self.one_by_one {
-            self.count = linux::receive(self, listener)?;
-            return Ok(self.count);
+            // Each place must be prepared for the system: a lone query is spared what a flood needs. Room is lost by
+            // halves, and so not for a pause between two batches.
+            self.room = (2 * self.count).max(self.room / 2).clamp(ROOM_MIN, BATCH);
         }
-        self.receive_one_by_one(listener)
+        received
     }
 
-    /// Datagrams in the batch.
+    /// Whether more datagrams may wait than the batch had room for.
     #[must_use]
-    pub const fn count(&self) -> usize {
-        self.count
-    }
-
-    /// The octets of datagram `index`; none past [`Batch::count`].
-    #[must_use]
-    pub fn bytes(&self, index: usize) -> &[u8] {
-        let length = if index < self.count { self.lengths.get(index).copied().unwrap_or(0) } else { 0 };
-        let start = index.saturating_mul(UDP_QUERY_MAX);
-        self.queries.get(start..start.saturating_add(length)).unwrap_or(&[])
-    }
-
-    /// Who sent datagram `index`; port 0 of no address past [`Batch::count`].
-    #[must_use]
-    pub fn peer(&self, index: usize) -> SocketAddr {
-        self.peers.get(index).copied().unwrap_or(SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0))
-    }
-
-    /// The address that datagram `index` was sent to, where it is known.
-    #[must_use]
-    pub fn local(&self, index: usize) -> Option<IpAddr> {
-        self.locals.get(index).copied().flatten()
-    }
-
-    /// The octets of datagram `index` and the buffer for its answer, which [`Batch::send`] sends unless it is empty.
-    pub fn exchange(&mut self, index: usize) -> Option<(&[u8], &mut Vec<u8>)> {
-        let length = if index < self.count { *self.lengths.get(index)? } else { return None };
-        let start = index * UDP_QUERY_MAX;
-        Some((self.queries.get(start..start + length)?, self.replies.get_mut(index)?))
-    }
-
-    /// The buffer for the answer to datagram `index`, alone.
-    pub fn reply(&mut self, index: usize) -> Option<&mut Vec<u8>> {
-        self.exchange(index).map(|(_, reply)| reply)
+    pub const fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Sends every answer that is not empty, in order, each from the address that its query was sent to; then the
@@ -122,8 +126,8 @@ impl Batch {
         let sent = if self.one_by_one { self.send_one_by_one(listener) } else { linux::send(self, listener) };
         #[cfg(not(target_os = "linux"))]
         let sent = self.send_one_by_one(listener);
+        self.replies.iter_mut().take(self.count).for_each(Vec::clear);
         self.count = 0;
-        self.replies.iter_mut().for_each(Vec::clear);
         sent
     }
 }
@@ -145,7 +149,8 @@ pub fn send_to(listener: &Listener, bytes: &[u8], peer: SocketAddr, local: Optio
     }
     #[cfg(not(target_os = "linux"))]
     let _ = source_of(listener, local);
-    listener.socket.send_to(bytes, peer).map(|_| ())
+    let socket = socket2::SockRef::from(&listener.socket);
+    socket.send_to_with_flags(bytes, &peer.into(), NEVER_WAITS).map(|_| ())
 }
 
 /// Sleeps until a listener or one of the sockets of `poll` can be read, `longest` at most. Listeners that can be read
@@ -240,6 +245,18 @@ mod linux {
     /// Room for one control message with an `in_pktinfo` or `in6_pktinfo`, aligned for its header.
     type Control = [u64; 8];
 
+    /// Places for the datagrams of a batch, of which only those are written that are needed.
+    type Vacant<T> = [MaybeUninit<T>; BATCH];
+
+    const fn vacant<T>() -> Vacant<T> {
+        [const { MaybeUninit::uninit() }; BATCH]
+    }
+
+    fn no_header() -> libc::mmsghdr {
+        // SAFETY: a header is integers and pointers, for which zero is a value.
+        unsafe { zeroed() }
+    }
+
     /// A socket address of either family as the kernel writes it.
     #[derive(Clone, Copy)]
     #[repr(C)]
@@ -314,17 +331,15 @@ mod linux {
         if outcome == 0 { numbers.last().copied().unwrap_or(0) } else { 0 }
     }
 
-    pub(super) fn receive(batch: &mut Batch, listener: &Listener) -> io::Result<usize> {
-        // SAFETY: headers, slices and addresses are integers and pointers, for which zero is a value.
-        let (mut headers, mut slices): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) = unsafe { zeroed() };
-        let mut names = [SystemAddress::empty(); BATCH];
-        let mut controls = [const { MaybeUninit::<Control>::uninit() }; BATCH];
-        let rooms = batch.queries.chunks_exact_mut(UDP_QUERY_MAX);
+    pub(super) fn receive(batch: &mut Batch, listener: &Listener, waits: bool) -> io::Result<usize> {
+        let (mut headers, mut slices): (Vacant<libc::mmsghdr>, Vacant<libc::iovec>) = (vacant(), vacant());
+        let (mut names, mut controls): (Vacant<SystemAddress>, Vacant<Control>) = (vacant(), vacant());
+        let rooms = batch.queries.chunks_exact_mut(UDP_QUERY_MAX).take(batch.room);
         let places = headers.iter_mut().zip(&mut slices).zip(&mut names).zip(&mut controls).zip(rooms);
         for ((((header, slice), name), control), room) in places {
-            slice.iov_base = room.as_mut_ptr().cast();
-            slice.iov_len = room.len();
-            let header = &mut header.msg_hdr;
+            let slice = slice.write(libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() });
+            let name = name.write(SystemAddress::empty());
+            let header = &mut header.write(no_header()).msg_hdr;
             header.msg_name = (&raw mut *name).cast();
             header.msg_namelen = size_of::<SystemAddress>() as libc::socklen_t;
             header.msg_iov = slice;
@@ -334,14 +349,17 @@ mod linux {
                 header.msg_controllen = size_of::<Control>() as _;
             }
         }
-        let flags = libc::MSG_DONTWAIT;
+        let flags = if waits { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
         let (fd, none) = (listener.socket.as_raw_fd(), std::ptr::null_mut());
-        // SAFETY: each header points at one slice, one name and perhaps one control buffer of the stated sizes, all
-        // alive and borrowed by nobody else until the call returns; the descriptor is open.
-        let received = unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), BATCH as _, flags as _, none) };
+        // SAFETY: the first `room` headers are written, no more than there are; each points at one slice, one name and
+        // perhaps one control buffer of the stated sizes, all alive and borrowed by nobody else until the call returns;
+        // the descriptor is open.
+        let received = unsafe { libc::recvmmsg(fd, headers.as_mut_ptr().cast(), batch.room as _, flags as _, none) };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         let places = batch.lengths.iter_mut().zip(&mut batch.peers).zip(&mut batch.locals);
         for (((length, peer), local), (header, name)) in places.zip(headers.iter().zip(&names)).take(received) {
+            // SAFETY: the system has received no more than `room`, and so many of both are written.
+            let (header, name) = unsafe { (header.assume_init_ref(), name.assume_init_ref()) };
             *length = (header.msg_len as usize).min(UDP_QUERY_MAX);
             *peer = name.read();
             *local = if listener.is_wildcard { local_address(&header.msg_hdr) } else { Some(listener.address.ip()) };
@@ -402,21 +420,19 @@ mod linux {
     }
 
     pub(super) fn send(batch: &mut Batch, listener: &Listener) -> Sent {
-        // SAFETY: headers and slices are integers and pointers, for which zero is a value.
-        let (mut headers, mut slices): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) = unsafe { zeroed() };
-        let mut names = [SystemAddress::empty(); BATCH];
-        let mut controls = [const { MaybeUninit::<Control>::uninit() }; BATCH];
+        let (mut headers, mut slices): (Vacant<libc::mmsghdr>, Vacant<libc::iovec>) = (vacant(), vacant());
+        let (mut names, mut controls): (Vacant<SystemAddress>, Vacant<Control>) = (vacant(), vacant());
         let replies = batch.replies.iter_mut().zip(&batch.peers).zip(&batch.locals).take(batch.count);
         let places = headers.iter_mut().zip(&mut slices).zip(&mut names).zip(&mut controls);
         let mut filled = 0;
         for (((reply, peer), local), (((header, slice), name), control)) in
             replies.filter(|((reply, _), _)| !reply.is_empty()).zip(places)
         {
-            slice.iov_base = reply.as_mut_ptr().cast();
-            slice.iov_len = reply.len();
-            let header = &mut header.msg_hdr;
-            (*name, header.msg_namelen) = SystemAddress::of(*peer);
-            header.msg_name = (&raw mut *name).cast();
+            let slice = slice.write(libc::iovec { iov_base: reply.as_mut_ptr().cast(), iov_len: reply.len() });
+            let header = &mut header.write(no_header()).msg_hdr;
+            let (address, length) = SystemAddress::of(*peer);
+            header.msg_namelen = length;
+            header.msg_name = (&raw mut *name.write(address)).cast();
             header.msg_iov = slice;
             header.msg_iovlen = 1;
             if let Some(source) = source_of(listener, *local) {
@@ -429,10 +445,11 @@ mod linux {
         let mut at = 0;
         while let Some(rest) = headers.get_mut(at..filled).filter(|rest| !rest.is_empty()) {
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-            // SAFETY: each of the `rest` headers points at one slice, one name and perhaps one control buffer of the
-            // stated sizes, all alive and unchanged until the call returns; the descriptor is open.
-            let taken =
-                unsafe { libc::sendmmsg(listener.socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, flags as _) };
+            let (fd, first) = (listener.socket.as_raw_fd(), rest.as_mut_ptr().cast());
+            // SAFETY: the `rest` are headers that were written, as the first `filled` are; each points at one slice, one
+            // name and perhaps one control buffer of the stated sizes, all alive and unchanged until the call returns; the
+            // descriptor is open.
+            let taken = unsafe { libc::sendmmsg(fd, first, rest.len() as _, flags as _) };
             match usize::try_from(taken) {
                 Ok(taken) if taken > 0 => {
                     at += taken;

@@ -26,7 +26,8 @@ const BACKLOG: i32 = 1_024;
 /// A UDP socket on which queries arrive.
 #[derive(Debug)]
 pub struct Listener {
-    /// The socket, non-blocking; to be registered with the worker's poll.
+    /// The socket. Where one can wait for datagrams in the receive itself it blocks, for [`bounds::QUERY_WAIT`] at most,
+    /// and every call says whether it may; elsewhere it never does.
     pub socket: UdpSocket,
     /// The address it is bound to.
     pub address: SocketAddr,
@@ -249,6 +250,10 @@ fn listener(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
     // Best effort: the system caps both, and serving with smaller buffers beats not serving.
     socket.set_recv_buffer_size(bounds::SOCKET_BUFFER).ok();
     socket.set_send_buffer_size(bounds::SOCKET_BUFFER).ok();
+    if batch::CAN_WAIT {
+        socket.set_read_timeout(Some(bounds::QUERY_WAIT))?;
+        socket.set_nonblocking(false)?;
+    }
     Ok(Listener { socket: UdpSocket::from_std(socket.into()), address, is_wildcard, door: 0 })
 }
 

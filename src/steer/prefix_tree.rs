@@ -71,6 +71,19 @@ impl<A: Bits> PrefixTree<A> {
         Self { index: index.into(), prefixes: prefixes.into() }
     }
 
+    /// Reads what leads to the prefix around `address`, or, once that `is_near`, a prefix beside it.
+    #[must_use]
+    pub fn touch(&self, address: A, is_near: bool) -> u64 {
+        let (bucket, _) = address.split();
+        let begin = self.index.get(bucket).copied().unwrap_or_default();
+        if !is_near {
+            return u64::from(begin);
+        }
+        let end = self.index.get(bucket + 1).copied().unwrap_or_default();
+        // The middle is where the search begins, and mostly in the one line of memory that it needs.
+        self.prefixes.get(usize::midpoint(begin as usize, end as usize)).map_or(0, |prefix| u64::from(prefix.value[1]))
+    }
+
     /// The number of the prefix around `address`, and its length.
     #[must_use]
     pub fn find(&self, address: A) -> (u32, u8) {

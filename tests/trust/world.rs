@@ -94,6 +94,7 @@ impl<'t> World<'t> {
         let links: Vec<Box<dyn Handler>> =
             vec![Box::new(Gate::new(allow.clone())), Box::new(Local), Box::new(Arc::clone(&cache)), Box::new(Resolve)];
         let house = House {
+            loops: None,
             cluster: None,
             finished_bytes: 1 << 20,
             telling: Telling::default(),

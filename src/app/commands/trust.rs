@@ -45,7 +45,7 @@ pub fn except(except: &Except, as_json: bool, out: &mut dyn Write, err: &mut dyn
 pub fn unexcept(unexcept: &Unexcept, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let name = [("name", unexcept.name.to_string())];
     let answer = remote::change(&unexcept.server, Method::Delete, "/v1/exceptions", &name, &Value::Null);
-    let answer = answer.and_then(|lifted| match lifted["lifted"].as_bool() {
+    let answer = answer.and_then(|lifted| match lifted.get("lifted").and_then(Value::as_bool) {
         Some(false) => Err(format!("{} is not excepted", unexcept.name)),
         _ => Ok(lifted),
     });
@@ -62,7 +62,8 @@ fn text(trust: &Value, now: u64) -> String {
         let tags = if tags.is_empty() { "none".to_owned() } else { tags.join(", ") };
         let ago = |at: u64| format!("{} ago", span(now.saturating_sub(at)));
         let seen = anchor["seen"].as_u64().map_or_else(|| "never".to_owned(), ago);
-        text += &format!("anchor {}: trusted keys: {tags}; seen {seen}\n", word(&anchor["zone"]));
+        let zone = word(&anchor["zone"]);
+        text.extend(["anchor ", zone, ": trusted keys: ", &tags, "; seen ", &seen, "\n"]);
         let head = ["key>", "algorithm", "state", "since"].map(ToOwned::to_owned).to_vec();
         let row = |key: &Value| {
             let since = span(now.saturating_sub(key["since"].as_u64().unwrap_or(now)));
@@ -74,7 +75,7 @@ fn text(trust: &Value, now: u64) -> String {
         }
     }
     for name in list(&trust["negative"]) {
-        text += &format!("not validated: {}, by the configuration\n", word(name));
+        text.extend(["not validated: ", word(name), ", by the configuration\n"]);
     }
     text + &exceptions(trust, now)
 }

@@ -278,7 +278,7 @@ impl AdminHouse for Control {
             "reload": self.chronicle().to_json(),
             "cache": { "entries": entries, "bytes": bytes },
             "cluster": self.clusters.report(self.now()),
-            "exceptions": self.trustee.report()["exceptions"],
+            "exceptions": self.trustee.exceptions(),
             "forwarding_loops": loops::zones(&self.surroundings.current),
             "counted": counted,
         });

@@ -4,6 +4,7 @@
 //! when there is nothing to do. All decisions are the worker's.
 
 mod letters;
+mod steady;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
+use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tracing::error;
 
@@ -37,6 +39,9 @@ use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
 use crate::edge::upstream_tcp::UpstreamTcp;
 use crate::handlers::resolve::{ExchangeId, ForwardRequest, Transmit, Transport};
+
+/// What the queries of a batch are at first sight.
+type Glances = SmallVec<[Glance; bounds::BATCH]>;
 
 const WAKE: Token = Token(0);
 const FIRST_UPSTREAM: usize = 1 << 16;
@@ -98,6 +103,11 @@ pub struct Station {
     /// Connections that have answers to write: each is woken once for many.
     nudges: Vec<Nudge>,
     next_tidy: Instant,
+    /// The last look at the clock, and the last one at the end of a sleep.
+    now: Instant,
+    woken: Instant,
+    /// How often of late queries came soon after others.
+    steadiness: u32,
     drops: Drops,
     /// Whether another process reads the listeners.
     has_left: bool,
@@ -152,6 +162,9 @@ impl Station {
             response: Vec::new(),
             nudges: Vec::new(),
             next_tidy: Instant::ZERO,
+            now: Instant::ZERO,
+            woken: Instant::ZERO,
+            steadiness: 0,
             has_left: false,
             is_stopping: false,
             turns: Arc::default(),
@@ -243,10 +256,14 @@ impl Station {
     }
 
     /// Sleeps until something happens, at most `longest`, and does what is to be done; late responses stay with
-    /// the worker.
+    /// the worker. The clock is looked at when the sleep ends and when a batch has been answered.
     pub fn step(&mut self, events: &mut Events, longest: Duration) {
-        let now = self.surroundings.clock.now();
-        let due = self.worker.poll_timeout().map_or(longest, |due| due.since(now).min(longest));
+        let due = self.worker.poll_timeout();
+        if due.is_none() && self.may_await_queries() {
+            self.await_queries();
+            return;
+        }
+        let due = due.map_or(longest, |due| due.since(self.surroundings.clock.now()).min(longest));
         let may_sleep = self.collected.is_empty() && self.letters.may_sleep() && !self.is_ready.contains(&true);
         // The listeners stand beside the poll, not in it: a socket in it is told of every datagram that it has sent.
         let timeout = if may_sleep { due } else { Duration::ZERO };
@@ -257,7 +274,7 @@ impl Station {
             events.clear();
         }
         self.follow_current();
-        let now = self.surroundings.clock.now();
+        let now = self.wake(self.is_ready.contains(&true));
         for event in events.iter() {
             let token = event.token();
             if self.upstream.owns(token) {
@@ -269,10 +286,15 @@ impl Station {
         self.read_letters(now);
         for at in 0..self.listeners.len() {
             if self.is_ready.get(at) == Some(&true) {
-                self.receive(at);
+                self.receive(at, None);
             }
         }
-        let now = self.surroundings.clock.now();
+        self.rest();
+    }
+
+    /// Does what is due at the end of a step.
+    fn rest(&mut self) {
+        let now = self.now;
         self.worker.handle_timeout(now);
         self.transmit(now);
         if now >= self.next_tidy {
@@ -295,26 +317,25 @@ impl Station {
         }
     }
 
-    fn receive(&mut self, at: usize) {
+    /// Takes what waits at a listener; `taken` queries of it stand in the batch already.
+    fn receive(&mut self, at: usize, mut taken: Option<usize>) {
         for _ in 0..BATCHES_IN_A_ROW {
             let (Some(listener), Some(pressure)) = (self.listeners.get(at), self.pressures.get_mut(at)) else { return };
             let door = listener.door;
-            let count = self.batch.receive(listener).unwrap_or(0);
-            let now = self.surroundings.clock.now();
+            let count = taken.take().unwrap_or_else(|| self.batch.receive(listener).unwrap_or(0));
+            let (is_full, now) = (self.batch.is_full(), self.now);
             let (watch, mut responses) = (Stopwatch::start(&self.tally, now), 0);
             if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
                 listener.queue(octets);
             }
             self.worker.press(pressure.is_pressed());
-            let mut glances = [Glance::Unsure; bounds::BATCH];
-            for (index, glance) in glances.iter_mut().enumerate().take(count) {
-                *glance = self.worker.glance(self.batch.bytes(index));
-            }
+            let queries = (0..count).map(|index| (self.batch.bytes(index), self.batch.peer(index).ip()));
+            let glances: Glances = queries.clone().map(|(bytes, _)| self.worker.glance(bytes)).collect();
             // A lone query would only wait for its memory earlier.
             if count > 1 {
-                self.worker.foresee(glances.get(..count).unwrap_or_default());
+                self.worker.foresee(glances.iter().zip(queries));
             }
-            for (index, glance) in glances.into_iter().enumerate().take(count) {
+            for (index, glance) in glances.iter().enumerate() {
                 let peer = self.batch.peer(index);
                 let local = self.batch.local(index);
                 let asker = Asker { address: peer, local, carrier: Carrier::Udp, may_recurse: false, group: 0 };
@@ -352,9 +373,10 @@ impl Station {
                 let sent = self.batch.send(listener);
                 self.tally.add(Event::SilenceUnsent, sent.unsent as u64);
             }
-            watch.stop(&self.tally, self.surroundings.clock.now(), responses);
-            self.transmit(now);
-            if count < bounds::BATCH {
+            self.now = self.surroundings.clock.now();
+            watch.stop(&self.tally, self.now, responses);
+            self.transmit(self.now);
+            if !is_full {
                 if let Some(ready) = self.is_ready.get_mut(at) {
                     *ready = false;
                 }

@@ -103,6 +103,44 @@ fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
 }
 
 #[test]
+fn who_is_asked_all_the_time_sleeps_in_the_receive_and_hears_of_letters_all_the_same() {
+    let mut dice = Dice::from_number(1);
+    let runtime = Runtime::new().unwrap();
+    let (house, forwarders) = house(&mut dice);
+    let surroundings = Surroundings {
+        clock: MachineClock::new(),
+        runtime: runtime.handle().clone(),
+        tcp: UpstreamTcp::new(runtime.handle().clone(), Dice::from_number(2)),
+        current: Arc::new(Current::new(house, forwarders)),
+        desk: None,
+    };
+    let bound = listen::bind("127.0.0.1:0".parse().unwrap(), 1, &mut listen::Given::default()).unwrap();
+    let tally = Arc::new(Tally::default());
+    let mut station = Station::new(surroundings, (0, 1), bound.udp, Dice::from_number(3), tally).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(bound.address).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut ask = |station: &mut Station, id: u16| {
+        client.send(&query("www.example.", id)).unwrap();
+        station.step(&mut events, LONGEST_STEP);
+        let mut room = [0; 512];
+        let length = client.recv(&mut room).unwrap();
+        assert_eq!(Message::parse(&room[..length]).unwrap().id, id);
+    };
+    // However slow the machine is, some of these come soon after others.
+    let steady_at = (0..u16::MAX).find(|id| {
+        ask(&mut station, *id);
+        station.may_await_queries()
+    });
+    assert!(steady_at.is_some());
+    station.mailbox().post(Letter::Stop).unwrap();
+    station.step(&mut Events::with_capacity(1), LONGEST_STEP); // in which nobody asks
+    assert!(station.is_stopping && !station.may_await_queries());
+    ask(&mut station, 7);
+}
+
+#[test]
 fn while_queries_pile_up_nobody_is_told_over_udp_that_a_query_cannot_be_read() {
     let mut dice = Dice::from_number(1);
     let (house, _) = house(&mut dice);

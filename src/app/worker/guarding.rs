@@ -4,6 +4,8 @@
 //! responses. Where either says no, the client is told in brief to come again, over TCP or with a cookie, now and
 //! then; mostly it is told nothing.
 
+use std::net::IpAddr;
+
 use super::crowd::Client;
 use super::{Next, Worker};
 use crate::base::Instant;
@@ -16,8 +18,10 @@ use crate::dns::wire::{BriefOpt, Glance, cut_short, glance};
 use crate::handlers::gate::Release;
 
 /// What a query says of its sender beside the question.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
+    /// The address that it was sent from; one of IPv4 mapped into IPv6 is one of IPv4.
+    pub(super) address: IpAddr,
     /// DO, if there is an OPT record.
     opt: Option<bool>,
     /// The cookie, if there is one and we use them.
@@ -45,7 +49,7 @@ impl Standing {
     }
 
     fn has_valid_cookie(&self) -> bool {
-        self.cookie.is_some_and(|cookie| cookie.is_valid)
+        self.cookie.as_ref().is_some_and(|cookie| cookie.is_valid)
     }
 }
 
@@ -68,9 +72,10 @@ impl<R> Worker<R> {
         glance(datagram, self.finished.keyed())
     }
 
-    /// Fetches what the answers to a whole batch will be made of, before the first of it is answered.
-    pub fn foresee(&self, glances: &[Glance]) {
-        std::hint::black_box(self.finished.foresee(glances));
+    /// Fetches what the answers to a whole batch will be made of, before the first of it is answered. Of each query the
+    /// glance, the datagram and who sent it.
+    pub fn foresee<'a>(&self, queries: impl Iterator<Item = (&'a Glance, (&'a [u8], IpAddr))> + Clone) {
+        std::hint::black_box(self.finished.foresee(queries));
     }
 
     /// What a query says of its sender beside the question.
@@ -81,8 +86,9 @@ impl<R> Worker<R> {
             Glance::Silence(_) => (None, None),
         };
         let wall = now.seconds().wrapping_add(self.wall_ahead) as u32;
-        let cookie = cookie.and_then(|data| self.house.cookies.examine(data, asker.address.ip(), wall));
-        Standing { opt, cookie, length: datagram.len() }
+        let address = asker.address.ip().to_canonical();
+        let cookie = cookie.and_then(|data| self.house.cookies.examine(data, address, wall));
+        Standing { address, opt, cookie, length: datagram.len() }
     }
 
     /// Counts a query, before it is parsed; what becomes of it, if that is settled here.
@@ -94,12 +100,12 @@ impl<R> Worker<R> {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Option<Next> {
-        let address = asker.address.ip();
+        let address = standing.address;
         if self.house.limits.is_denied(address) {
             self.tally.count(Event::SilenceDenied);
             return Some(Next::Silence);
         }
-        if let Some(cookie) = standing.cookie.filter(|cookie| cookie.is_complete) {
+        if let Some(cookie) = standing.cookie.as_ref().filter(|cookie| cookie.is_complete) {
             self.tally.count(if cookie.is_valid { Event::CookiesValid } else { Event::CookiesInvalid });
         }
         let is_proven = standing.proves(asker);

@@ -33,8 +33,8 @@ impl Batch {
         {
             let mut tries = SEND_RETRIES;
             loop {
-                match listener.socket.send_to(reply, *peer) {
-                    Ok(_) => outcome.sent += 1,
+                match super::send_to(listener, reply, *peer, None) {
+                    Ok(()) => outcome.sent += 1,
                     Err(fault) if is_passing(&fault) && tries > 0 => {
                         tries -= 1;
                         await_room(listener);

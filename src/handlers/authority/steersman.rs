@@ -1,6 +1,7 @@
 //! One question that ends at a steered name, remembered with all that it takes to choose for the next asker: the zones
 //! are not searched again, and a choice that was answered before is answered by what was written then.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -31,6 +32,10 @@ impl Chooser for Steersman {
         let shown = self.steered.steering().show(&bearing.selection, self.rtype);
         let scope = if shown.kind.is_tailored() { bearing.scope } else { 0 };
         Pick { octets: written(&shown, subnet.is_some() && scope > 0), scope }
+    }
+
+    fn foresee(&self, addresses: &[IpAddr]) -> u64 {
+        self.steered.foresee(addresses)
     }
 
     fn answer(&self, query: &Query, pick: &Pick, turn: &mut Turn<'_>) -> Verdict {

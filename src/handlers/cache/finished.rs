@@ -8,16 +8,19 @@
 //! and pick leads to the answer.
 
 use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::log::{Log, Old};
 use crate::base::collections::{self, Keyed, Map};
 use crate::base::{Dice, bounds};
 use crate::chain::{Asker, Chooser};
-use crate::dns::PreparedAnswer;
 use crate::dns::prepared::Source;
 use crate::dns::wire::glance::{is_same_question, key_bits};
 use crate::dns::wire::{Glance, Glanced};
+use crate::dns::{ClientSubnet, PreparedAnswer};
 
 /// Octets before the answer: the epoch and whose it is.
 const FIXED: usize = 6;
@@ -52,6 +55,9 @@ impl Key {
     }
 }
 
+/// A question's hash, and whose answers to it are meant.
+type ChoicePlace = (u64, [u8; 2]);
+
 /// Who chooses among the answers to a question.
 #[derive(Clone, Debug)]
 pub struct HeldChoice {
@@ -70,7 +76,9 @@ pub struct Finished {
     log: Log,
     epoch: u32,
     /// By hash and whose answers.
-    choices: Map<(u64, [u8; 2]), HeldChoice>,
+    choices: Map<ChoicePlace, Arc<HeldChoice>>,
+    /// The one that was asked for last, and probably is the next time.
+    chosen: Option<(ChoicePlace, Arc<HeldChoice>)>,
     keeps_choices: bool,
     /// What is being kept.
     octets: Vec<u8>,
@@ -90,6 +98,7 @@ impl Finished {
         let keyed = collections::keyed(dice);
         Self {
             choices: Map::with_hasher(keyed.clone()),
+            chosen: None,
             keeps_choices: size_bytes_max > 0,
             keyed,
             log: Log::new(size_bytes_max),
@@ -126,6 +135,7 @@ impl Finished {
     pub fn forget_all(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.choices.clear();
+        self.chosen = None;
     }
 
     /// The answer to the query `glanced`, which came as `datagram`, if it may be given in second `now`; of several the one
@@ -138,24 +148,30 @@ impl Finished {
         pick: &[u8],
         now: u64,
     ) -> Option<PreparedAnswer<'_>> {
-        let epoch = self.epoch;
-        let place = self.log.find(key.hash, |octets| {
-            read(octets, epoch).is_some_and(|(whose, answer)| {
-                whose == key.whose() && answer.is_fresh(now) && answer.is_for(glanced, datagram, pick)
+        let (epoch, whose) = (self.epoch, key.whose());
+        let octets = self.log.recall(key.hash, |octets| {
+            read(octets, epoch).is_some_and(|(of, answer)| {
+                of == whose && answer.is_fresh(now) && answer.is_for(glanced, datagram, pick)
             })
         })?;
-        self.log.mark_used(place);
-        self.log.octets(place).and_then(|octets| octets.get(FIXED..)).and_then(PreparedAnswer::read)
+        PreparedAnswer::read(octets.get(FIXED..)?)
     }
 
     /// Who chooses among the answers to the query `glanced`, which came as `datagram`, if there are several.
     #[must_use]
-    pub fn choice(&self, glanced: &Glanced, datagram: &[u8], key: Key) -> Option<&HeldChoice> {
-        if self.choices.is_empty() {
-            return None;
+    pub fn choice(&mut self, glanced: &Glanced, datagram: &[u8], key: Key) -> Option<&HeldChoice> {
+        if !self.was_chosen(key) {
+            let place = (key.hash, key.whose());
+            self.chosen = Some((place, Arc::clone(self.choices.get(&place)?)));
         }
-        let held = self.choices.get(&(key.hash, key.whose()))?;
+        let (_, held) = self.chosen.as_ref()?;
         is_same_question(&held.question, datagram, glanced.question_end()).then_some(held)
+    }
+
+    /// Whether the choice that was asked for last is that of `key`.
+    #[must_use]
+    pub fn was_chosen(&self, key: Key) -> bool {
+        self.chosen.as_ref().is_some_and(|(place, _)| *place == (key.hash, key.whose()))
     }
 
     /// Keeps who chooses among the answers to a question. Where there is no room for one more, all are forgotten: those
@@ -167,7 +183,8 @@ impl Finished {
         if self.choices.len() >= bounds::CHOOSERS {
             self.choices.clear();
         }
-        self.choices.insert((key.hash, key.whose()), held);
+        self.chosen = None;
+        self.choices.insert((key.hash, key.whose()), Arc::new(held));
     }
 
     /// The hash of a question's answer by `pick`, `hash` being the question's own.
@@ -179,20 +196,30 @@ impl Finished {
         hasher.finish()
     }
 
-    /// Reads where the answers to the queries `glances` would lie, so that they are at hand when they are looked up: for
-    /// a whole batch before the first of it is answered. The processor then waits for the memory of many at a time, and
-    /// the second pass reads what the first has found, so that none waits for one alone. What is returned says nothing;
-    /// it is to be kept from the optimiser.
+    /// Reads where the answers to `queries` would lie, so that they are at hand when they are looked up: for a whole batch
+    /// before the first of it is answered. The processor then waits for the memory of many at a time, and a pass reads
+    /// what the one before has found, so that none waits for one alone. Of each query the glance, the datagram and who sent
+    /// it. What is returned says nothing; it is to be kept from the optimiser.
     #[must_use]
-    pub fn foresee(&self, glances: &[Glance]) -> u64 {
-        let hashes = || {
-            glances.iter().filter_map(|glance| match glance {
-                Glance::Plain(glanced) => Some(glanced.hash),
-                _ => None,
-            })
+    pub fn foresee<'a>(&self, queries: impl Iterator<Item = (&'a Glance, (&'a [u8], IpAddr))> + Clone) -> u64 {
+        let plain = queries.filter_map(|(glance, from)| match glance {
+            Glance::Plain(glanced) => Some((glanced, from)),
+            _ => None,
+        });
+        // The question that was chosen for last has no answer of its own, and whoever chooses looks ahead.
+        let chosen = self.chosen.as_ref();
+        let is_chosen = |hash: u64| chosen.is_some_and(|((question, _), _)| *question == hash);
+        let hashes = plain.clone().map(|(glanced, _)| glanced.hash).filter(|hash| !is_chosen(*hash));
+        let seen = hashes.clone().fold(0, |seen, hash| seen ^ self.log.touch_index(hash));
+        let seen = hashes.fold(seen, |seen, hash| seen ^ u64::from(self.log.touch(hash)));
+        let Some((_, held)) = chosen else { return seen };
+        let address = |(glanced, (datagram, sender)): (&Glanced, (&[u8], IpAddr))| {
+            let of_subnet = glanced.subnet(datagram).filter(|_| held.heeds_subnet);
+            of_subnet.and_then(ClientSubnet::address_ahead).unwrap_or(sender)
         };
-        let seen = hashes().fold(0, |seen, hash| seen ^ self.log.touch_index(hash));
-        hashes().fold(seen, |seen, hash| seen ^ u64::from(self.log.touch(hash)))
+        let addresses: SmallVec<[IpAddr; bounds::BATCH]> =
+            plain.filter(|(glanced, _)| is_chosen(glanced.hash)).map(address).collect();
+        seen ^ held.chooser.foresee(&addresses)
     }
 
     /// Keeps the answer prepared from `source` under `key`, in place of an older one to its question, which ends

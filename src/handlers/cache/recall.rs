@@ -54,7 +54,9 @@ impl Finished {
             Some(data) => ClientSubnet::parse(data).map(Some),
             None => Ok(None),
         };
-        if let Some(prepared) = self.find(glanced, datagram, key, &[], seconds) {
+        // A question for which is chosen has no answer of its own.
+        let is_chosen = self.was_chosen(key);
+        if !is_chosen && let Some(prepared) = self.find(glanced, datagram, key, &[], seconds) {
             let Ok(subnet) = subnet_if(prepared.heeds_subnet()) else { return Recall::Unsure };
             let extras = Extras { subnet: subnet.map(|subnet| (subnet, 0)), cookie };
             let is_written = prepared.patch(glanced, datagram, limit, extras, seconds, out);

@@ -280,7 +280,9 @@ fn compose(key: &Key, entry: &Entry, now: Second, out: &mut Vec<u8>) -> Option<(
 
 fn compose_sets(sets: &[Arc<RrSet>], out: &mut Vec<u8>) -> Option<()> {
     out.extend_from_slice(&u16::try_from(sets.len()).ok()?.to_be_bytes());
-    sets.iter().for_each(|set| compose_set(set, out));
+    for set in sets {
+        compose_set(set, out);
+    }
     Some(())
 }
 

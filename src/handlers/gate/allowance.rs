@@ -47,6 +47,7 @@ impl Slot<'_> {
         self.state.load(Ordering::Relaxed)
     }
 
+    #[inline]
     fn change(&self, next: impl Fn(u64) -> u64) {
         for _ in 0..CHANGES_MAX {
             let old = self.read();
@@ -128,10 +129,18 @@ impl Allowance {
         matches!(self, Self::TokenBucket { depth, ceiling, .. } if *ceiling > *depth)
     }
 
-    /// Whether there is room for one more at `now`.
+    /// Whether there is room for one more at `now`. The bucket, which nearly all limits are, goes ahead.
+    #[inline]
     pub(super) fn admits(&self, slot: Slot<'_>, now: u64) -> bool {
         match *self {
             Self::TokenBucket { interval, depth, .. } => slot.read().saturating_sub(now) + interval <= depth,
+            _ => self.window_admits(slot, now),
+        }
+    }
+
+    fn window_admits(&self, slot: Slot<'_>, now: u64) -> bool {
+        match *self {
+            Self::TokenBucket { .. } => true,
             Self::FixedWindow { window, count } => counted(slot.read(), now / window) < count,
             Self::SlidingWindowCounter { window, count } => in_view(slot.read(), now, window) < count,
             Self::SlidingWindowLog { window_millis, groups, size } => {
@@ -144,11 +153,19 @@ impl Allowance {
     }
 
     /// Counts one at `now`.
+    #[inline]
     pub(super) fn charge(&self, slot: Slot<'_>, now: u64) {
         match *self {
             Self::TokenBucket { interval, ceiling, .. } => {
                 slot.change(|full| (full.max(now) + interval).min(now + ceiling));
             }
+            _ => self.charge_window(slot, now),
+        }
+    }
+
+    fn charge_window(&self, slot: Slot<'_>, now: u64) {
+        match *self {
+            Self::TokenBucket { .. } => {}
             Self::FixedWindow { window, .. } => {
                 let number = (now / window) & u64::from(u32::MAX);
                 slot.change(|state| number << 32 | (counted(state, number) + 1).min(u64::from(u32::MAX)));
@@ -189,6 +206,17 @@ impl Allowance {
                 (0..known).filter(|group| age(slot.log, *group, now) < window_millis).count() as u64
             }
         }
+    }
+
+    /// How much of what a key may owe it owes at `now`, in 65,536ths: to be compared with others' of any table.
+    pub(super) fn share(&self, slot: Slot<'_>, now: u64) -> u64 {
+        let most = match *self {
+            Self::TokenBucket { ceiling, .. } => ceiling,
+            Self::FixedWindow { count, .. } | Self::SlidingWindowCounter { count, .. } => count,
+            Self::SlidingWindowLog { groups, .. } => groups,
+        };
+        let share = (u128::from(self.debt(slot, now)) << 16).div_ceil(u128::from(most.max(1)));
+        u64::try_from(share).unwrap_or(u64::MAX)
     }
 }
 

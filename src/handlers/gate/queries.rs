@@ -6,9 +6,9 @@
 
 use std::net::IpAddr;
 
-use super::allowance::{Algorithm, Allowance, Rate, Slot};
+use super::allowance::{Algorithm, Allowance, Rate};
 use super::client::Prefix;
-use super::table::Table;
+use super::table::{Part, Seat, Table};
 use crate::base::collections::Keyed;
 use crate::base::{Instant, NetworkSet, bounds};
 
@@ -41,10 +41,24 @@ pub struct Admission {
     pub would_be_refused: bool,
 }
 
+impl Admission {
+    const FREE: Self = Self { refused: None, would_be_refused: false };
+}
+
 #[derive(Debug)]
 struct Tier {
-    limit: QueryLimit,
     allowance: Allowance,
+    part: Part,
+    slip: u32,
+    is_dry_run: bool,
+}
+
+/// The limits that count the same clients together, and exempt the same: a client is looked for once for all of them.
+#[derive(Debug)]
+struct Circle {
+    prefix: Prefix,
+    exempt: NetworkSet,
+    tiers: Vec<Tier>,
     table: Table,
 }
 
@@ -52,44 +66,81 @@ struct Tier {
 #[derive(Debug)]
 pub(super) struct Queries {
     keyed: Keyed,
-    tiers: Vec<Tier>,
+    circles: Vec<Circle>,
 }
 
 impl Queries {
     /// At most [`bounds::LIMIT_TIERS`] limits; more are left out.
     pub(super) fn new(limits: &[QueryLimit], keyed: Keyed) -> Self {
-        let tier = |limit: &QueryLimit| {
-            let allowance = Allowance::new(limit.algorithm, limit.rate, limit.burst);
-            Tier { limit: limit.clone(), table: Table::new(bounds::LIMIT_SLOTS, &allowance), allowance }
-        };
-        Self { keyed, tiers: limits.iter().take(bounds::LIMIT_TIERS).map(tier).collect() }
+        let mut groups: Vec<Vec<&QueryLimit>> = Vec::new();
+        for limit in limits.iter().take(bounds::LIMIT_TIERS) {
+            let is_alike = |one: &&QueryLimit| one.prefix == limit.prefix && one.exempt == limit.exempt;
+            match groups.iter_mut().find(|group| group.first().is_some_and(is_alike)) {
+                Some(group) => group.push(limit),
+                None => groups.push(vec![limit]),
+            }
+        }
+        Self { keyed, circles: groups.iter().filter_map(|group| Circle::new(group)).collect() }
     }
 
     pub(super) fn admit(&self, address: IpAddr, is_proven: bool, now: Instant) -> Admission {
-        let now = now.nanos();
-        let mut admission = Admission { refused: None, would_be_refused: false };
-        let mut slots: [Option<Slot<'_>>; bounds::LIMIT_TIERS] = [None; bounds::LIMIT_TIERS];
-        for (tier, charged) in self.tiers.iter().zip(&mut slots) {
-            if tier.limit.exempt.contains(address) {
-                continue;
-            }
-            let hash = tier.limit.prefix.hash(&self.keyed, address, u64::from(is_proven));
-            let slot = tier.table.slot(hash, &tier.allowance, now);
-            if slot.is_none_or(|slot| tier.allowance.admits(slot, now)) {
-                *charged = slot;
-            } else if tier.limit.is_dry_run {
-                admission.would_be_refused = true;
+        self.pass(&self.circles, address, is_proven, now.nanos())
+    }
+
+    /// Passes `circles` one by one; a limit is charged once those behind it have admitted the query too.
+    fn pass(&self, circles: &[Circle], address: IpAddr, is_proven: bool, now: u64) -> Admission {
+        let Some((circle, behind)) = circles.split_first() else { return Admission::FREE };
+        if circle.exempt.contains(address) {
+            return self.pass(behind, address, is_proven, now);
+        }
+        let hash = circle.prefix.hash(&self.keyed, address) ^ u64::from(is_proven);
+        let Some(seat) = circle.table.seat(hash, |seat| circle.debt(seat, now)) else {
+            return self.pass(behind, address, is_proven, now);
+        };
+        let mut charged = [false; bounds::LIMIT_TIERS];
+        let mut would_be_refused = false;
+        for (tier, charged) in circle.tiers.iter().zip(&mut charged) {
+            if seat.slot(&tier.part).is_none_or(|slot| tier.allowance.admits(slot, now)) {
+                *charged = true;
+            } else if tier.is_dry_run {
+                would_be_refused = true;
             } else {
-                admission.refused = Some(tier.limit.slip);
-                return admission;
+                return Admission { refused: Some(tier.slip), would_be_refused };
             }
         }
-        for (tier, slot) in self.tiers.iter().zip(slots) {
-            if let Some(slot) = slot {
-                tier.allowance.charge(slot, now);
+        let mut admission = self.pass(behind, address, is_proven, now);
+        admission.would_be_refused |= would_be_refused;
+        if admission.refused.is_none() {
+            for (tier, _) in circle.tiers.iter().zip(charged).filter(|(_, charged)| *charged) {
+                if let Some(slot) = seat.slot(&tier.part) {
+                    tier.allowance.charge(slot, now);
+                }
             }
         }
         admission
+    }
+}
+
+impl Circle {
+    /// Of limits that are alike; none of none.
+    fn new(limits: &[&QueryLimit]) -> Option<Self> {
+        let allowances: Vec<Allowance> =
+            limits.iter().map(|limit| Allowance::new(limit.algorithm, limit.rate, limit.burst)).collect();
+        let (table, parts) = Table::new(bounds::LIMIT_SLOTS, &allowances);
+        let tiers = limits.iter().zip(allowances).zip(parts).map(|((limit, allowance), part)| Tier {
+            allowance,
+            part,
+            slip: limit.slip,
+            is_dry_run: limit.is_dry_run,
+        });
+        let first = limits.first()?;
+        Some(Self { prefix: first.prefix, exempt: first.exempt.clone(), tiers: tiers.collect(), table })
+    }
+
+    /// How near a client is to the limit that it is nearest to.
+    fn debt(&self, seat: Seat<'_>, now: u64) -> u64 {
+        let shares = self.tiers.iter().filter_map(|tier| Some(tier.allowance.share(seat.slot(&tier.part)?, now)));
+        shares.max().unwrap_or(u64::MAX)
     }
 }
 

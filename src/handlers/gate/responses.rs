@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::allowance::{Allowance, Rate};
 use super::client::Prefix;
-use super::table::Table;
+use super::table::{Part, Seat, Table};
 use crate::base::collections::Keyed;
 use crate::base::{Instant, NetworkSet, bounds};
 use crate::chain::{Answer, Query};
@@ -68,6 +68,7 @@ pub(super) struct Responses {
     /// By class; the first is of all together.
     allowances: [Option<Allowance>; CLASSES],
     table: Table,
+    part: Part,
 }
 
 const CLASSES: usize = 6;
@@ -78,11 +79,13 @@ impl Responses {
         let rates = [limit.all, limit.answers, limit.referrals, limit.nodata, limit.nxdomain, limit.errors];
         let allowance = |rate: Rate| Allowance::with_penalty(rate, limit.window);
         let plain = allowance(Rate { count: 1, per: Duration::from_secs(1) });
+        let (table, parts) = Table::new(bounds::LIMIT_SLOTS, [&plain]);
         Self {
             limit: limit.clone(),
             keyed,
             allowances: rates.map(|rate| rate.map(allowance)),
-            table: Table::new(bounds::LIMIT_SLOTS, &plain),
+            table,
+            part: parts.into_iter().next().unwrap_or_default(),
         }
     }
 
@@ -111,16 +114,17 @@ impl Responses {
     /// Counts a response about `account` to `address`, and says whether it is one too many.
     pub(super) fn is_too_much(&self, address: IpAddr, account: u64, now: Instant) -> bool {
         let class = (account & CLASS_MASK) as usize;
-        let of_class = self.allowances.get(class).copied().flatten().filter(|_| class > 0);
-        let of_all = self.allowances.first().copied().flatten();
-        let mut is_too_much = false;
-        for (allowance, apart) in [(of_class, account), (of_all, 0)] {
-            if let Some(allowance) = allowance {
-                let hash = self.limit.prefix.hash(&self.keyed, address, apart);
-                let slot = self.table.slot(hash, &allowance, now.nanos());
-                is_too_much |= slot.is_some_and(|slot| !allowance.take(slot, now.nanos()));
-            }
-        }
-        is_too_much
+        let of_class = self.allowances.get(class).and_then(Option::as_ref).filter(|_| class > 0);
+        let of_all = self.allowances.first().and_then(Option::as_ref);
+        let (network, now) = (self.limit.prefix.hash(&self.keyed, address), now.nanos());
+        let takes = |allowance: &Allowance, hash: u64| {
+            // Their debts are spans of time, whatever their rates.
+            let debt = |seat: Seat<'_>| seat.slot(&self.part).map_or(u64::MAX, |slot| allowance.debt(slot, now));
+            let slot = self.table.seat(hash, debt).and_then(|seat| seat.slot(&self.part));
+            slot.is_none_or(|slot| allowance.take(slot, now))
+        };
+        let has_class = of_class.is_none_or(|allowance| takes(allowance, network ^ account));
+        let has_all = of_all.is_none_or(|allowance| takes(allowance, network));
+        !(has_class && has_all)
     }
 }

@@ -37,9 +37,9 @@ impl Resolver {
     /// A walk has come to its end; where that has to be validated first, it goes on from there.
     pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
         if self.must_check(at, &ended) {
-            self.begin_checking(at, ended, around)
+            self.begin_checking(at, ended, around);
         } else {
-            self.conclude(at, ended, around)
+            self.conclude(at, ended, around);
         }
     }
 
@@ -89,7 +89,7 @@ impl Resolver {
         }
         if walk.is_goal {
             let Walk { chain, ledger, remark, .. } = walk;
-            let resolution = Resolution { chain, ended, ledger, remark };
+            let resolution = Resolution { chain, ended, remark, ledger };
             self.resolved.push_back((GoalId { serial: walk.serial, at }, resolution));
         }
     }

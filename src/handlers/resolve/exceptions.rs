@@ -195,7 +195,7 @@ fn parse_line(line: &str) -> Option<Exception> {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_hours(1);
+    const HOUR: Duration = Duration::from_secs(3_600);
     const NOW: u64 = 1_790_812_800;
 
     fn name(text: &str) -> Name {

@@ -285,7 +285,7 @@ impl Resolver {
                 self.end(at, Ended::Answer(part), around);
             }
             End::Made(alias) => {
-                walk.chain.extend(part_of(&alias.dname, rank, &self.settings));
+                walk.chain.extend(part_of(alias.dname.as_ref(), rank, &self.settings));
                 let made = Part::synthesised(age(&alias.cname, &self.settings));
                 self.end(at, Ended::Answer(made), around);
             }
@@ -321,7 +321,7 @@ pub(super) fn age(set: &Arc<RrSet>, settings: &Settings) -> Aged {
 }
 
 fn push_alias(walk: &mut Walk, alias: &Alias, (rank, proofs): (Rank, &Proofs), settings: &Settings) {
-    walk.chain.extend(part_of(&alias.dname, rank, settings));
+    walk.chain.extend(part_of(alias.dname.as_ref(), rank, settings));
     let cname = age(&alias.cname, settings);
     walk.chain.push(match alias.dname {
         Some(_) => Part::synthesised(cname),
@@ -331,8 +331,8 @@ fn push_alias(walk: &mut Walk, alias: &Alias, (rank, proofs): (Rank, &Proofs), s
 }
 
 /// The DNAME of an alias that one makes.
-fn part_of(dname: &Option<Arc<RrSet>>, rank: Rank, settings: &Settings) -> Option<Part> {
-    dname.as_ref().map(|dname| Part::unchecked(age(dname, settings), rank, Proofs::default()))
+fn part_of(dname: Option<&Arc<RrSet>>, rank: Rank, settings: &Settings) -> Option<Part> {
+    dname.map(|dname| Part::unchecked(age(dname, settings), rank, Proofs::default()))
 }
 
 /// The proofs of a response, where they are for `set`.

@@ -16,7 +16,7 @@ impl Station {
     pub(super) fn close_doors(&mut self, now: Instant) {
         for (door, _) in self.leaving.extract_if(.., |(_, at)| *at <= now).collect::<Vec<_>>() {
             while let Some(at) = self.listeners.iter().position(|listener| listener.door == door) {
-                self.receive(at);
+                self.receive(at, None);
                 self.listeners.remove(at);
                 self.is_ready.remove(at);
                 self.pressures.remove(at);
@@ -24,10 +24,10 @@ impl Station {
         }
     }
 
-    /// Reads the letters that have come, not so many that datagrams wait long.
-    pub(super) fn read_letters(&mut self, now: Instant) {
+    /// Reads the letters that have come, not so many that datagrams wait long, and says whether any had.
+    pub(super) fn read_letters(&mut self, now: Instant) -> bool {
         let most = if self.is_stopping { usize::MAX } else { BATCHES_IN_A_ROW * bounds::BATCH };
-        let (mut has_looked, mut responses) = (false, 0);
+        let (mut has_looked, mut has_some, mut responses) = (false, false, 0);
         let watch = Stopwatch::start(&self.tally, now);
         for count in 0..most {
             if count % bounds::BATCH == 0 {
@@ -38,6 +38,7 @@ impl Station {
                 self.collected.reverse(); // the first is taken from the end
             }
             let Some(letter) = self.collected.pop() else { break };
+            has_some = true;
             match letter {
                 Letter::Query { bytes, asker, reply, handed_over } => {
                     responses += u64::from(self.take_query(&bytes, asker, reply, handed_over, now));
@@ -72,6 +73,7 @@ impl Station {
         if responses > 0 {
             watch.stop(&self.tally, self.surroundings.clock.now(), responses);
         }
+        has_some
     }
 
     /// Whether it was answered at once.

@@ -168,12 +168,11 @@ impl Trustee {
             let validates = response.as_ref().is_some_and(is_sound);
             let outcome = response.map_or("no response".to_owned(), |response| outcome(&response));
             let ended = self.held().exceptions.handle_tried(&name, validates, &outcome, wall_seconds());
-            match ended {
-                Some(_) => {
-                    info!("{name} validates again: it is excepted no more");
-                    self.exceptions_changed(name, forget).await;
-                }
-                None => debug!("{name} does not validate yet: {outcome}"),
+            if ended.is_some() {
+                info!("{name} validates again: it is excepted no more");
+                self.exceptions_changed(name, forget).await;
+            } else {
+                debug!("{name} does not validate yet: {outcome}");
             }
         }
     }
@@ -218,6 +217,12 @@ impl Trustee {
             self.save_exceptions();
         }
         lifted
+    }
+
+    /// The exceptions in force, for people and programs.
+    #[must_use]
+    pub fn exceptions(&self) -> Vec<Value> {
+        self.held().exceptions.list().iter().map(shown).collect()
     }
 
     /// What is trusted and what is excepted, for people and programs.
@@ -301,9 +306,10 @@ fn load_exceptions(state: &Path, wall: u64) -> Exceptions {
 }
 
 fn tell(change: &Change) {
-    match change.state {
-        Some(State::Missing | State::Revoked) => warn!("{change}"),
-        _ => info!("{change}"),
+    if matches!(change.state, Some(State::Missing | State::Revoked)) {
+        warn!("{change}");
+    } else {
+        info!("{change}");
     }
 }
 
@@ -360,4 +366,57 @@ fn of_anchor(rollover: &Rollover, validation: &Validation) -> Value {
 /// The tag in a DS record.
 fn tag(ds: &[u8]) -> Option<u16> {
     ds.first_chunk::<2>().map(|tag| u16::from_be_bytes(*tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handlers::resolve::anchors::Anchors;
+
+    #[test]
+    fn of_a_half_written_file_the_last_good_one_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path();
+        let old = Rollover::new(Anchors::builtin().of(&Name::root()).unwrap().clone());
+        let mut new = old.clone();
+        new.handle_failure(1_790_812_800);
+        assert_eq!(load_anchors(state), [], "nothing was saved yet");
+        std::fs::write(state.join(ANCHORS_BEFORE), saved::compose([&old])).unwrap();
+        assert_eq!(load_anchors(state), std::slice::from_ref(&old), "a crash between the two renamings");
+        let text = saved::compose([&new]);
+        std::fs::write(state.join(ANCHORS), &text).unwrap();
+        assert_eq!(load_anchors(state), [new]);
+        std::fs::write(state.join(ANCHORS), &text[..text.len() / 2]).unwrap();
+        assert_eq!(load_anchors(state), [old]);
+        std::fs::write(state.join(ANCHORS_BEFORE), "").unwrap();
+        assert_eq!(load_anchors(state), [], "what is written or built in counts");
+    }
+
+    #[test]
+    fn only_keys_that_were_found_authentic_are_looked_at() {
+        let zone = Name::root();
+        let record = |owner: &Name, rtype, rdata: &[u8]| crate::dns::Record {
+            owner: owner.clone(),
+            rtype,
+            class: crate::dns::Class::IN,
+            ttl: 60,
+            rdata: rdata.into(),
+        };
+        let covered = [&RecordType::DNSKEY.0.to_be_bytes()[..], b"rest"].concat();
+        let mut response = Message {
+            answer: vec![
+                record(&zone, RecordType::DNSKEY, b"one"),
+                record(&zone, RecordType::RRSIG, &covered),
+                record(&zone, RecordType::RRSIG, b"\0\x06other"),
+                record(&"example.".parse().unwrap(), RecordType::DNSKEY, b"two"),
+            ],
+            ..Message::default()
+        };
+        assert_eq!(authentic_keys(&response, &zone), None);
+        response.flags.authentic_data = true;
+        let keys = authentic_keys(&response, &zone).unwrap();
+        assert_eq!((keys.rdatas.len(), keys.signatures.len()), (1, 1));
+        response.rcode = Rcode::SERVFAIL;
+        assert_eq!(authentic_keys(&response, &zone), None);
+    }
 }

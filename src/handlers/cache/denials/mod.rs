@@ -115,7 +115,7 @@ impl Denials {
     pub(super) fn forget(&self, name: &Name, subtree: bool) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let Held { chains, bytes } = &mut *held;
-        chains.retain(|zone, _| !name.is_within(zone) && !(subtree && zone.is_within(name)));
+        chains.retain(|zone, _| !(name.is_within(zone) || subtree && zone.is_within(name)));
         *bytes = chains.values().map(Chain::bytes).sum();
     }
 

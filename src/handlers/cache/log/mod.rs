@@ -144,6 +144,15 @@ impl Log {
         rest.get_mut(..length(*header))
     }
 
+    /// The octets of the record under `hash` that `is_it` knows, which is spared when its time comes.
+    pub(super) fn recall(&mut self, hash: u64, is_it: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
+        let (number, offset) = self.split(self.find(hash, is_it)?);
+        let (header, rest) = self.segments.get_mut(number)?.get_mut(offset..)?.split_first_chunk_mut::<HEADER>()?;
+        let [_, _, marks, ..] = header;
+        *marks = 1;
+        rest.get(..length(*header))
+    }
+
     /// Spares the record at `place` when its time comes.
     pub(super) fn mark_used(&mut self, place: Place) {
         if let Some([_, _, marks, ..]) = self.header_mut(place) {

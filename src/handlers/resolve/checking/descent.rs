@@ -13,7 +13,7 @@ use super::super::ledger::Ledger;
 use super::super::resolver::Resolver;
 use super::super::trace::What;
 use super::known::{Closest, State};
-use super::parts::{cut_below, least_ttl};
+use super::parts::{cut_below, least_ttl, teach};
 use super::{Checking, Stop, Word};
 use crate::base::bounds;
 use crate::chain::Denial;
@@ -123,6 +123,7 @@ impl Resolver {
     }
 
     /// Takes what the zone with `keys` says of the keys of `next`, on the way to `goal`.
+    #[expect(clippy::too_many_arguments, reason = "one caller; all that a step of the way needs")]
     fn descend(
         &mut self,
         at: u32,
@@ -150,7 +151,7 @@ impl Resolver {
                             part.aged.ttl = part.aged.ttl.min(verified.ttl_max());
                             part.security = Security::Secure;
                             self.note_checked(&set.owner, set.rtype, Security::Secure, around);
-                            self.teach(&part, around);
+                            teach(&part, around);
                         }
                         Err(bogus) => return self.doubt(checking, next, RecordType::DS, bogus, around),
                     }
@@ -237,7 +238,7 @@ impl Resolver {
                         part.aged.ttl = part.aged.ttl.min(trusted.verified.ttl_max());
                         part.security = Security::Secure;
                         self.note_checked(zone, RecordType::DNSKEY, Security::Secure, around);
-                        self.teach(&part, around);
+                        teach(&part, around);
                         self.known.put(zone, State::Secure(Arc::new(trusted.keys)), ttl.min(part.aged.ttl), now);
                         Ok(())
                     }

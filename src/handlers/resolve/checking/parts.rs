@@ -38,15 +38,8 @@ impl Resolver {
         part.security = security;
         part.aged.ttl = part.aged.ttl.min(ttl_max);
         self.note_checked(&set.owner, set.rtype, security, around);
-        self.teach(&part, around);
+        teach(&part, around);
         Ok(part)
-    }
-
-    /// Has memory know what was found of a part.
-    pub(super) fn teach(&self, part: &Part, around: &Surroundings<'_>) {
-        let checked = Some(Checked { security: part.security, ttl: part.aged.ttl });
-        let (set, proofs) = (Arc::clone(&part.aged.set), Arc::clone(&part.proofs));
-        around.memory.learn(Learned::RrSet { set, rank: part.rank, proofs, checked }, around.now);
     }
 
     pub(super) fn note_checked(
@@ -206,6 +199,13 @@ impl Resolver {
         }
         Err(Bogus::new(Reason::NoSignature, format!("{owner} {rtype} is not signed")).into())
     }
+}
+
+/// Has memory know what was found of a part.
+pub(super) fn teach(part: &Part, around: &Surroundings<'_>) {
+    let checked = Some(Checked { security: part.security, ttl: part.aged.ttl });
+    let (set, proofs) = (Arc::clone(&part.aged.set), Arc::clone(&part.proofs));
+    around.memory.learn(Learned::RrSet { set, rank: part.rank, proofs, checked }, around.now);
 }
 
 /// The deepest zone cut around `name` that memory or the operator knows.
