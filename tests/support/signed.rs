@@ -1,12 +1,12 @@
 //! The signed tree: a root, two TLDs and some twenty zones, each signed another way by Debian's own tools and
-//! served by NSD, Knot DNS, BIND and PowerDNS. `tests/signed` has what the zones hold.
+//! served by NSD, Knot DNS, BIND and `PowerDNS`. `tests/signed` has what the zones hold.
 //!
 //! | addresses | who |
 //! |---|---|
 //! | 198.18.0.1, .2 | the root (P-256, NSEC), on NSD and Knot DNS |
 //! | 198.18.1.1, .2 | TLD example (RSA-2048, NSEC3 with opt-out), on NSD and Knot DNS |
 //! | 198.18.1.3 | TLD net (P-256, NSEC), on BIND |
-//! | 198.18.2.1, .2, .3, .4 | the zones, on NSD, Knot DNS (which signs some itself), BIND, PowerDNS (which signs live) |
+//! | 198.18.2.1, .2, .3, .4 | the zones, on NSD, Knot DNS (which signs some itself), BIND, `PowerDNS` (which signs live) |
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ enum Signer {
     Ldns(&'static str, &'static [&'static str]),
     /// Knot DNS while it serves; iterations and length of the salt where NSEC3.
     Knot(&'static str, Option<(u16, u8)>),
-    /// PowerDNS while it serves; NSEC3 parameters and whether its denials are narrow.
+    /// `PowerDNS` while it serves; NSEC3 parameters and whether its denials are narrow.
     Pdns(Option<(&'static str, bool)>),
     Nobody,
 }
@@ -357,7 +357,7 @@ impl Making<'_> {
         let directory = self.path.join("knot-leaf");
         std::fs::create_dir_all(&directory).expect("a writable directory");
         let mut text = knot_head(&directory, &["198.18.2.2"]);
-        let signs: Vec<(&str, &str, Option<(u16, u8)>)> = LEAVES
+        let signs: Vec<_> = LEAVES
             .iter()
             .filter_map(|plan| match plan.signer {
                 Signer::Knot(algorithm, nsec3) => Some((plan.apex, algorithm, nsec3)),

@@ -32,7 +32,7 @@ fn leaps_of_the_clock_harm_nothing_that_is_remembered_and_nothing_for_good() {
         let before = world.ask("www.nsec.net.", RecordType::A, CHECKED).expect("an answer");
         assert!(before.is_authentic);
         let ttl = before.message.answer[0].ttl;
-        world.set_wall(*wall as u64);
+        world.set_wall(wall.cast_unsigned());
         world.pass(Duration::from_secs(10));
         let after = world.ask("www.nsec.net.", RecordType::A, CHECKED).expect("an answer");
         assert_eq!(after.answer, before.answer, "{what}");
@@ -45,7 +45,7 @@ fn leaps_of_the_clock_harm_nothing_that_is_remembered_and_nothing_for_good() {
             assert!(fresh.ede.iter().any(|code| [7, 8].contains(code)), "{what}: {:?}", fresh.ede);
         }
         // The clock is put right; what failed is forgotten after a while.
-        world.set_wall(now as u64 + 20);
+        world.set_wall(now.cast_unsigned() + 20);
         world.pass(Duration::from_secs(70));
         let healed = world.ask("mail.nsec3.net.", RecordType::MX, CHECKED).expect("an answer");
         assert!(healed.is_authentic, "{what}: {} {:?} after the clock was put right", healed.rcode, healed.ede);

@@ -1,4 +1,4 @@
-//! What a hostile zone may cost: signatures checked and blocks hashed for one query, whatever it publishes (KeyTrap,
+//! What a hostile zone may cost: signatures checked and blocks hashed for one query, whatever it publishes (`KeyTrap`,
 //! CVE-2023-50387; NSEC3, CVE-2023-50868). Work is counted, not timed.
 
 use meridian::base::bounds;
@@ -18,13 +18,13 @@ const SIZES: [usize; 2] = [300, 200];
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Trap {
     /// Many signatures by one key.
-    SigJam,
+    Signatures,
     /// One signature, many keys that it may be by.
-    LockCram,
+    Keys,
     /// Both.
-    KeySigTrap,
+    SigsAndKeys,
     /// Many DS records for as many keys.
-    HashTrap,
+    Digests,
 }
 
 /// Keys of the same tag and algorithm as `like`, none of which anybody has.
@@ -58,35 +58,35 @@ fn jam(rows: &mut Rows, count: usize) {
 fn spring(trap: Trap, rtype: RecordType, size: usize, tree: &Tree, zone: &crate::zone::Zone, message: &mut Message) {
     let is_trap = zone.apex.is_within(&"nsec.net.".parse().unwrap());
     if !is_trap {
-        if trap == Trap::HashTrap && zone.apex == "net.".parse().unwrap() {
+        if trap == Trap::Digests && zone.apex == "net.".parse().unwrap() {
             cram_ds(size, tree, message);
         }
         return;
     }
     for (owner, set) in tampers::sets_of(message) {
         let mut rows = tampers::rows_of(message, &owner, set);
-        if set == RecordType::DNSKEY && (trap != Trap::SigJam || rtype == RecordType::DNSKEY) {
+        if set == RecordType::DNSKEY && (trap != Trap::Signatures || rtype == RecordType::DNSKEY) {
             let tags = [(zone.keys[1].tag(), ZSK), (zone.keys[0].tag(), KSK)];
-            let wanted = if trap == Trap::HashTrap || rtype == RecordType::DNSKEY { tags[1] } else { tags[0] };
+            let wanted = if trap == Trap::Digests || rtype == RecordType::DNSKEY { tags[1] } else { tags[0] };
             let mut crammed: Vec<_> =
-                if trap == Trap::SigJam { Vec::new() } else { colliding(wanted.0, wanted.1, size) }
+                if trap == Trap::Signatures { Vec::new() } else { colliding(wanted.0, wanted.1, size) }
                     .iter()
                     .map(|rdata| record(&owner, set, 3600, rdata))
                     .collect();
             crammed.append(&mut rows.rows);
             rows.rows = crammed;
-            if trap != Trap::HashTrap {
+            if trap != Trap::Digests {
                 // The set is truly signed, so that its keys are all to be tried.
                 let rdatas: Vec<Vec<u8>> = rows.rows.iter().map(|row| row.rdata.to_vec()).collect();
                 let (fields, _) = Fields::read(&rows.signatures[0].rdata);
                 rows.signatures[0].rdata = zone.keys[0].rrsig(&fields, &owner, &rdatas).into();
             }
-            if rtype == RecordType::DNSKEY && trap != Trap::LockCram {
+            if rtype == RecordType::DNSKEY && trap != Trap::Keys {
                 jam(&mut rows, size);
             }
-        } else if set != RecordType::DNSKEY && matches!(trap, Trap::SigJam | Trap::KeySigTrap) {
+        } else if set != RecordType::DNSKEY && matches!(trap, Trap::Signatures | Trap::SigsAndKeys) {
             jam(&mut rows, size);
-        } else if set != RecordType::DNSKEY && trap == Trap::LockCram {
+        } else if set != RecordType::DNSKEY && trap == Trap::Keys {
             jam(&mut rows, 1);
         }
         tampers::put(message, &owner, set, &rows);
@@ -124,7 +124,7 @@ fn no_trap_of_keys_and_signatures_costs_more_than_the_bound() {
     ];
     let (mut worst, mut rows) = (0, 0);
     for size in SIZES {
-        for trap in [Trap::SigJam, Trap::LockCram, Trap::KeySigTrap, Trap::HashTrap] {
+        for trap in [Trap::Signatures, Trap::Keys, Trap::SigsAndKeys, Trap::Digests] {
             for (name, rtype) in asked {
                 let meddler = move |tree: &Tree, zone: &crate::zone::Zone, _: &_, message: &mut Message| {
                     spring(trap, rtype, size, tree, zone, message);

@@ -53,7 +53,7 @@ impl Key {
             4 => &ring::digest::SHA384,
             _ => &ring::digest::SHA256,
         };
-        rdata.extend(ring::digest::digest(algorithm, &[&apex.lowered().wire()[..], &self.rdata()].concat()).as_ref());
+        rdata.extend(ring::digest::digest(algorithm, &[apex.lowered().wire(), &self.rdata()].concat()).as_ref());
         rdata
     }
 

@@ -287,13 +287,13 @@ impl Bench<'_> {
         self.find("a longer TTL", longer, Verdict::Truth);
     }
 
-    fn none(&self) -> Rows {
+    fn none() -> Rows {
         Rows { rows: Vec::new(), signatures: Vec::new() }
     }
 
     /// Other links of this zone's chain, truly signed, and one of another zone.
     fn other_links(&mut self, message: &Message) {
-        let none = self.none();
+        let none = Self::none();
         self.find("no such proof", none, Verdict::Unharmed);
         let here = sets_of(message);
         let others = self
@@ -427,7 +427,7 @@ impl Bench<'_> {
             rdata.remove(at + 1);
         });
         self.link("the bitmap has the type that was asked for", Verdict::Unharmed, |rdata| {
-            with(rdata, &[asked.rtype], &[])
+            with(rdata, &[asked.rtype], &[]);
         });
         self.link("the bitmap has CNAME", Verdict::Unharmed, |rdata| with(rdata, &[RecordType::CNAME], &[]));
         self.link("the bitmap has DNAME", Verdict::Unharmed, |rdata| with(rdata, &[RecordType::DNAME], &[]));
@@ -438,7 +438,7 @@ impl Bench<'_> {
     }
 
     fn ds(&mut self) {
-        let none = self.none();
+        let none = Self::none();
         self.find("no DS", none, Verdict::Bogus(&[12, 10, 6]));
         self.link("another digest", Verdict::Bogus(NO_KEY), |rdata| *rdata.last_mut().unwrap() ^= 1);
         self.link("another tag", Verdict::Bogus(NO_KEY), |rdata| rdata[1] ^= 1);

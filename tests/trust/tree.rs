@@ -97,7 +97,7 @@ impl Tree {
     }
 
     /// The address of the root's server.
-    pub(crate) fn root(&self) -> IpAddr {
+    pub(crate) fn root() -> IpAddr {
         number(0)
     }
 
@@ -109,11 +109,6 @@ impl Tree {
     pub(crate) fn zone(&self, apex: &str) -> &Zone {
         let apex: Name = apex.parse().unwrap();
         self.zones.iter().find(|zone| zone.apex == apex).unwrap()
-    }
-
-    pub(crate) fn zone_mut(&mut self, apex: &str) -> &mut Zone {
-        let apex: Name = apex.parse().unwrap();
-        self.zones.iter_mut().find(|zone| zone.apex == apex).unwrap()
     }
 
     /// What the server at `address` honestly says, and for which zone.

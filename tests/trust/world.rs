@@ -80,7 +80,7 @@ impl<'t> World<'t> {
         let now = Instant::from_seconds(1_000_000);
         let ahead = Arc::new(AtomicU64::new(u64::from(WALL) - now.seconds()));
         let reading = Arc::clone(&ahead);
-        let root = NameServer { name: "ns.root.".parse().unwrap(), glue: vec![tree.root()] };
+        let root = NameServer { name: "ns.root.".parse().unwrap(), glue: vec![Tree::root()] };
         let settings = Settings {
             denied: NetworkSet::default(),
             roots: Arc::new(Delegation { zone: Name::root(), servers: vec![root], ttl: 86_400 }),
@@ -107,6 +107,7 @@ impl<'t> World<'t> {
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow,
+            loops: None,
             offers_recursion: true,
             stale_wait: Some(Duration::from_millis(1_800)),
             homes: keyed(&mut dice),
@@ -183,7 +184,9 @@ impl<'t> World<'t> {
         let message = self.heard.remove(&number)?;
         let mut answer = message.answer.clone();
         answer.retain(|row| row.rtype != RecordType::RRSIG);
-        answer.iter_mut().for_each(|row| row.ttl = 0);
+        for row in &mut answer {
+            row.ttl = 0;
+        }
         answer.sort_by(|one, two| (&one.owner, one.rtype, &one.rdata).cmp(&(&two.owner, two.rtype, &two.rdata)));
         let options = message.edns.iter().flat_map(|edns| &edns.options).filter(|(code, _)| *code == option::EDE);
         let ede = options.map(|(_, data)| u16::from_be_bytes([data[0], data[1]])).collect();
