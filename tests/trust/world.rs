@@ -96,7 +96,6 @@ impl<'t> World<'t> {
         let house = House {
             loops: None,
             cluster: None,
-            loops: None,
             finished_bytes: 1 << 20,
             telling: Telling::default(),
             nsid: Box::default(),
@@ -107,7 +106,6 @@ impl<'t> World<'t> {
             memory: Arc::clone(&cache) as Arc<dyn Memory>,
             resolution: Arc::new(settings),
             allow,
-            loops: None,
             offers_recursion: true,
             stale_wait: Some(Duration::from_millis(1_800)),
             homes: keyed(&mut dice),
