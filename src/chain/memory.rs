@@ -41,12 +41,14 @@ pub struct Remembered {
 pub type Proofs = Arc<[Arc<RrSet>]>;
 
 /// What validation has found of a fact, and for how long the signatures let it be kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checked {
     /// [`Security::Secure`] or [`Security::Insecure`].
     pub security: Security,
     /// Seconds left of it at most.
     pub ttl: u32,
+    /// Where the signature that holds is a wildcard's, the name below which that stands.
+    pub encloser: Option<Name>,
 }
 
 /// A negative fact: the name, or the type at the name, is not there (RFC 2308).

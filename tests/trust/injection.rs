@@ -127,3 +127,40 @@ fn what_was_found_true_outlives_what_is_injected_later() {
         assert_eq!((heard.rcode, heard.answer, heard.is_authentic), (truth.rcode, truth.answer, true), "{kind}");
     }
 }
+
+/// What comes along with true data has been checked as far as it was needed, and nothing else is concluded from it: a
+/// signature put in front that makes a wildcard of the answer, and a denial of all names in its zone.
+#[test]
+fn nothing_is_concluded_from_what_came_along_unchecked() {
+    let tree = Tree::new();
+    let is_lying = Rc::new(Cell::new(true));
+    let (lies, asked): (_, Name) = (Rc::clone(&is_lying), "www.nsec.net.".parse().unwrap());
+    let apex: Name = "nsec.net.".parse().unwrap();
+    let mut world = World::new(
+        &tree,
+        Box::new(move |_, zone, question, message| {
+            if !lies.get() || zone.apex != apex || question.name != asked || question.rtype != RecordType::A {
+                return;
+            }
+            let signature = message.answer.iter().find(|row| row.rtype == RecordType::RRSIG).expect("it is signed");
+            let mut wild = signature.clone();
+            wild.rdata[3] = 2; // the labels of the apex
+            let mut cover = wild.clone();
+            cover.owner = apex.clone();
+            cover.rdata[..2].copy_from_slice(&RecordType::NSEC.0.to_be_bytes());
+            let all = [apex.wire(), &[0, 1, 0x02]].concat(); // from the apex to itself; SOA
+            message.answer.insert(0, wild);
+            message.authority = vec![record(&apex, RecordType::NSEC, 3600, &all), cover];
+        }),
+    );
+    // So that the zone's SOA is known, without which nothing is concluded.
+    world.ask("missing-too.nsec.net.", RecordType::A, CHECKED).expect("an answer");
+    let heard = world.ask("www.nsec.net.", RecordType::A, CHECKED).expect("an answer");
+    assert!(heard.is_authentic || heard.rcode == Rcode::SERVFAIL, "{} {:?}", heard.rcode, heard.ede);
+    is_lying.set(false);
+    for name in ["x.wild.nsec.net.", "alias.nsec.net.", "missing.nsec.net.", "www.sub.nsec.net.", "nsec.net."] {
+        let truth = World::honest(&tree).ask(name, RecordType::A, CHECKED).expect("an answer");
+        let heard = world.ask(name, RecordType::A, CHECKED).expect("an answer");
+        assert_eq!((heard.rcode, &heard.answer), (truth.rcode, &truth.answer), "{name}");
+    }
+}

@@ -197,7 +197,10 @@ mod tests {
         let metrics = metrics();
         for (at, metric) in metrics.iter().enumerate() {
             let Metric { name, labels, help, .. } = metric;
-            assert!(name.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_'), "{name}");
+            assert!(
+                name.bytes().all(|letter| letter.is_ascii_lowercase() || b"_0123456789".contains(&letter)),
+                "{name}"
+            );
             assert!(metrics[..at].iter().all(|other| other.name != *name), "{name} stands twice");
             assert!(help.len() > 10 || *help == "Threads.", "{name}: {help}");
             assert!(!help.contains(['\n', '\\', '|']) && !help.contains("  "), "{name}: {help}");

@@ -90,12 +90,12 @@ impl Cache {
             return;
         }
         let (owner, rtype) = (set.owner.clone(), set.rtype);
-        let ttl = self.kept_ttl(&set, now).min(checked.map_or(u32::MAX, |checked| checked.ttl));
-        let security = checked.map_or(Security::Unchecked, |checked| checked.security);
+        let ttl = self.kept_ttl(&set, now).min(checked.as_ref().map_or(u32::MAX, |checked| checked.ttl));
+        let security = checked.as_ref().map_or(Security::Unchecked, |checked| checked.security);
         if security == Security::Secure
-            && let Some(denials) = self.denials.as_ref().filter(|_| !proofs.is_empty())
+            && let (Some(denials), Some(encloser)) = (&self.denials, checked.and_then(|checked| checked.encloser))
         {
-            denials.learn_made(&set, &proofs, ttl.min(seconds(self.settings.max_negative_ttl)), now);
+            denials.learn_made(&set, encloser, &proofs, ttl.min(seconds(self.settings.max_negative_ttl)), now);
         }
         let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;

@@ -275,7 +275,8 @@ impl<'a> Proofs<'a> {
 }
 
 /// Whether `set` is a proof in the name of `zone`.
-fn is_by(set: &RrSet, zone: &Name) -> bool {
+#[must_use]
+pub fn is_by(set: &RrSet, zone: &Name) -> bool {
     let mut signatures = set.signatures.iter().filter_map(|rdata| Signature::parse(rdata).ok());
     is_proof(set.rtype) && signatures.any(|signature| signature.signer == *zone)
 }

@@ -58,8 +58,8 @@ fn a_record_of_another_zone_proves_nothing() {
     let keys = keys_of(ZONE, &key);
     let of = |owner: &str, next: &str, zone: &str| signed(nsec(owner, next, &[RecordType::SOA]), &key, zone);
     assert_eq!(told_of(&[of(ZONE, ZONE, ZONE)], &keys), Ok(Proven::Secure), "alone in its zone");
-    assert_eq!(told_of(&[of(ZONE, ZONE, ".")], &keys), Err(Reason::NoSignature), "signed from above");
-    assert_eq!(told_of(&[of("www.example.", "www.example.", "www.example.")], &keys), Err(Reason::NoSignature));
+    assert_eq!(told_of(&[of(ZONE, ZONE, ".")], &keys), Err(Reason::NoProof), "signed from above");
+    assert_eq!(told_of(&[of("www.example.", "www.example.", "www.example.")], &keys), Err(Reason::NoProof));
     let sub = signed(nsec("sub.example.", ZONE, &[RecordType::NS, RecordType::SOA]), &key, ZONE);
     assert_eq!(told_of(&[sub], &keys), Err(Reason::NoProof));
 }
@@ -73,11 +73,17 @@ fn a_proof_made_from_a_wildcard_is_none() {
 }
 
 #[test]
-fn one_proof_that_is_not_signed_spoils_them_all() {
+fn what_does_not_come_in_the_zones_name_proves_nothing_and_spoils_nothing() {
     let key = zone_key();
-    let good = signed(nsec(ZONE, ZONE, &[RecordType::SOA]), &key, ZONE);
-    let unsigned = nsec("mail.example.", ZONE, &[RecordType::A]);
-    assert_eq!(told_of(&[good, unsigned], &keys_of(ZONE, &key)), Err(Reason::NoSignature));
+    let keys = keys_of(ZONE, &key);
+    let good = signed(nsec(ZONE, "mail.example.", &[RecordType::SOA]), &key, ZONE);
+    let last = nsec("mail.example.", ZONE, &[RecordType::A]);
+    assert_eq!(told_of(&[good.clone(), last.clone()], &keys), Err(Reason::NoProof), "nobody signed the last");
+    let (signed, other) = (signed(last.clone(), &key, ZONE), nsec("mail.example.", "www.example.", &[RecordType::A]));
+    assert_eq!(told_of(&[good.clone(), signed.clone(), other], &keys), Ok(Proven::Secure));
+    // In the zone's name and not by its key: somebody forges.
+    let forged = RrSet { rdatas: nsec("mail.example.", "zz.example.", &[]).rdatas, ..signed };
+    assert_eq!(told_of(&[good, forged], &keys), Err(Reason::BadSignature));
 }
 
 #[test]

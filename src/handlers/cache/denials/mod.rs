@@ -50,10 +50,9 @@ impl Denials {
         });
     }
 
-    /// Keeps a secure answer that a wildcard made up, as what the wildcard has, and what proved that nothing stood closer.
-    pub(super) fn learn_made(&self, set: &Arc<RrSet>, proofs: &[Arc<RrSet>], ttl: u32, now: Second) {
+    /// Keeps a secure answer that the wildcard below `encloser` made up, as what the wildcard has, and what proved that nothing stood closer.
+    pub(super) fn learn_made(&self, set: &Arc<RrSet>, encloser: Name, proofs: &[Arc<RrSet>], ttl: u32, now: Second) {
         let Some(zone) = signer(set) else { return };
-        let Some(encloser) = encloser_of(set) else { return };
         self.keep(&zone, ttl, now, |chain, until| {
             put_proofs(chain, &zone, proofs, until);
             chain.put_wildcard(encloser, Link { set: Arc::clone(set), until });

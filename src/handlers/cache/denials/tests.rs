@@ -164,7 +164,7 @@ impl Zone {
             Word::NoData | Word::NxDomain => denials.learn(&self.soa(), &self.proofs(name), 300, NOW),
             Word::Wild(encloser, rtype) => {
                 let set = signed(name, rtype, rdata(rtype), &self.apex, encloser.label_count());
-                denials.learn_made(&set, &self.proofs(name), 300, NOW);
+                denials.learn_made(&set, encloser, &self.proofs(name), 300, NOW);
             }
         }
     }

@@ -9,7 +9,7 @@ fn validating() -> World {
 }
 
 fn teach(world: &World, set: RrSet, security: Security, ttl: u32) {
-    let checked = Some(Checked { security, ttl });
+    let checked = Some(Checked { security, ttl, encloser: None });
     let learned = Learned::RrSet { set: Arc::new(set), rank: Rank::Answer, proofs: Proofs::default(), checked };
     world.cache.learn(learned, world.at());
 }

@@ -16,7 +16,7 @@ use super::known::{Closest, State};
 use super::parts::{cut_below, least_ttl, teach};
 use super::{Checking, Stop, Word};
 use crate::base::bounds;
-use crate::chain::Denial;
+use crate::chain::{self, Denial};
 use crate::dns::dnssec::trust::unsupported;
 use crate::dns::dnssec::{
     Bogus, Ds, NoDs, Proofs, Reason, Security, Untrusted, ZoneKeys, signer, trusted_keys, verify_set,
@@ -151,7 +151,8 @@ impl Resolver {
                             part.aged.ttl = part.aged.ttl.min(verified.ttl_max());
                             part.security = Security::Secure;
                             self.note_checked(&set.owner, set.rtype, Security::Secure, around);
-                            teach(&part, around);
+                            part.proofs = chain::Proofs::default();
+                            teach(&part, None, around);
                         }
                         Err(bogus) => return self.doubt(checking, next, RecordType::DS, bogus, around),
                     }
@@ -238,7 +239,8 @@ impl Resolver {
                         part.aged.ttl = part.aged.ttl.min(trusted.verified.ttl_max());
                         part.security = Security::Secure;
                         self.note_checked(zone, RecordType::DNSKEY, Security::Secure, around);
-                        teach(&part, around);
+                        part.proofs = chain::Proofs::default();
+                        teach(&part, None, around);
                         self.known.put(zone, State::Secure(Arc::new(trusted.keys)), ttl.min(part.aged.ttl), now);
                         Ok(())
                     }

@@ -11,6 +11,7 @@ use super::super::{Settings, Surroundings};
 use super::descent::{Manner, Standing};
 use super::{Checking, Stop};
 use crate::chain::{Checked, Denial, Learned};
+use crate::dns::dnssec::denial::is_by;
 use crate::dns::dnssec::{Bogus, Budget, Proofs, Proven, Reason, Security, Verified, ZoneKeys, signer, verify_set};
 use crate::dns::{Name, RecordType, RrSet};
 
@@ -34,11 +35,17 @@ impl Resolver {
             return Ok(part);
         }
         let set = Arc::clone(&part.aged.set);
-        let (security, ttl_max) = self.check_set(at, checking, &set, &part.proofs, ledger, around)?;
-        part.security = security;
-        part.aged.ttl = part.aged.ttl.min(ttl_max);
-        self.note_checked(&set.owner, set.rtype, security, around);
-        teach(&part, around);
+        let checked = self.check_set(at, checking, &set, &part.proofs, ledger, around)?;
+        part.security = checked.security;
+        part.aged.ttl = part.aged.ttl.min(checked.ttl);
+        if part.security == Security::Secure {
+            // Of what came along only that has been checked which was needed.
+            let zone = signer(&set).filter(|_| checked.encloser.is_some());
+            part.proofs =
+                part.proofs.iter().filter(|set| zone.as_ref().is_some_and(|zone| is_by(set, zone))).cloned().collect();
+        }
+        self.note_checked(&set.owner, set.rtype, part.security, around);
+        teach(&part, checked.encloser, around);
         Ok(part)
     }
 
@@ -56,7 +63,7 @@ impl Resolver {
         });
     }
 
-    /// What `set` is, and the longest TTL that it may have.
+    /// What `set` is.
     fn check_set(
         &mut self,
         at: u32,
@@ -65,13 +72,14 @@ impl Resolver {
         proofs: &[Arc<RrSet>],
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
-    ) -> Result<(Security, u32), Stop> {
+    ) -> Result<Checked, Stop> {
+        let insecure = Checked { security: Security::Insecure, ttl: u32::MAX, encloser: None };
         if set.rtype == RecordType::RRSIG {
-            return Ok((Security::Insecure, u32::MAX)); // signatures are not signed (RFC 4035 §2.2)
+            return Ok(insecure); // signatures are not signed (RFC 4035 §2.2)
         }
         let Some(zone) = signer(set) else {
             self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
-            return Ok((Security::Insecure, u32::MAX));
+            return Ok(insecure);
         };
         self.expect_no_cut(at, checking, &zone, (&set.owner, set.rtype), ledger, around)?;
         let keys = match self.reach(at, checking, &zone, Manner::AtOnce, ledger, around)? {
@@ -81,7 +89,7 @@ impl Resolver {
                     self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
                 }
                 checking.remark(why);
-                return Ok((Security::Insecure, u32::MAX));
+                return Ok(insecure);
             }
             Standing::Inside => return Err(signed_by_nobody(set, &zone).into()),
         };
@@ -100,7 +108,7 @@ impl Resolver {
             // The proofs have TTLs of their own; what they prove lasts as long as their signatures do.
             ttl_max = ttls.iter().map(|proof| proof.expires_in).fold(ttl_max, u32::min);
         }
-        Ok((security, ttl_max))
+        Ok(Checked { security, ttl: ttl_max, encloser: verified.encloser })
     }
 
     /// Checks a denial of `name` and of the walk's type, and has memory know what was found.
@@ -142,6 +150,8 @@ impl Resolver {
                     checking.remark(proven.ede());
                     denial.security = proven.security();
                     denial.ttl = denial.ttl.min(ttl_max);
+                    // Others have not been checked.
+                    denial.proofs.retain(|set| is_by(set, &zone));
                 }
             },
         }
@@ -202,8 +212,8 @@ impl Resolver {
 }
 
 /// Has memory know what was found of a part.
-pub(super) fn teach(part: &Part, around: &Surroundings<'_>) {
-    let checked = Some(Checked { security: part.security, ttl: part.aged.ttl });
+pub(super) fn teach(part: &Part, encloser: Option<Name>, around: &Surroundings<'_>) {
+    let checked = Some(Checked { security: part.security, ttl: part.aged.ttl, encloser });
     let (set, proofs) = (Arc::clone(&part.aged.set), Arc::clone(&part.proofs));
     around.memory.learn(Learned::RrSet { set, rank: part.rank, proofs, checked }, around.now);
 }
