@@ -179,15 +179,26 @@ impl Resolver {
                 }
             }
             // Where an alias stands, no zone begins; nor does one below a DNAME.
-            Word::Alias(part) => match ledger.with_budget(|budget| verify_set(&part.aged.set, keys, wall, budget)) {
-                Ok(verified) => {
-                    let ttl = part.aged.ttl.min(verified.ttl_max());
-                    let within = if part.aged.set.rtype == RecordType::DNAME { goal } else { next };
-                    self.known.put(within, State::Inside, ttl, now);
-                    Ok(())
+            Word::Alias(part) => {
+                let set = &part.aged.set;
+                let verified = ledger.with_budget(|budget| {
+                    let verified = verify_set(set, keys, wall, budget)?;
+                    if let Some(encloser) = &verified.encloser {
+                        let sets = part.proofs.iter().map(|set| &**set);
+                        let (proofs, _) = Proofs::verify(sets, keys, wall, budget)?;
+                        proofs.no_closer_match(&set.owner, encloser, budget)?;
+                    }
+                    Ok(verified)
+                });
+                match verified {
+                    Ok(verified) => {
+                        let within = if set.rtype == RecordType::DNAME { goal } else { next };
+                        self.known.put(within, State::Inside, part.aged.ttl.min(verified.ttl_max()), now);
+                        Ok(())
+                    }
+                    Err(bogus) => self.doubt(checking, next, RecordType::DS, bogus, around),
                 }
-                Err(bogus) => self.doubt(checking, next, RecordType::DS, bogus, around),
-            },
+            }
             Word::Failed(trouble) => Err(Stop::Failed(*trouble)),
         }
     }
