@@ -33,7 +33,7 @@ fn upstream(directory: &std::path::Path) -> (Server, SocketAddr) {
 
 fn node(directory: &std::path::Path, upstream: SocketAddr, replaces: bool) -> Server {
     let text = format!(
-        "admin: off\nworkers: 2\nstate: state\nrecursion: {{hosts: off}}\nkubernetes:\n  node_local: \
+        "admin: off\nworkers: 2\nstate: state\nrecursion: {{hosts: off, dnssec: off}}\nkubernetes:\n  node_local: \
          {{addresses: [{NODE}], interface: lo, upstream: [\"{upstream}\"]}}\n"
     );
     std::fs::write(directory.join("node.yaml"), text).unwrap();

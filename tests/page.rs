@@ -38,7 +38,7 @@ const PHONE: (u32, u32) = (360, 740);
 const CONFIGURATION: &str = r#"
 listen: ["127.0.0.1:5300"]
 workers: 2
-recursion: {hosts: off}
+recursion: {hosts: off, dnssec: off}
 checks:
   web: {http: /healthz, expect: 200, every: 1s, timeout: 900ms, fall: 2, rise: 1}
 pools:
