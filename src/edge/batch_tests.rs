@@ -78,6 +78,62 @@ fn a_wildcard_listener_answers_from_the_address_that_was_asked() {
     }
 }
 
+/// What each of some clients is answered, who ask two addresses of a wildcard listener in turns.
+fn exchange_in_turns(batch: &mut Batch, asked: [&str; 2], home: &str) {
+    let listener = listener(if home.contains('[') { "[::]:0" } else { "0.0.0.0:0" });
+    let targets = asked.map(|asked| SocketAddr::new(asked.parse().unwrap(), listener.address.port()));
+    let clients = [client(home), client(home), client(home)];
+    for number in 0..BATCH as u8 {
+        // Of two lengths, and not in step with who asks whom.
+        let query = [number; 20];
+        let query = if number % 5 == 0 { &query[..12] } else { &query[..] };
+        clients[usize::from(number % 3)].send_to(query, targets[usize::from(number / 2 % 2)]).unwrap();
+    }
+    assert_eq!(batch.receive(&listener).unwrap(), BATCH);
+    assert_eq!(echo(batch, &listener, 9), Sent { sent: BATCH, unsent: 0 });
+    for (at, client) in clients.iter().enumerate() {
+        let mut numbers: Vec<u8> = (0..BATCH as u8).filter(|number| usize::from(number % 3) == at).collect();
+        while !numbers.is_empty() {
+            let (answer, from) = next(client);
+            let number = answer[1];
+            assert_eq!(answer.len(), if number % 5 == 0 { 13 } else { 21 });
+            assert!(answer[1..].iter().all(|octet| *octet == number) && answer[0] == 9);
+            assert_eq!(from, targets[usize::from(number / 2 % 2)]);
+            numbers.remove(numbers.iter().position(|one| *one == number).expect("once each"));
+        }
+    }
+}
+
+#[test]
+fn answers_that_leave_together_arrive_one_by_one() {
+    let mut batch = Batch::new();
+    exchange_in_turns(&mut batch, ["127.0.0.77", "127.0.0.78"], "127.0.0.1:0");
+    exchange_in_turns(&mut batch, ["::1", "::1"], "[::1]:0");
+    assert!(batch.is_grouping);
+}
+
+/// Without checksums the kernel does not cut.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_the_system_refuses_groups_every_answer_leaves_alone() {
+    let mut batch = Batch::new();
+    let listener = listener("127.0.0.1:0");
+    system::linux::set_option(&socket2::SockRef::from(&listener.socket), libc::SOL_SOCKET, libc::SO_NO_CHECK, 1)
+        .unwrap();
+    let clients = [client("127.0.0.1:0"), client("127.0.0.1:0")];
+    for round in [false, true] {
+        for number in 0..8 {
+            clients[usize::from(number > 0)].send_to(&[number; 20], listener.address).unwrap();
+        }
+        assert_eq!(batch.receive(&listener).unwrap(), 8);
+        assert_eq!(batch.is_grouping, !round);
+        assert_eq!(echo(&mut batch, &listener, 9), Sent { sent: 8, unsent: 0 });
+        assert_eq!(next(&clients[0]).0[1], 0);
+        let answered: Vec<u8> = (1..8).map(|_| next(&clients[1]).0[1]).collect();
+        assert_eq!(answered, [1, 2, 3, 4, 5, 6, 7]);
+    }
+}
+
 #[test]
 fn a_refused_answer_never_holds_up_the_others() {
     for mut batch in [Batch::new(), Batch::one_by_one()] {
