@@ -247,16 +247,19 @@ fn stop_under_load(tree: &Tree, workers: usize) {
         socket.set_nonblocking(true).expect("a socket");
         socket
     });
-    let (interval, before) = (Duration::from_micros(200), Duration::from_secs(2));
+    let interval = Duration::from_micros(200);
     let started = Instant::now();
+    let mut due = started;
     let mut sent: Vec<Instant> = Vec::new();
     let mut answered = vec![false; 16_384];
     let mut stopped = None;
     let mut buffer = [0; 4096];
-    // 5,000 a second, a tenth of them for names not in cache; on for a moment after the signal.
+    // 5,000 a second, a tenth of them for names not in cache; on for a moment after the signal. Never more at a time than the
+    // system keeps for a server that gets no time of the machine.
     while stopped.is_none_or(|at: Instant| at.elapsed() < Duration::from_millis(200)) {
-        let due = started + interval * u32::try_from(sent.len()).expect("few");
-        if Instant::now() >= due && sent.len() < answered.len() {
+        let open = sent.len() - answered.iter().filter(|is_answered| **is_answered).count();
+        if Instant::now() >= due && open < 200 && sent.len() < answered.len() {
+            due = Instant::now() + interval;
             let number = sent.len();
             let name = if number.is_multiple_of(10) {
                 format!("n{number}.wild.alpha.example.")
@@ -269,7 +272,8 @@ fn stop_under_load(tree: &Tree, workers: usize) {
             sent.push(Instant::now());
         }
         receive(&sockets, &mut buffer, &mut answered);
-        if stopped.is_none() && started.elapsed() >= before {
+        assert!(started.elapsed() < Duration::from_secs(60), "{open} of {} are unanswered", sent.len());
+        if stopped.is_none() && sent.len() >= 10_000 {
             meridian.server.signal("TERM");
             stopped = Some(Instant::now());
         }
@@ -281,7 +285,6 @@ fn stop_under_load(tree: &Tree, workers: usize) {
     // What was in the server's socket before the signal is admitted.
     let admitted = sent.iter().take_while(|at| **at < stopped).count();
     let lost: Vec<usize> = (0..admitted).filter(|number| !answered[*number]).collect();
-    assert!(admitted > 8_000, "only {admitted} queries were sent");
     assert!(lost.is_empty(), "{} of {admitted} admitted queries were lost: {lost:?}", lost.len());
 }
 
