@@ -194,12 +194,9 @@ impl Resolver {
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Stop> {
-        let holder = match rtype {
-            RecordType::DS => owner.parent().unwrap_or_else(Name::root),
-            _ => owner.clone(),
-        };
+        let holder = holder(owner, rtype);
         // Most likely the closest cut that is known begins an unsigned zone.
-        let cut = closest_cut(&holder, &self.settings, around);
+        let cut = closest_cut(&holder, &self.settings, around).filter(|cut| !self.is_anchored_below(cut, &holder));
         let last = (cut.as_ref() != Some(&holder)).then_some((&holder, Manner::StepByStep));
         for (zone, manner) in cut.iter().map(|cut| (cut, Manner::AtOnce)).chain(last) {
             if let Standing::Insecure(why) = self.reach(at, checking, zone, manner, ledger, around)? {
@@ -218,6 +215,11 @@ pub(super) fn teach(part: &Part, encloser: Option<Name>, around: &Surroundings<'
     around.memory.learn(Learned::RrSet { set, rank: part.rank, proofs, checked }, around.now);
 }
 
+/// The name of which it has to be known to which zone it belongs: DS records stand in the zone above (RFC 4035 §2.4).
+fn holder(owner: &Name, rtype: RecordType) -> Name {
+    if rtype == RecordType::DS { owner.parent().unwrap_or_else(Name::root) } else { owner.clone() }
+}
+
 /// The deepest zone cut around `name` that memory or the operator knows.
 fn closest_cut(name: &Name, settings: &Settings, around: &Surroundings<'_>) -> Option<Name> {
     let learned = around.memory.delegation(name, around.now).map(|cut| cut.zone.clone());
@@ -231,8 +233,7 @@ fn closest_cut(name: &Name, settings: &Settings, around: &Surroundings<'_>) -> O
 /// The deepest zone cut that memory knows around what holds `owner` and `rtype`, where it lies below the `signer`: then
 /// that is perhaps not the zone that holds it (RFC 4035 §5.3.1). Nobody has checked whether there is such a cut.
 pub(super) fn cut_below(signer: &Name, owner: &Name, rtype: RecordType, around: &Surroundings<'_>) -> Option<Name> {
-    let holder = if rtype == RecordType::DS { owner.parent().unwrap_or_else(Name::root) } else { owner.clone() };
-    let cut = around.memory.delegation(&holder, around.now)?;
+    let cut = around.memory.delegation(&holder(owner, rtype), around.now)?;
     cut.zone.is_below(signer).then(|| cut.zone.clone())
 }
 

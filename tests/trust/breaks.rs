@@ -1,0 +1,41 @@
+//! Ways in that were looked for and found, each shut since.
+
+use std::sync::Arc;
+
+use meridian::dns::{Message, Name, Question, Rcode, RecordType};
+use meridian::handlers::resolve::anchors::{Anchors, Validation};
+
+use crate::keys::record;
+use crate::tree::Tree;
+use crate::world::{CHECKED, Meddler, World};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// The servers of `apex` give this address to whoever asks for `www.nsec.net.`, unsigned, as if they served it.
+fn usurper<'t>(apex: &'static str) -> Meddler<'t> {
+    Box::new(move |_, zone, question: &Question, message: &mut Message| {
+        if zone.apex == name(apex) && question.name.is_within(&name("nsec.net.")) && question.rtype == RecordType::A {
+            message.flags.authoritative = true;
+            message.authority.clear();
+            message.additional.clear();
+            message.answer = vec![record(&question.name, RecordType::A, 3600, &[203, 0, 113, 66])];
+        }
+    })
+}
+
+#[test]
+fn an_unsigned_zone_above_an_anchor_cannot_answer_for_it() {
+    let tree = Tree::new();
+    let mut anchors = Anchors::default();
+    anchors.add(&name("nsec.net."), RecordType::DS, &tree.zone("nsec.net.").ds()).unwrap();
+    let island = Arc::new(Validation::new(anchors.clone(), Vec::new()));
+    anchors.add(&Name::root(), RecordType::DS, &tree.anchor()).unwrap();
+    let below_exception = Arc::new(Validation::new(anchors, vec![name("net.")]));
+    for validation in [island, below_exception] {
+        let mut world = World::trusting(&tree, usurper("net."), validation);
+        let heard = world.ask("www.nsec.net.", RecordType::A, CHECKED).expect("an answer");
+        assert_eq!(heard.rcode, Rcode::SERVFAIL, "{:?}", heard.answer);
+    }
+}
