@@ -39,3 +39,29 @@ fn an_unsigned_zone_above_an_anchor_cannot_answer_for_it() {
         assert_eq!(heard.rcode, Rcode::SERVFAIL, "{:?}", heard.answer);
     }
 }
+
+/// Signatures of the zone's own records do not fit.
+fn breaker<'t>(apex: &'static str, owner: &'static str) -> Meddler<'t> {
+    Box::new(move |_, zone, _, message| {
+        for row in message.answer.iter_mut().chain(&mut message.authority) {
+            if zone.apex == name(apex) && row.rtype == RecordType::RRSIG && row.owner == name(owner) {
+                *row.rdata.last_mut().unwrap() ^= 1;
+            }
+        }
+    })
+}
+
+#[test]
+fn a_name_that_is_no_zone_can_be_excepted_too() {
+    let tree = Tree::new();
+    let mut anchors = Anchors::default();
+    anchors.add(&Name::root(), RecordType::DS, &tree.anchor()).unwrap();
+    let validation = Arc::new(Validation::new(anchors, vec![name("www.nsec.net.")]));
+    let mut world = World::trusting(&tree, breaker("nsec.net.", "www.nsec.net."), validation);
+    for rtype in [RecordType::A, RecordType::TXT] {
+        let heard = world.ask("www.nsec.net.", rtype, CHECKED).expect("an answer");
+        assert!(heard.rcode == Rcode::NOERROR && !heard.is_authentic, "{rtype}: {} {:?}", heard.rcode, heard.ede);
+    }
+    let beside = world.ask("mail.nsec.net.", RecordType::MX, CHECKED).expect("an answer");
+    assert!(beside.is_authentic, "{} {:?}", beside.rcode, beside.ede);
+}

@@ -74,8 +74,9 @@ impl Resolver {
         around: &mut Surroundings<'_>,
     ) -> Result<Checked, Stop> {
         let insecure = Checked { security: Security::Insecure, ttl: u32::MAX, encloser: None };
-        if set.rtype == RecordType::RRSIG {
-            return Ok(insecure); // signatures are not signed (RFC 4035 §2.2)
+        // Signatures are not signed (RFC 4035 §2.2).
+        if set.rtype == RecordType::RRSIG || self.is_excepted(&set.owner, set.rtype) {
+            return Ok(insecure);
         }
         let Some(zone) = signer(set) else {
             self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
@@ -122,12 +123,14 @@ impl Resolver {
         around: &mut Surroundings<'_>,
     ) -> Result<Denial, Stop> {
         let Some(rtype) = self.walks.get(at as usize).map(|walk| walk.question.rtype) else { return Ok(denial) };
+        let is_excepted = self.is_excepted(name, rtype);
         let sets = denial.proofs.iter().chain(&denial.soa);
         let zone = sets.filter_map(|set| signer(set)).find(|zone| name.is_within(zone));
-        if let Some(zone) = &zone {
+        if let Some(zone) = zone.as_ref().filter(|_| !is_excepted) {
             self.expect_no_cut(at, checking, zone, (name, rtype), ledger, around)?;
         }
         match zone {
+            _ if is_excepted => denial.security = Security::Insecure,
             None => {
                 self.expect_unsigned(at, checking, (name, rtype), ledger, around)?;
                 denial.security = Security::Insecure;
@@ -176,6 +179,12 @@ impl Resolver {
             Standing::Inside => Ok(()),
             Standing::Secure(_) | Standing::Insecure(_) => Err(signed_from_above(owner, signer).into()),
         }
+    }
+
+    /// Whether the operator says that what stands at `owner` is not to be validated.
+    fn is_excepted(&self, owner: &Name, rtype: RecordType) -> bool {
+        let validation = self.settings.validation.as_ref();
+        validation.is_some_and(|validation| validation.trust().excepts(&holder(owner, rtype)))
     }
 
     /// Whether `name`, which is spoken of in the name of an unsigned `zone`, lies in one with a trust anchor of its own:
