@@ -1,6 +1,9 @@
 //! Ways in that were looked for and found, each shut since.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meridian::dns::{Message, Name, Question, Rcode, RecordType};
 use meridian::handlers::resolve::anchors::{Anchors, Validation};
@@ -64,4 +67,30 @@ fn a_name_that_is_no_zone_can_be_excepted_too() {
     }
     let beside = world.ask("mail.nsec.net.", RecordType::MX, CHECKED).expect("an answer");
     assert!(beside.is_authentic, "{} {:?}", beside.rcode, beside.ede);
+}
+
+#[test]
+fn stale_data_are_not_told_to_be_authentic() {
+    let tree = Tree::new();
+    let is_silent = Rc::new(Cell::new(false));
+    let silences = Rc::clone(&is_silent);
+    let mut world = World::new(
+        &tree,
+        Box::new(move |_, _, _, message| {
+            if silences.get() {
+                message.rcode = Rcode::SERVFAIL;
+                message.answer.clear();
+                message.authority.clear();
+            }
+        }),
+    );
+    for asked in ["www.nsec.net.", "missing.nsec.net."] {
+        assert!(world.ask(asked, RecordType::A, CHECKED).expect("an answer").is_authentic);
+    }
+    is_silent.set(true);
+    world.pass(Duration::from_secs(3_700));
+    for (asked, ede) in [("www.nsec.net.", 3), ("missing.nsec.net.", 19)] {
+        let heard = world.ask(asked, RecordType::A, CHECKED).expect("an answer");
+        assert!(heard.ede.contains(&ede) && !heard.is_authentic, "{asked}: {} {:?}", heard.rcode, heard.ede);
+    }
 }
