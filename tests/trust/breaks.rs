@@ -94,3 +94,22 @@ fn stale_data_are_not_told_to_be_authentic() {
         assert!(heard.ede.contains(&ede) && !heard.is_authentic, "{asked}: {} {:?}", heard.rcode, heard.ede);
     }
 }
+
+#[test]
+fn what_a_dname_makes_does_not_outlive_it() {
+    let tree = Tree::new();
+    let mut world = World::new(
+        &tree,
+        Box::new(|_, _, _, message| {
+            for row in &mut message.answer {
+                row.ttl = 80_000;
+            }
+        }),
+    );
+    for asked in ["www.dn.nsec.net.", "www.dn.nsec.net."] {
+        let heard = world.ask(asked, RecordType::A, CHECKED).expect("an answer");
+        assert!(heard.is_authentic && heard.answer.len() == 3);
+        let longest = heard.message.answer.iter().map(|row| row.ttl).max();
+        assert!(longest <= Some(3_600), "{longest:?} s, but 3600 were signed");
+    }
+}
