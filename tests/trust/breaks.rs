@@ -113,3 +113,21 @@ fn what_a_dname_makes_does_not_outlive_it() {
         assert!(longest <= Some(3_600), "{longest:?} s, but 3600 were signed");
     }
 }
+
+/// A wildcard's answer may be kept for hours; that nothing stood before it was said for minutes.
+#[test]
+fn what_proved_a_wildcard_denies_others_no_longer_than_its_own_ttl() {
+    let tree = Tree::new();
+    let mut world = World::honest(&tree);
+    let is_asked = |world: &mut World<'_>, asked: &str| {
+        world.exchanges.clear();
+        assert!(world.ask(asked, RecordType::A, CHECKED).expect("an answer").is_authentic);
+        !world.exchanges.is_empty()
+    };
+    assert!(is_asked(&mut world, "x.wild.nsec.net."));
+    assert!(!is_asked(&mut world, "y.wild.nsec.net.") || is_asked(&mut world, "missing.nsec.net."));
+    assert!(!is_asked(&mut world, "z.wild.nsec.net."), "it follows from what is known");
+    world.pass(Duration::from_secs(400)); // the chain's TTL is 300, the wildcard's 3600
+    assert!(is_asked(&mut world, "missing.nsec.net."), "the zone's SOA is known again");
+    assert!(is_asked(&mut world, "u.wild.nsec.net."), "by a proof that was over");
+}

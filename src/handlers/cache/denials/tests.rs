@@ -19,7 +19,8 @@ fn name(text: &str) -> Name {
 fn signed(owner: &Name, rtype: RecordType, rdata: Vec<u8>, zone: &Name, labels: usize) -> Arc<RrSet> {
     let mut signature = rtype.0.to_be_bytes().to_vec();
     signature.extend_from_slice(&[15, labels as u8]);
-    signature.extend_from_slice(&[0; 14]);
+    signature.extend_from_slice(&300_u32.to_be_bytes());
+    signature.extend_from_slice(&[0; 10]);
     signature.extend_from_slice(zone.wire());
     signature.push(0);
     let mut set = RrSet::new(owner.clone(), rtype, 300, [rdata]);
@@ -164,7 +165,7 @@ impl Zone {
             Word::NoData | Word::NxDomain => denials.learn(&self.soa(), &self.proofs(name), 300, NOW),
             Word::Wild(encloser, rtype) => {
                 let set = signed(name, rtype, rdata(rtype), &self.apex, encloser.label_count());
-                denials.learn_made(&set, encloser, &self.proofs(name), 300, NOW);
+                denials.learn_made(&set, encloser, &self.proofs(name), (0, 300), NOW);
             }
         }
     }
