@@ -10,7 +10,7 @@ use meridian::handlers::resolve::anchors::{Anchors, Validation};
 
 use crate::keys::record;
 use crate::tree::Tree;
-use crate::world::{CHECKED, Meddler, World};
+use crate::world::{CHECKED, Meddler, UNCHECKED, World};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -130,4 +130,37 @@ fn what_proved_a_wildcard_denies_others_no_longer_than_its_own_ttl() {
     world.pass(Duration::from_secs(400)); // the chain's TTL is 300, the wildcard's 3600
     assert!(is_asked(&mut world, "missing.nsec.net."), "the zone's SOA is known again");
     assert!(is_asked(&mut world, "u.wild.nsec.net."), "by a proof that was over");
+}
+
+/// One of a zone's two servers signs badly what is said of keys: the zone itself, or the one above it.
+#[test]
+fn where_one_server_of_two_tells_bad_keys_the_other_is_asked() {
+    for (apex, rtype) in [("nsec.net.", RecordType::DNSKEY), ("net.", RecordType::DS)] {
+        let mut tree = Tree::new();
+        let second = tree.add_server(apex);
+        for (is_second, before) in [false, true].into_iter().flat_map(|which| (0..6).map(move |count| (which, count))) {
+            let is_broken = Rc::new(Cell::new(false));
+            let breaks = Rc::clone(&is_broken);
+            let mut world = World::new(
+                &tree,
+                Box::new(move |tree, zone, question, message| {
+                    let is_it = (tree.asked.get() == Some(second)) == is_second;
+                    if !breaks.get() || zone.apex != name(apex) || question.rtype != rtype || !is_it {
+                        return;
+                    }
+                    for row in message.answer.iter_mut().filter(|row| row.rtype == RecordType::RRSIG) {
+                        *row.rdata.last_mut().unwrap() ^= 1;
+                    }
+                }),
+            );
+            // Which of them is asked is left to chance.
+            for number in 0..before {
+                world.ask(&format!("n{number}.sibling.net."), RecordType::A, UNCHECKED);
+            }
+            is_broken.set(true);
+            let heard = world.ask("www.nsec.net.", RecordType::A, CHECKED).expect("an answer");
+            let said = format!("{apex} {rtype}, {is_second} {before}: {} {:?}", heard.rcode, heard.ede);
+            assert!(heard.is_authentic, "{said}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The signed tree of these tests: a root, a TLD, zones that deny in three ways, a sibling of each, children signed and
 //! unsigned. Each zone has a server of its own.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,6 +13,8 @@ use crate::zone::{Denial, Zone};
 pub(crate) struct Tree {
     pub(crate) zones: Vec<Zone>,
     hosts: BTreeMap<IpAddr, usize>,
+    /// The server that was asked last.
+    pub(crate) asked: Cell<Option<IpAddr>>,
 }
 
 /// The zones that scenarios ask in.
@@ -93,7 +96,21 @@ impl Tree {
         }
         zones.reverse();
         let hosts = (0..count).map(|at| (number(at), at)).collect();
-        Self { zones, hosts }
+        Self { zones, hosts, asked: Cell::default() }
+    }
+
+    /// Gives the zone a second server, of which its parent tells too.
+    pub(crate) fn add_server(&mut self, apex: &str) -> IpAddr {
+        let apex: Name = apex.parse().unwrap();
+        let at = self.zones.iter().position(|zone| zone.apex == apex).unwrap();
+        let (address, server) = (number(100 + at), apex.child(b"ns2").unwrap());
+        let IpAddr::V4(octets) = address else { unreachable!("all are") };
+        let parent = apex.parent().unwrap();
+        let parent = self.zones.iter_mut().find(|zone| zone.apex == parent).unwrap();
+        parent.add(&apex, RecordType::NS, server.wire());
+        parent.add(&server, RecordType::A, &octets.octets());
+        self.hosts.insert(address, at);
+        address
     }
 
     /// The address of the root's server.
@@ -114,6 +131,7 @@ impl Tree {
     /// What the server at `address` honestly says, and for which zone.
     pub(crate) fn respond(&self, address: IpAddr, query: &Message) -> Option<(&Zone, Message)> {
         let zone = &self.zones[*self.hosts.get(&address)?];
+        self.asked.set(Some(address));
         let question: &Question = query.questions.first()?;
         let is_signed = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
         let mut message = reply_to(query);

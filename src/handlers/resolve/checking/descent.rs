@@ -270,7 +270,8 @@ impl Resolver {
         }
     }
 
-    /// What is said of `name` and `rtype` cannot be believed: it is looked up anew, once. Then the zone is broken.
+    /// What is said of `name` and `rtype` cannot be believed: it is looked up, or once more, of servers that have not said
+    /// so. Then the zone is broken.
     fn doubt(
         &mut self,
         checking: &mut Checking,
@@ -284,12 +285,17 @@ impl Resolver {
         }
         self.trace.note(around.now, || What::Check { name: name.clone(), rtype, verdict: bogus.to_string() });
         let lookup = (name.clone(), rtype);
-        if checking.renewed.contains(&lookup) {
+        if checking.disproved.contains(&lookup) {
             self.known.put(name, State::Broken(bogus.clone()), bounds::BOGUS_TTL.as_secs() as u32, around.now);
             return Err(Stop::Broken(bogus));
         }
-        checking.found.retain(|found| (&found.name, found.rtype) != (name, rtype));
-        checking.renewed.push(lookup);
+        for found in checking.found.extract_if(.., |found| (&found.name, found.rtype) == (name, rtype)) {
+            checking.avoided.extend(found.heard);
+            checking.disproved.push(lookup.clone());
+        }
+        if !checking.renewed.contains(&lookup) {
+            checking.renewed.push(lookup);
+        }
         self.known.forget_told(name);
         Ok(())
     }
@@ -327,7 +333,8 @@ impl Resolver {
             return Err(Stop::Failed(Trouble::NoKeys));
         }
         let Some(walk) = self.walks.get(at as usize) else { return Err(Stop::Failed(Trouble::NoKeys)) };
-        let (depth, avoided) = (walk.depth + 1, walk.avoided.clone());
+        let (depth, avoided) = (walk.depth + 1, walk.avoided.iter().chain(&checking.avoided).copied());
+        let avoided = avoided.collect();
         let child = match self.goals.get(&(name.clone(), rtype, true)) {
             Some(&child) if child == at || self.waits_for(child, at) => {
                 around.tally.count(crate::base::tally::Event::LoopsFound);
