@@ -33,12 +33,14 @@ pub(super) struct Denials {
 struct Held {
     chains: Map<Name, Chain>,
     bytes: u64,
+    /// When it was last looked through for what has ended.
+    swept: Second,
 }
 
 impl Denials {
     /// None yet; they may take so many octets.
     pub(super) fn new(bytes_max: u64, keyed: Keyed) -> Self {
-        Self { held: RwLock::new(Held { chains: Map::with_hasher(keyed), bytes: 0 }), bytes_max }
+        Self { held: RwLock::new(Held { chains: Map::with_hasher(keyed), bytes: 0, swept: Second::MIN }), bytes_max }
     }
 
     /// Keeps what proved a secure denial in the zone of `soa`, for `ttl` seconds at most.
@@ -74,8 +76,10 @@ impl Denials {
             return;
         }
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let Held { chains, bytes } = &mut *held;
-        if *bytes >= self.bytes_max {
+        let Held { chains, bytes, swept } = &mut *held;
+        // Within a second nothing more ends, and it takes long: all that is kept is looked at, and everybody waits.
+        if *bytes >= self.bytes_max && *swept != now {
+            *swept = now;
             chains.retain(|_, chain| {
                 chain.forget_ended(now);
                 !chain.is_empty()
@@ -122,7 +126,7 @@ impl Denials {
     /// Forgets what the zones around `name` have proven, and with `subtree` all zones below it.
     pub(super) fn forget(&self, name: &Name, subtree: bool) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let Held { chains, bytes } = &mut *held;
+        let Held { chains, bytes, .. } = &mut *held;
         chains.retain(|zone, _| !(name.is_within(zone) || subtree && zone.is_within(name)));
         *bytes = chains.values().map(Chain::bytes).sum();
     }

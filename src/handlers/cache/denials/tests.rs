@@ -340,3 +340,25 @@ fn proofs_end_are_forgotten_and_take_no_more_room_than_they_may() {
         }
     }
 }
+
+/// Whoever fills the room with proofs must not have all of them looked at for every further one.
+#[test]
+fn where_there_is_no_room_it_is_looked_for_ended_proofs_once_a_second() {
+    let learn = |denials: &Denials, number: u32, ttl, now| {
+        let apex = name(&format!("z{number}.example."));
+        let soa = plain(&apex, RecordType::SOA, vec![0; 22], &apex);
+        let proof = plain(&apex, RecordType::NSEC, Nsec::compose(&apex, [RecordType::SOA]), &apex);
+        denials.learn(&soa, &[proof], ttl, now);
+    };
+    let denials = empty();
+    let fill = |ttl, now| (0..3_000).for_each(|number| learn(&denials, number, ttl, now));
+    fill(10, NOW);
+    let swept = |denials: &Denials| denials.held.read().unwrap().swept;
+    assert_eq!(swept(&denials), NOW);
+    let zones = || denials.held.read().unwrap().chains.len();
+    let full = zones();
+    learn(&denials, 5_000, 10, NOW + 9);
+    assert_eq!((zones(), swept(&denials)), (full, NOW + 9), "nothing has ended, and nobody gives way");
+    learn(&denials, 5_001, 10, NOW + 10);
+    assert_eq!(zones(), 1, "all others have ended");
+}
