@@ -16,7 +16,7 @@ use crate::dns::{Message, Name, Rcode, RecordType, RrSet};
 use crate::edge::admin::trust::{Exempt, NotExempt};
 use crate::edge::clock::wall_seconds;
 use crate::edge::files::{read_text, write_aside};
-use crate::handlers::resolve::anchors::Validation;
+use crate::handlers::resolve::anchors::{Trust, Validation};
 use crate::handlers::resolve::exceptions::{Exception, Exceptions, Refusal};
 use crate::handlers::resolve::rollover::{Change, Rollover, State, saved};
 
@@ -60,7 +60,7 @@ impl Trustee {
         let mut held = Held::default();
         if let Some(state) = state {
             held.rollovers = load_anchors(state);
-            held.exceptions = load_exceptions(state, wall_seconds());
+            held.exceptions = load_exceptions(state);
         }
         let state = state.map(Path::to_owned);
         let trustee = Self { surroundings, inquiry, state, held: Mutex::new(held), saving: Mutex::new(false) };
@@ -97,20 +97,30 @@ impl Trustee {
         let Some(validation) = self.validation() else { return };
         let held = self.held();
         validation.follow(held.rollovers.iter().map(Rollover::trusted).collect());
-        validation.except(held.exceptions.list().iter().map(|exception| exception.name.clone()).collect());
+        validation.except(held.exceptions.in_force(wall_seconds()).cloned().collect());
+    }
+
+    /// What is trusted now.
+    fn trust(&self) -> Arc<Trust> {
+        self.validation().map(|validation| Arc::clone(&validation.trust())).unwrap_or_default()
     }
 
     /// Does what is due, for as long as the runtime lives. What is no longer excepted is forgotten by `forget`.
     pub async fn run(self: Arc<Self>, forget: Box<Forget>) {
+        let mut before = self.trust();
         for tick in 0_u32.. {
             if self.validation().is_some() {
                 self.follow_written();
                 self.put_in_force(); // a reload may have other anchors
+                for name in before.lapsed(&self.trust()) {
+                    forget(name).await.ok();
+                }
                 self.end_exceptions(&*forget).await;
                 self.try_exceptions(&*forget).await;
                 if tick >= FIRST_TICKS {
                     self.look_at_keys().await;
                 }
+                before = self.trust();
             }
             tokio::time::sleep(TICK).await;
         }
@@ -296,10 +306,10 @@ fn load_anchors(state: &Path) -> Vec<Rollover> {
     Vec::new()
 }
 
-fn load_exceptions(state: &Path, wall: u64) -> Exceptions {
+fn load_exceptions(state: &Path) -> Exceptions {
     let path = state.join(EXCEPTIONS);
     match read_text(&path) {
-        Ok((text, _)) => Exceptions::parse(&text, wall),
+        Ok((text, _)) => Exceptions::parse(&text),
         Err(fault) => {
             if fault.kind() != std::io::ErrorKind::NotFound {
                 warn!("{}: {fault}; nothing is excepted", path.display());
