@@ -8,9 +8,10 @@ use std::time::Duration;
 use meridian::dns::{Message, Name, Question, Rcode, RecordType};
 use meridian::handlers::resolve::anchors::{Anchors, Validation};
 
-use crate::keys::record;
+use crate::keys::{Fields, record};
 use crate::tree::Tree;
 use crate::world::{CHECKED, Meddler, UNCHECKED, World};
+use crate::zone::Denial;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -161,6 +162,50 @@ fn where_one_server_of_two_tells_bad_keys_the_other_is_asked() {
             let heard = world.ask("www.nsec.net.", RecordType::A, CHECKED).expect("an answer");
             let said = format!("{apex} {rtype}, {is_second} {before}: {} {:?}", heard.rcode, heard.ede);
             assert!(heard.is_authentic, "{said}");
+        }
+    }
+}
+
+/// What somebody has let in with CD, once, is remembered for a day: a DS RRset, or a zone cut, of a name that is no zone.
+/// Zones below it must not be broken by it.
+#[test]
+fn what_was_let_in_about_names_between_zones_breaks_none() {
+    let lines = |apex: &str| format!("www.{apex} A 192.0.2.2");
+    let leaves = ["deep.ent.nsec.net.", "nsec.net."].map(|apex| (apex, Denial::Nsec, lines(apex)));
+    let tree = Tree::with(&leaves);
+    for (what, asked, rtype) in
+        [("DS", "deep.ent.nsec.net.", RecordType::DS), ("cut", "other.ent.nsec.net.", RecordType::A)]
+    {
+        let is_lying = Rc::new(Cell::new(false));
+        let lies = Rc::clone(&is_lying);
+        let mut world = World::new(
+            &tree,
+            Box::new(move |_, zone, question, message| {
+                if !lies.get() || zone.apex != name("nsec.net.") {
+                    return;
+                }
+                if rtype == RecordType::DS && question.rtype == rtype {
+                    for row in message.answer.iter_mut().filter(|row| row.rtype == RecordType::RRSIG) {
+                        let (mut fields, octets) = Fields::read(&row.rdata);
+                        fields.signer = name("ent.nsec.net.");
+                        row.rdata = [fields.rdata(), octets].concat().into();
+                    }
+                } else if rtype == RecordType::A && question.name.is_within(&name("ent.nsec.net.")) {
+                    message.flags.authoritative = false;
+                    message.rcode = Rcode::NOERROR;
+                    message.answer.clear();
+                    message.authority =
+                        vec![record(&name("ent.nsec.net."), RecordType::NS, 80_000, name("ns.nsec.net.").wire())];
+                }
+            }),
+        );
+        is_lying.set(true);
+        world.ask(asked, rtype, UNCHECKED);
+        is_lying.set(false);
+        for round in 0..4 {
+            let heard = world.ask("www.deep.ent.nsec.net.", RecordType::A, CHECKED).expect("an answer");
+            assert!(heard.is_authentic, "{what}, {round}: {} {:?}", heard.rcode, heard.message.edns);
+            world.pass(Duration::from_secs(3_700));
         }
     }
 }

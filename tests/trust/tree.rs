@@ -71,6 +71,11 @@ impl Tree {
         plan.push(("net.".into(), Denial::Nsec, "www.net. A 192.0.2.6".into()));
         plan.push((".".into(), Denial::Nsec, String::new()));
         let count = plan.len();
+        let apexes: Vec<Name> = plan.iter().map(|(apex, _, _)| apex.parse().unwrap()).collect();
+        let is_child = |child: &Name, parent: &Name| {
+            let above = apexes.iter().filter(|apex| child.is_below(apex)).max_by_key(|apex| apex.label_count());
+            above == Some(parent)
+        };
         let mut zones: Vec<Zone> = Vec::new();
         for (at, (apex, denial, mut lines)) in plan.into_iter().enumerate() {
             let name: Name = apex.parse().unwrap();
@@ -78,7 +83,7 @@ impl Tree {
             let ns = if apex == "." { "ns.root.".to_owned() } else { format!("ns.{apex}") };
             lines += &format!("\n{apex} NS {ns}\n{ns} A {here}\n");
             for (child, zone) in zones.iter().enumerate() {
-                if zone.apex.parent().is_some_and(|parent| parent == name) {
+                if is_child(&zone.apex, &name) {
                     let child_at = number(count - 1 - child);
                     lines = lines.replace(&format!("{0} NS ns.{0}\n", zone.apex), "");
                     lines += &format!("{0} NS ns.{0}\nns.{0} A {child_at}\n", zone.apex);
@@ -86,7 +91,7 @@ impl Tree {
             }
             let mut made = Zone::new(&apex, Denial::Unsigned, &lines);
             for zone in zones.iter().filter(|zone| zone.is_signed()) {
-                if zone.apex.parent().is_some_and(|parent| parent == name) {
+                if is_child(&zone.apex, &name) {
                     let (owner, ds) = (zone.apex.clone(), zone.ds());
                     made.add(&owner, RecordType::DS, &ds);
                 }

@@ -60,6 +60,7 @@ impl Resolver {
             return Ok(Standing::Insecure(None));
         }
         let (mut goal, mut way) = (target.clone(), manner);
+        let mut claimed: Option<Name> = None; // whose DS is signed in the name of the goal
         loop {
             checking.step()?;
             // Without an anchor above nothing can be said of it.
@@ -86,9 +87,9 @@ impl Resolver {
                     return Ok(Standing::Inside);
                 }
             } else if is_there || is_inside {
-                if is_inside && !is_there {
-                    let text = format!("keys of {target} are spoken of in the name of {goal}, which is no zone");
-                    return Err(Stop::Broken(Bogus::new(Reason::NoSignature, text)));
+                if let Some(of) = claimed.take().filter(|_| !is_there) {
+                    let text = format!("keys of {of} are spoken of in the name of {goal}, which is no zone");
+                    self.doubt(checking, &of, RecordType::DS, Bogus::new(Reason::NoSignature, text), around)?;
                 }
                 (goal, way) = (target.clone(), manner);
                 continue;
@@ -103,11 +104,13 @@ impl Resolver {
                             .is_some_and(|cut| cut.label_count() > inside) =>
                 {
                     let cut = cut_below(&by, &next, RecordType::DS, around);
-                    (goal, way) = (cut.unwrap_or(by), Manner::AtOnce);
+                    (goal, way, claimed) = (cut.unwrap_or(by), Manner::AtOnce, None);
                 }
                 Some(by) if by == zone => self.descend(at, checking, (&next, &goal), &word, &keys, ledger, around)?,
                 // Signed by a zone between: that one comes first.
-                Some(by) if by.is_below(&zone) && next.is_below(&by) => (goal, way) = (by, Manner::AtOnce),
+                Some(by) if by.is_below(&zone) && next.is_below(&by) => {
+                    (goal, way, claimed) = (by, Manner::AtOnce, Some(next));
+                }
                 _ if matches!(word, Word::Failed(_)) => {
                     let Word::Failed(trouble) = word else { continue };
                     return Err(Stop::Failed(trouble));
