@@ -162,10 +162,14 @@ bounds! {
     SERVERS_HEARD: usize = 8;
     /// Zones and names of which each worker knows what was proved of their keys.
     ZONES_KNOWN: usize = 16_384;
+    /// Octets that their keys may take.
+    ZONES_KNOWN_BYTES: usize = 32 << 20;
     /// What was proved of a zone is kept at least this long, also where its TTL is 0.
     ZONE_KNOWN_MIN: Duration = Duration::from_secs(1);
     /// Referrals to unsigned zones whose proof each worker keeps until somebody wants to see it.
     REFERRALS_KEPT: usize = 1_024;
+    /// Octets that these may take.
+    REFERRALS_BYTES: usize = 4 << 20;
     /// What upstreams say to a question is held to be bogus for this long, and a zone without keys that are trusted.
     BOGUS_TTL: Duration = Duration::from_secs(60);
     /// Octets kept of the text that says why a question failed.

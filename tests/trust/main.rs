@@ -10,6 +10,7 @@
     reason = "a test may stop where it stands, and need not be quick"
 )]
 
+mod breaks;
 mod clocks;
 mod costs;
 mod fixtures;

@@ -1,6 +1,7 @@
 //! The signed tree of these tests: a root, a TLD, zones that deny in three ways, a sibling of each, children signed and
 //! unsigned. Each zone has a server of its own.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,6 +13,8 @@ use crate::zone::{Denial, Zone};
 pub(crate) struct Tree {
     pub(crate) zones: Vec<Zone>,
     hosts: BTreeMap<IpAddr, usize>,
+    /// The server that was asked last.
+    pub(crate) asked: Cell<Option<IpAddr>>,
 }
 
 /// The zones that scenarios ask in.
@@ -68,6 +71,11 @@ impl Tree {
         plan.push(("net.".into(), Denial::Nsec, "www.net. A 192.0.2.6".into()));
         plan.push((".".into(), Denial::Nsec, String::new()));
         let count = plan.len();
+        let apexes: Vec<Name> = plan.iter().map(|(apex, _, _)| apex.parse().unwrap()).collect();
+        let is_child = |child: &Name, parent: &Name| {
+            let above = apexes.iter().filter(|apex| child.is_below(apex)).max_by_key(|apex| apex.label_count());
+            above == Some(parent)
+        };
         let mut zones: Vec<Zone> = Vec::new();
         for (at, (apex, denial, mut lines)) in plan.into_iter().enumerate() {
             let name: Name = apex.parse().unwrap();
@@ -75,7 +83,7 @@ impl Tree {
             let ns = if apex == "." { "ns.root.".to_owned() } else { format!("ns.{apex}") };
             lines += &format!("\n{apex} NS {ns}\n{ns} A {here}\n");
             for (child, zone) in zones.iter().enumerate() {
-                if zone.apex.parent().is_some_and(|parent| parent == name) {
+                if is_child(&zone.apex, &name) {
                     let child_at = number(count - 1 - child);
                     lines = lines.replace(&format!("{0} NS ns.{0}\n", zone.apex), "");
                     lines += &format!("{0} NS ns.{0}\nns.{0} A {child_at}\n", zone.apex);
@@ -83,7 +91,7 @@ impl Tree {
             }
             let mut made = Zone::new(&apex, Denial::Unsigned, &lines);
             for zone in zones.iter().filter(|zone| zone.is_signed()) {
-                if zone.apex.parent().is_some_and(|parent| parent == name) {
+                if is_child(&zone.apex, &name) {
                     let (owner, ds) = (zone.apex.clone(), zone.ds());
                     made.add(&owner, RecordType::DS, &ds);
                 }
@@ -93,7 +101,21 @@ impl Tree {
         }
         zones.reverse();
         let hosts = (0..count).map(|at| (number(at), at)).collect();
-        Self { zones, hosts }
+        Self { zones, hosts, asked: Cell::default() }
+    }
+
+    /// Gives the zone a second server, of which its parent tells too.
+    pub(crate) fn add_server(&mut self, apex: &str) -> IpAddr {
+        let apex: Name = apex.parse().unwrap();
+        let at = self.zones.iter().position(|zone| zone.apex == apex).unwrap();
+        let (address, server) = (number(100 + at), apex.child(b"ns2").unwrap());
+        let IpAddr::V4(octets) = address else { unreachable!("all are") };
+        let parent = apex.parent().unwrap();
+        let parent = self.zones.iter_mut().find(|zone| zone.apex == parent).unwrap();
+        parent.add(&apex, RecordType::NS, server.wire());
+        parent.add(&server, RecordType::A, &octets.octets());
+        self.hosts.insert(address, at);
+        address
     }
 
     /// The address of the root's server.
@@ -114,6 +136,7 @@ impl Tree {
     /// What the server at `address` honestly says, and for which zone.
     pub(crate) fn respond(&self, address: IpAddr, query: &Message) -> Option<(&Zone, Message)> {
         let zone = &self.zones[*self.hosts.get(&address)?];
+        self.asked.set(Some(address));
         let question: &Question = query.questions.first()?;
         let is_signed = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
         let mut message = reply_to(query);

@@ -95,7 +95,9 @@ impl Cache {
         if security == Security::Secure
             && let (Some(denials), Some(encloser)) = (&self.denials, checked.and_then(|checked| checked.encloser))
         {
-            denials.learn_made(&set, encloser, &proofs, ttl.min(seconds(self.settings.max_negative_ttl)), now);
+            let age = self.kept_ttl(&set, now).saturating_sub(ttl);
+            let ttl = ttl.min(seconds(self.settings.max_negative_ttl));
+            denials.learn_made(&set, encloser, &proofs, (age, ttl), now);
         }
         let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;

@@ -69,6 +69,7 @@ impl Cache {
                 }
                 Next::Target(_) | Next::End => {
                     if stale.is_some() {
+                        answer.authentic = false; // the signatures may not hold any more
                         answer.ede = Some(stale_ede(answer.rcode, is_stale));
                     }
                     return Walked::Answer { answer, parts, stale };

@@ -163,6 +163,17 @@ impl Trust {
     }
 }
 
+impl Trust {
+    /// The names of which something may have been found insecure that is not `now`: what was excepted, and what had no
+    /// anchor above.
+    #[must_use]
+    pub fn lapsed(&self, now: &Self) -> Vec<Name> {
+        let excepted = self.negative.iter().filter(|name| !now.negative.contains(name));
+        let unanchored = now.anchors.iter().map(|set| &set.owner).filter(|zone| self.anchors.of(zone).is_none());
+        excepted.chain(unanchored).cloned().collect()
+    }
+}
+
 /// What is trusted just now, for all who validate: what the operator wrote, and what was learned since.
 #[derive(Debug)]
 pub struct Validation {
@@ -319,6 +330,21 @@ mod tests {
         }
         let nothing = Trust { negative: vec![Name::root()], ..Trust::default() };
         assert!(nothing.excepts(&name("example.")));
+    }
+
+    #[test]
+    fn what_was_excepted_or_had_no_anchor_is_to_be_looked_at_again() {
+        let trust = |zones: &[&str], negative: &[&str]| {
+            let mut anchors = Anchors::default();
+            for zone in zones {
+                anchors.add(&name(zone), RecordType::DNSKEY, &[&[1, 1, 3, 15][..], &[7; 32]].concat()).unwrap();
+            }
+            Trust { anchors, negative: negative.iter().map(|text| name(text)).collect(), generation: 0 }
+        };
+        let before = trust(&["a."], &["x.a.", "y.a."]);
+        assert_eq!(before.lapsed(&before), []);
+        assert_eq!(before.lapsed(&trust(&["a.", "b."], &["X.a.", "z.a."])), [name("y.a."), name("b.")]);
+        assert_eq!(before.lapsed(&trust(&[], &["x.a.", "y.a."])), [], "less is trusted");
     }
 
     #[test]

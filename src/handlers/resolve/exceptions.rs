@@ -119,7 +119,7 @@ impl Exceptions {
         let interval = bounds::EXCEPTION_CHECK.as_secs();
         let last = |exception: &Exception| exception.tried.as_ref().map_or(exception.since, |(at, _)| *at);
         let is_due = |exception: &&mut Exception| {
-            !exception.stays && (last(exception) + interval <= wall || last(exception) > wall)
+            !exception.stays && (last(exception).saturating_add(interval) <= wall || last(exception) > wall)
         };
         let exception = self.0.iter_mut().find(is_due)?;
         exception.tried = Some((wall, "no answer yet".to_owned()));
@@ -139,9 +139,14 @@ impl Exceptions {
         let interval = bounds::EXCEPTION_CHECK.as_secs();
         let due = |exception: &Exception| {
             let last = exception.tried.as_ref().map_or(exception.since, |(at, _)| *at);
-            if exception.stays { exception.until } else { exception.until.min(last + interval) }
+            if exception.stays { exception.until } else { exception.until.min(last.saturating_add(interval)) }
         };
         self.0.iter().map(due).min()
+    }
+
+    /// The names that are excepted at `wall`.
+    pub fn in_force(&self, wall: u64) -> impl Iterator<Item = &Name> {
+        self.0.iter().filter(move |exception| exception.until > wall).map(|exception| &exception.name)
     }
 
     /// All of them, by name.
@@ -161,9 +166,10 @@ impl Exceptions {
         text
     }
 
-    /// Reads what [`Exceptions::compose`] wrote, without what has ended by now.
+    /// Reads what [`Exceptions::compose`] wrote, with what has ended since: what is remembered of those names may have
+    /// been kept too.
     #[must_use]
-    pub fn parse(text: &str, wall: u64) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut exceptions = Self::default();
         let mut lines = text.lines();
         if lines.next() != Some(TITLE) {
@@ -172,7 +178,6 @@ impl Exceptions {
         for exception in lines.filter_map(parse_line) {
             exceptions.insert(exception).ok();
         }
-        exceptions.handle_timeout(wall);
         exceptions
     }
 }
@@ -241,14 +246,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_reads_back_without_what_has_ended() {
+    fn what_is_kept_reads_back() {
         let mut exceptions = one(true);
         exceptions.put(name("a\\032b.example."), Duration::from_secs(1), false, ("", ""), NOW).unwrap();
         let text = exceptions.compose();
-        assert_eq!(Exceptions::parse(&text, NOW), exceptions);
-        assert_eq!(names(&Exceptions::parse(&text, NOW + 1)), ["broken.example."]);
-        assert_eq!(Exceptions::parse(&text.replace("except", "exempt"), NOW), Exceptions::default());
-        assert_eq!(names(&Exceptions::parse(&text[..text.len() - 25], NOW)).len(), 1, "the rest is left out");
+        let mut read = Exceptions::parse(&text);
+        assert_eq!((&read, read.in_force(NOW).count()), (&exceptions, 2));
+        assert!(read.in_force(NOW + 1).eq([&name("broken.example.")]), "the other has ended meanwhile");
+        let ended = read.handle_timeout(NOW + 1);
+        assert_eq!(
+            ended.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(),
+            ["a\\032b.example."],
+            "as is told"
+        );
+        assert_eq!(Exceptions::parse(&text.replace("except", "exempt")), Exceptions::default());
+        assert_eq!(names(&Exceptions::parse(&text[..text.len() - 25])).len(), 1, "the rest is left out");
+        let absurd = text.replace(&NOW.to_string(), &u64::MAX.to_string());
+        assert!(Exceptions::parse(&absurd).poll_try(NOW).is_some(), "a time that cannot be is none");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::dns::{Message, Name, Rcode, RecordType, RrSet};
 use crate::edge::admin::trust::{Exempt, NotExempt};
 use crate::edge::clock::wall_seconds;
 use crate::edge::files::{read_text, write_aside};
-use crate::handlers::resolve::anchors::Validation;
+use crate::handlers::resolve::anchors::{Trust, Validation};
 use crate::handlers::resolve::exceptions::{Exception, Exceptions, Refusal};
 use crate::handlers::resolve::rollover::{Change, Rollover, State, saved};
 
@@ -60,7 +60,7 @@ impl Trustee {
         let mut held = Held::default();
         if let Some(state) = state {
             held.rollovers = load_anchors(state);
-            held.exceptions = load_exceptions(state, wall_seconds());
+            held.exceptions = load_exceptions(state);
         }
         let state = state.map(Path::to_owned);
         let trustee = Self { surroundings, inquiry, state, held: Mutex::new(held), saving: Mutex::new(false) };
@@ -97,20 +97,30 @@ impl Trustee {
         let Some(validation) = self.validation() else { return };
         let held = self.held();
         validation.follow(held.rollovers.iter().map(Rollover::trusted).collect());
-        validation.except(held.exceptions.list().iter().map(|exception| exception.name.clone()).collect());
+        validation.except(held.exceptions.in_force(wall_seconds()).cloned().collect());
+    }
+
+    /// What is trusted now.
+    fn trust(&self) -> Arc<Trust> {
+        self.validation().map(|validation| Arc::clone(&validation.trust())).unwrap_or_default()
     }
 
     /// Does what is due, for as long as the runtime lives. What is no longer excepted is forgotten by `forget`.
     pub async fn run(self: Arc<Self>, forget: Box<Forget>) {
+        let mut before = self.trust();
         for tick in 0_u32.. {
             if self.validation().is_some() {
                 self.follow_written();
                 self.put_in_force(); // a reload may have other anchors
+                for name in before.lapsed(&self.trust()) {
+                    forget(name).await.ok();
+                }
                 self.end_exceptions(&*forget).await;
                 self.try_exceptions(&*forget).await;
                 if tick >= FIRST_TICKS {
                     self.look_at_keys().await;
                 }
+                before = self.trust();
             }
             tokio::time::sleep(TICK).await;
         }
@@ -128,8 +138,9 @@ impl Trustee {
             held.rollovers.iter().filter(is_due).map(|rollover| rollover.zone().clone()).collect()
         };
         for zone in due {
-            let response = self.inquiry.ask(&zone, RecordType::DNSKEY).await;
-            let keys = response.as_ref().and_then(|response| authentic_keys(response, &zone));
+            // Unchecked: it is for who follows the keys to say whose signature counts.
+            let response = self.inquiry.ask(&zone, RecordType::DNSKEY, true).await;
+            let keys = response.as_ref().and_then(|response| keys_in(response, &zone));
             let wall = wall_seconds();
             {
                 let mut held = self.held();
@@ -137,6 +148,9 @@ impl Trustee {
                     continue;
                 };
                 if let Some(keys) = keys {
+                    if !rollover.is_authentic(&keys, wall) {
+                        debug!("the keys of {zone} are not signed by one that is trusted");
+                    }
                     rollover.handle_keys(&keys, wall).iter().for_each(tell);
                 } else {
                     let outcome = response.map_or("no response".to_owned(), |response| response.rcode.to_string());
@@ -163,7 +177,7 @@ impl Trustee {
         loop {
             let due = self.held().exceptions.poll_try(wall_seconds());
             let Some(name) = due else { return };
-            let response = self.inquiry.ask(&name, RecordType::SOA).await;
+            let response = self.inquiry.ask(&name, RecordType::SOA, false).await;
             let is_sound = |response: &Message| matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
             let validates = response.as_ref().is_some_and(is_sound);
             let outcome = response.map_or("no response".to_owned(), |response| outcome(&response));
@@ -292,10 +306,10 @@ fn load_anchors(state: &Path) -> Vec<Rollover> {
     Vec::new()
 }
 
-fn load_exceptions(state: &Path, wall: u64) -> Exceptions {
+fn load_exceptions(state: &Path) -> Exceptions {
     let path = state.join(EXCEPTIONS);
     match read_text(&path) {
-        Ok((text, _)) => Exceptions::parse(&text, wall),
+        Ok((text, _)) => Exceptions::parse(&text),
         Err(fault) => {
             if fault.kind() != std::io::ErrorKind::NotFound {
                 warn!("{}: {fault}; nothing is excepted", path.display());
@@ -313,9 +327,9 @@ fn tell(change: &Change) {
     }
 }
 
-/// The zone's DNSKEY RRset in a response that was found authentic.
-fn authentic_keys(response: &Message, zone: &Name) -> Option<RrSet> {
-    if response.rcode != Rcode::NOERROR || !response.flags.authentic_data {
+/// The zone's DNSKEY RRset in a response.
+fn keys_in(response: &Message, zone: &Name) -> Option<RrSet> {
+    if response.rcode != Rcode::NOERROR {
         return None;
     }
     let own = || response.answer.iter().filter(|record| record.owner == *zone);
@@ -393,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_that_were_found_authentic_are_looked_at() {
+    fn only_the_zones_own_keys_are_looked_at() {
         let zone = Name::root();
         let record = |owner: &Name, rtype, rdata: &[u8]| crate::dns::Record {
             owner: owner.clone(),
@@ -412,11 +426,9 @@ mod tests {
             ],
             ..Message::default()
         };
-        assert_eq!(authentic_keys(&response, &zone), None);
-        response.flags.authentic_data = true;
-        let keys = authentic_keys(&response, &zone).unwrap();
+        let keys = keys_in(&response, &zone).unwrap();
         assert_eq!((keys.rdatas.len(), keys.signatures.len()), (1, 1));
         response.rcode = Rcode::SERVFAIL;
-        assert_eq!(authentic_keys(&response, &zone), None);
+        assert_eq!(keys_in(&response, &zone), None);
     }
 }

@@ -33,12 +33,14 @@ pub(super) struct Denials {
 struct Held {
     chains: Map<Name, Chain>,
     bytes: u64,
+    /// When it was last looked through for what has ended.
+    swept: Second,
 }
 
 impl Denials {
     /// None yet; they may take so many octets.
     pub(super) fn new(bytes_max: u64, keyed: Keyed) -> Self {
-        Self { held: RwLock::new(Held { chains: Map::with_hasher(keyed), bytes: 0 }), bytes_max }
+        Self { held: RwLock::new(Held { chains: Map::with_hasher(keyed), bytes: 0, swept: Second::MIN }), bytes_max }
     }
 
     /// Keeps what proved a secure denial in the zone of `soa`, for `ttl` seconds at most.
@@ -46,15 +48,24 @@ impl Denials {
         let zone = &soa.owner;
         self.keep(zone, ttl, now, |chain, until| {
             chain.put_soa(Link { set: Arc::clone(soa), until });
-            put_proofs(chain, zone, proofs, until);
+            put_proofs(chain, zone, proofs, |_| until);
         });
     }
 
-    /// Keeps a secure answer that the wildcard below `encloser` made up, as what the wildcard has, and what proved that nothing stood closer.
-    pub(super) fn learn_made(&self, set: &Arc<RrSet>, encloser: Name, proofs: &[Arc<RrSet>], ttl: u32, now: Second) {
+    /// Keeps a secure answer that the wildcard below `encloser` made up `age` seconds ago, as what the wildcard has, and
+    /// what proved that nothing stood closer: that mostly has a TTL of its own, which is shorter.
+    pub(super) fn learn_made(
+        &self,
+        set: &Arc<RrSet>,
+        encloser: Name,
+        proofs: &[Arc<RrSet>],
+        (age, ttl): (u32, u32),
+        now: Second,
+    ) {
         let Some(zone) = signer(set) else { return };
+        let end = |proof: &RrSet| now.saturating_add(Second::from(own_ttl(proof).saturating_sub(age)));
         self.keep(&zone, ttl, now, |chain, until| {
-            put_proofs(chain, &zone, proofs, until);
+            put_proofs(chain, &zone, proofs, |proof| until.min(end(proof)));
             chain.put_wildcard(encloser, Link { set: Arc::clone(set), until });
         });
     }
@@ -65,8 +76,10 @@ impl Denials {
             return;
         }
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let Held { chains, bytes } = &mut *held;
-        if *bytes >= self.bytes_max {
+        let Held { chains, bytes, swept } = &mut *held;
+        // Within a second nothing more ends, and it takes long: all that is kept is looked at, and everybody waits.
+        if *bytes >= self.bytes_max && *swept != now {
+            *swept = now;
             chains.retain(|_, chain| {
                 chain.forget_ended(now);
                 !chain.is_empty()
@@ -113,7 +126,7 @@ impl Denials {
     /// Forgets what the zones around `name` have proven, and with `subtree` all zones below it.
     pub(super) fn forget(&self, name: &Name, subtree: bool) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let Held { chains, bytes } = &mut *held;
+        let Held { chains, bytes, .. } = &mut *held;
         chains.retain(|zone, _| !(name.is_within(zone) || subtree && zone.is_within(name)));
         *bytes = chains.values().map(Chain::bytes).sum();
     }
@@ -125,9 +138,16 @@ impl Denials {
     }
 }
 
+/// The TTL with which `proof` came, and no more than its zone has signed.
+fn own_ttl(proof: &RrSet) -> u32 {
+    let signatures = proof.signatures.iter().filter_map(|rdata| Signature::parse(rdata).ok());
+    signatures.map(|signature| signature.original_ttl).fold(proof.ttl, u32::min)
+}
+
 /// Keeps those of `proofs` that `zone` signed. RFC 9077: they hold no longer than denials of the zone do.
-fn put_proofs(chain: &mut Chain, zone: &Name, proofs: &[Arc<RrSet>], until: Second) {
+fn put_proofs(chain: &mut Chain, zone: &Name, proofs: &[Arc<RrSet>], until: impl Fn(&RrSet) -> Second) {
     for proof in proofs {
+        let until = until(proof);
         if signer(proof).as_ref() == Some(zone) && encloser_of(proof).is_none() {
             chain.put_proof(Link { set: Arc::clone(proof), until });
         }

@@ -19,7 +19,8 @@ fn name(text: &str) -> Name {
 fn signed(owner: &Name, rtype: RecordType, rdata: Vec<u8>, zone: &Name, labels: usize) -> Arc<RrSet> {
     let mut signature = rtype.0.to_be_bytes().to_vec();
     signature.extend_from_slice(&[15, labels as u8]);
-    signature.extend_from_slice(&[0; 14]);
+    signature.extend_from_slice(&300_u32.to_be_bytes());
+    signature.extend_from_slice(&[0; 10]);
     signature.extend_from_slice(zone.wire());
     signature.push(0);
     let mut set = RrSet::new(owner.clone(), rtype, 300, [rdata]);
@@ -164,7 +165,7 @@ impl Zone {
             Word::NoData | Word::NxDomain => denials.learn(&self.soa(), &self.proofs(name), 300, NOW),
             Word::Wild(encloser, rtype) => {
                 let set = signed(name, rtype, rdata(rtype), &self.apex, encloser.label_count());
-                denials.learn_made(&set, encloser, &self.proofs(name), 300, NOW);
+                denials.learn_made(&set, encloser, &self.proofs(name), (0, 300), NOW);
             }
         }
     }
@@ -338,4 +339,26 @@ fn proofs_end_are_forgotten_and_take_no_more_room_than_they_may() {
             assert!(denials.bytes() <= (1 << 20) + 2_000, "{}", denials.bytes());
         }
     }
+}
+
+/// Whoever fills the room with proofs must not have all of them looked at for every further one.
+#[test]
+fn where_there_is_no_room_it_is_looked_for_ended_proofs_once_a_second() {
+    let learn = |denials: &Denials, number: u32, ttl, now| {
+        let apex = name(&format!("z{number}.example."));
+        let soa = plain(&apex, RecordType::SOA, vec![0; 22], &apex);
+        let proof = plain(&apex, RecordType::NSEC, Nsec::compose(&apex, [RecordType::SOA]), &apex);
+        denials.learn(&soa, &[proof], ttl, now);
+    };
+    let denials = empty();
+    let fill = |ttl, now| (0..3_000).for_each(|number| learn(&denials, number, ttl, now));
+    fill(10, NOW);
+    let swept = |denials: &Denials| denials.held.read().unwrap().swept;
+    assert_eq!(swept(&denials), NOW);
+    let zones = || denials.held.read().unwrap().chains.len();
+    let full = zones();
+    learn(&denials, 5_000, 10, NOW + 9);
+    assert_eq!((zones(), swept(&denials)), (full, NOW + 9), "nothing has ended, and nobody gives way");
+    learn(&denials, 5_001, 10, NOW + 10);
+    assert_eq!(zones(), 1, "all others have ended");
 }

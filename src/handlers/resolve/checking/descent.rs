@@ -60,6 +60,7 @@ impl Resolver {
             return Ok(Standing::Insecure(None));
         }
         let (mut goal, mut way) = (target.clone(), manner);
+        let mut claimed: Option<Name> = None; // whose DS is signed in the name of the goal
         loop {
             checking.step()?;
             // Without an anchor above nothing can be said of it.
@@ -86,9 +87,9 @@ impl Resolver {
                     return Ok(Standing::Inside);
                 }
             } else if is_there || is_inside {
-                if is_inside && !is_there {
-                    let text = format!("keys of {target} are spoken of in the name of {goal}, which is no zone");
-                    return Err(Stop::Broken(Bogus::new(Reason::NoSignature, text)));
+                if let Some(of) = claimed.take().filter(|_| !is_there) {
+                    let text = format!("keys of {of} are spoken of in the name of {goal}, which is no zone");
+                    self.doubt(checking, &of, RecordType::DS, Bogus::new(Reason::NoSignature, text), around)?;
                 }
                 (goal, way) = (target.clone(), manner);
                 continue;
@@ -103,11 +104,13 @@ impl Resolver {
                             .is_some_and(|cut| cut.label_count() > inside) =>
                 {
                     let cut = cut_below(&by, &next, RecordType::DS, around);
-                    (goal, way) = (cut.unwrap_or(by), Manner::AtOnce);
+                    (goal, way, claimed) = (cut.unwrap_or(by), Manner::AtOnce, None);
                 }
                 Some(by) if by == zone => self.descend(at, checking, (&next, &goal), &word, &keys, ledger, around)?,
                 // Signed by a zone between: that one comes first.
-                Some(by) if by.is_below(&zone) && next.is_below(&by) => (goal, way) = (by, Manner::AtOnce),
+                Some(by) if by.is_below(&zone) && next.is_below(&by) => {
+                    (goal, way, claimed) = (by, Manner::AtOnce, Some(next));
+                }
                 _ if matches!(word, Word::Failed(_)) => {
                     let Word::Failed(trouble) = word else { continue };
                     return Err(Stop::Failed(trouble));
@@ -270,7 +273,8 @@ impl Resolver {
         }
     }
 
-    /// What is said of `name` and `rtype` cannot be believed: it is looked up anew, once. Then the zone is broken.
+    /// What is said of `name` and `rtype` cannot be believed: it is looked up, or once more, of servers that have not said
+    /// so. Then the zone is broken.
     fn doubt(
         &mut self,
         checking: &mut Checking,
@@ -284,12 +288,17 @@ impl Resolver {
         }
         self.trace.note(around.now, || What::Check { name: name.clone(), rtype, verdict: bogus.to_string() });
         let lookup = (name.clone(), rtype);
-        if checking.renewed.contains(&lookup) {
+        if checking.disproved.contains(&lookup) {
             self.known.put(name, State::Broken(bogus.clone()), bounds::BOGUS_TTL.as_secs() as u32, around.now);
             return Err(Stop::Broken(bogus));
         }
-        checking.found.retain(|found| (&found.name, found.rtype) != (name, rtype));
-        checking.renewed.push(lookup);
+        for found in checking.found.extract_if(.., |found| (&found.name, found.rtype) == (name, rtype)) {
+            checking.avoided.extend(found.heard);
+            checking.disproved.push(lookup.clone());
+        }
+        if !checking.renewed.contains(&lookup) {
+            checking.renewed.push(lookup);
+        }
         self.known.forget_told(name);
         Ok(())
     }
@@ -327,7 +336,8 @@ impl Resolver {
             return Err(Stop::Failed(Trouble::NoKeys));
         }
         let Some(walk) = self.walks.get(at as usize) else { return Err(Stop::Failed(Trouble::NoKeys)) };
-        let (depth, avoided) = (walk.depth + 1, walk.avoided.clone());
+        let (depth, avoided) = (walk.depth + 1, walk.avoided.iter().chain(&checking.avoided).copied());
+        let avoided = avoided.collect();
         let child = match self.goals.get(&(name.clone(), rtype, true)) {
             Some(&child) if child == at || self.waits_for(child, at) => {
                 around.tally.count(crate::base::tally::Event::LoopsFound);

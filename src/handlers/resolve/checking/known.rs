@@ -1,8 +1,9 @@
 //! What has been proved of zones: their keys, that they are not signed, or that a name begins none. It is kept by each
 //! worker, parsed, so that the keys of a zone are proved once and not for each answer.
 //!
-//! Two generations bound it: what is put in goes into the young one; when that is full it becomes the old one, and the
-//! old one is forgotten. What is used moves back into the young one.
+//! Two generations bound it, in number and in octets, for a zone may have as many keys as a response holds: what is put in
+//! goes into the young one; when that is full it becomes the old one, and the old one is forgotten. What is used moves back
+//! into the young one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,24 @@ pub(super) struct Closest {
     pub(super) inside: usize,
 }
 
+/// What takes more octets than its own.
+trait Weighed {
+    /// Octets held elsewhere.
+    fn bytes(&self) -> usize;
+}
+
+impl Weighed for State {
+    fn bytes(&self) -> usize {
+        if let Self::Secure(keys) = self { keys.size_bytes() } else { 0 }
+    }
+}
+
+impl Weighed for (Proofs, Instant) {
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|set| set.size_bytes()).sum()
+    }
+}
+
 struct Held<V> {
     value: V,
     until: Instant,
@@ -46,19 +65,26 @@ struct Held<V> {
 struct Generations<V> {
     young: Map<Name, Held<V>>,
     old: Map<Name, Held<V>>,
+    /// Octets put into the young one.
+    bytes: usize,
     most: usize,
+    bytes_max: usize,
 }
 
-impl<V> Generations<V> {
-    fn new(most: usize, keyed: &Keyed) -> Self {
-        Self { young: Map::with_hasher(keyed.clone()), old: Map::with_hasher(keyed.clone()), most: most / 2 }
+impl<V: Weighed> Generations<V> {
+    fn new((most, bytes_max): (usize, usize), keyed: &Keyed) -> Self {
+        let (young, old) = (Map::with_hasher(keyed.clone()), Map::with_hasher(keyed.clone()));
+        Self { young, old, bytes: 0, most: most / 2, bytes_max: bytes_max / 2 }
     }
 
     fn put(&mut self, name: &Name, value: V, until: Instant) {
-        if self.young.len() >= self.most {
+        let bytes = value.bytes();
+        if self.young.len() >= self.most || self.bytes + bytes > self.bytes_max {
             self.old.clear();
             std::mem::swap(&mut self.old, &mut self.young);
+            self.bytes = 0;
         }
+        self.bytes += bytes;
         self.young.insert(name.lowered(), Held { value, until });
     }
 
@@ -79,6 +105,7 @@ impl<V> Generations<V> {
     fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+        self.bytes = 0;
     }
 }
 
@@ -92,8 +119,8 @@ pub(in super::super) struct Known {
 
 impl Known {
     pub(in super::super) fn new(keyed: &Keyed) -> Self {
-        let (zones, told) =
-            (Generations::new(bounds::ZONES_KNOWN, keyed), Generations::new(bounds::REFERRALS_KEPT, keyed));
+        let zones = Generations::new((bounds::ZONES_KNOWN, bounds::ZONES_KNOWN_BYTES), keyed);
+        let told = Generations::new((bounds::REFERRALS_KEPT, bounds::REFERRALS_BYTES), keyed);
         Self { generation: 0, zones, told }
     }
 
@@ -145,5 +172,40 @@ impl Known {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Dice;
+    use crate::base::collections::keyed;
+    use crate::dns::dnssec::PublicKey;
+
+    #[test]
+    fn zones_with_as_many_keys_as_fit_take_no_more_than_their_bound() {
+        let key = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            PublicKey::parse(&[&[1, 0, 3, 15, high, low], &[7; 30][..]].concat()).unwrap()
+        };
+        let zone = |number: u32| -> Name { format!("z{number}.example.").parse().unwrap() };
+        let mut known = Known::new(&keyed(&mut Dice::from_number(1)));
+        let mut bytes = 0;
+        for number in 0..3_000 {
+            let keys = Arc::new(ZoneKeys::of(zone(number), (0..250).map(key)));
+            bytes = keys.size_bytes();
+            known.put(&zone(number), State::Secure(keys), 3_600, Instant::ZERO);
+        }
+        let is_held =
+            |number: &u32| [&known.zones.young, &known.zones.old].iter().any(|one| one.contains_key(&zone(*number)));
+        let held = (0..3_000).filter(is_held).count();
+        assert!(3_000 * bytes > 2 * bounds::ZONES_KNOWN_BYTES, "{bytes} octets a zone");
+        assert!(held > 100 && held * bytes <= bounds::ZONES_KNOWN_BYTES, "{held} zones of {bytes} octets");
+        let mut usual = Known::new(&keyed(&mut Dice::from_number(1)));
+        for number in 0..8_192 {
+            let keys = ZoneKeys::of(zone(number), (0..4).map(key));
+            usual.put(&zone(number), State::Secure(Arc::new(keys)), 3_600, Instant::ZERO);
+        }
+        assert!(usual.closest(&zone(0), Instant::ZERO).is_some(), "zones as they are");
     }
 }

@@ -14,6 +14,7 @@ mod parts;
 
 pub(super) use known::Known;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -44,8 +45,12 @@ pub struct Checking {
     pending: Option<u32>,
     /// What such walks have found.
     found: Vec<LookedUp>,
-    /// What was looked up anew, because what was known of it could not be believed.
+    /// What is looked up anew, because what was known of it could not be believed.
     renewed: SmallVec<[(Name, RecordType); 2]>,
+    /// What could not be believed although it had been looked up.
+    disproved: SmallVec<[(Name, RecordType); 2]>,
+    /// The servers who said that: others are asked where there are any.
+    avoided: SmallVec<[SocketAddr; 2]>,
     /// Steps taken.
     steps: u32,
     /// Why an answer is insecure that could have been secure.
@@ -58,6 +63,8 @@ struct LookedUp {
     name: Name,
     rtype: RecordType,
     word: Word,
+    /// Who says so.
+    heard: SmallVec<[SocketAddr; 2]>,
 }
 
 /// What is said of a name and type.
@@ -139,6 +146,8 @@ impl Resolver {
             pending: None,
             found: Vec::new(),
             renewed: SmallVec::new(),
+            disproved: SmallVec::new(),
+            avoided: SmallVec::new(),
             steps: 0,
             remark: None,
         }));
@@ -192,17 +201,17 @@ impl Resolver {
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Stop> {
-        let mut above = Security::Secure;
+        let mut above = (Security::Secure, u32::MAX);
         while let Some(part) = checking.parts.get(checking.done).cloned() {
             let part = self.check_part(at, checking, part, above, ledger, around)?;
-            above = part.security;
+            above = (part.security, part.aged.ttl);
             if let Some(place) = checking.parts.get_mut(checking.done) {
                 *place = part;
             }
             checking.done += 1;
         }
         if let Some(dname) = checking.parts.last() {
-            above = dname.security;
+            above = (dname.security, dname.aged.ttl);
         }
         match checking.ended.clone() {
             Ended::Answer(part) => {
@@ -272,7 +281,7 @@ impl Resolver {
             (None, Ended::TooLong | Ended::Ours(_) | Ended::Bogus(_)) => Word::Failed(Trouble::NoKeys),
         };
         let Question { name, rtype, .. } = looked_up.question.clone();
-        checking.found.push(LookedUp { name, rtype, word });
+        checking.found.push(LookedUp { name, rtype, word, heard: looked_up.heard.clone() });
         self.moving.push_back(at);
         true
     }

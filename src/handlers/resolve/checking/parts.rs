@@ -17,18 +17,18 @@ use crate::dns::{Name, RecordType, RrSet};
 
 impl Resolver {
     /// Checks a part of an answer, unless that was done before, and has memory know what was found. What a DNAME makes
-    /// is as secure as what stands `above` it.
+    /// is as secure as what stands `above` it, and holds as long.
     pub(super) fn check_part(
         &mut self,
         at: u32,
         checking: &mut Checking,
         mut part: Part,
-        above: Security,
+        above: (Security, u32),
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<Part, Stop> {
         if part.is_synthesised {
-            part.security = above;
+            (part.security, part.aged.ttl) = (above.0, part.aged.ttl.min(above.1));
             return Ok(part);
         }
         if part.security != Security::Unchecked {
@@ -74,8 +74,9 @@ impl Resolver {
         around: &mut Surroundings<'_>,
     ) -> Result<Checked, Stop> {
         let insecure = Checked { security: Security::Insecure, ttl: u32::MAX, encloser: None };
-        if set.rtype == RecordType::RRSIG {
-            return Ok(insecure); // signatures are not signed (RFC 4035 §2.2)
+        // Signatures are not signed (RFC 4035 §2.2).
+        if set.rtype == RecordType::RRSIG || self.is_excepted(&set.owner, set.rtype) {
+            return Ok(insecure);
         }
         let Some(zone) = signer(set) else {
             self.expect_unsigned(at, checking, (&set.owner, set.rtype), ledger, around)?;
@@ -122,12 +123,14 @@ impl Resolver {
         around: &mut Surroundings<'_>,
     ) -> Result<Denial, Stop> {
         let Some(rtype) = self.walks.get(at as usize).map(|walk| walk.question.rtype) else { return Ok(denial) };
+        let is_excepted = self.is_excepted(name, rtype);
         let sets = denial.proofs.iter().chain(&denial.soa);
         let zone = sets.filter_map(|set| signer(set)).find(|zone| name.is_within(zone));
-        if let Some(zone) = &zone {
+        if let Some(zone) = zone.as_ref().filter(|_| !is_excepted) {
             self.expect_no_cut(at, checking, zone, (name, rtype), ledger, around)?;
         }
         match zone {
+            _ if is_excepted => denial.security = Security::Insecure,
             None => {
                 self.expect_unsigned(at, checking, (name, rtype), ledger, around)?;
                 denial.security = Security::Insecure;
@@ -178,6 +181,12 @@ impl Resolver {
         }
     }
 
+    /// Whether the operator says that what stands at `owner` is not to be validated.
+    fn is_excepted(&self, owner: &Name, rtype: RecordType) -> bool {
+        let validation = self.settings.validation.as_ref();
+        validation.is_some_and(|validation| validation.trust().excepts(&holder(owner, rtype)))
+    }
+
     /// Whether `name`, which is spoken of in the name of an unsigned `zone`, lies in one with a trust anchor of its own:
     /// then that nothing above is signed says nothing of it.
     fn is_anchored_below(&self, zone: &Name, name: &Name) -> bool {
@@ -194,12 +203,9 @@ impl Resolver {
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Stop> {
-        let holder = match rtype {
-            RecordType::DS => owner.parent().unwrap_or_else(Name::root),
-            _ => owner.clone(),
-        };
+        let holder = holder(owner, rtype);
         // Most likely the closest cut that is known begins an unsigned zone.
-        let cut = closest_cut(&holder, &self.settings, around);
+        let cut = closest_cut(&holder, &self.settings, around).filter(|cut| !self.is_anchored_below(cut, &holder));
         let last = (cut.as_ref() != Some(&holder)).then_some((&holder, Manner::StepByStep));
         for (zone, manner) in cut.iter().map(|cut| (cut, Manner::AtOnce)).chain(last) {
             if let Standing::Insecure(why) = self.reach(at, checking, zone, manner, ledger, around)? {
@@ -218,6 +224,11 @@ pub(super) fn teach(part: &Part, encloser: Option<Name>, around: &Surroundings<'
     around.memory.learn(Learned::RrSet { set, rank: part.rank, proofs, checked }, around.now);
 }
 
+/// The name of which it has to be known to which zone it belongs: DS records stand in the zone above (RFC 4035 §2.4).
+fn holder(owner: &Name, rtype: RecordType) -> Name {
+    if rtype == RecordType::DS { owner.parent().unwrap_or_else(Name::root) } else { owner.clone() }
+}
+
 /// The deepest zone cut around `name` that memory or the operator knows.
 fn closest_cut(name: &Name, settings: &Settings, around: &Surroundings<'_>) -> Option<Name> {
     let learned = around.memory.delegation(name, around.now).map(|cut| cut.zone.clone());
@@ -231,8 +242,7 @@ fn closest_cut(name: &Name, settings: &Settings, around: &Surroundings<'_>) -> O
 /// The deepest zone cut that memory knows around what holds `owner` and `rtype`, where it lies below the `signer`: then
 /// that is perhaps not the zone that holds it (RFC 4035 §5.3.1). Nobody has checked whether there is such a cut.
 pub(super) fn cut_below(signer: &Name, owner: &Name, rtype: RecordType, around: &Surroundings<'_>) -> Option<Name> {
-    let holder = if rtype == RecordType::DS { owner.parent().unwrap_or_else(Name::root) } else { owner.clone() };
-    let cut = around.memory.delegation(&holder, around.now)?;
+    let cut = around.memory.delegation(&holder(owner, rtype), around.now)?;
     cut.zone.is_below(signer).then(|| cut.zone.clone())
 }
 

@@ -1,8 +1,9 @@
 //! Follows the keys of a trust anchor as its zone changes them (RFC 5011).
 //!
-//! A [`Rollover`] is told what the zone's DNSKEY RRset says each time that it was asked for and found authentic, and
-//! says which keys are trusted by now and when to ask again. A key that the zone adds is trusted once it has stood there
-//! for 30 days; one that revokes itself is trusted no more, at once. Time is an argument: seconds of the calendar, as
+//! A [`Rollover`] is told what the zone's DNSKEY RRset says each time that it was asked for, and says which keys are
+//! trusted by now and when to ask again. It believes what a key has signed that is trusted itself, not what is signed by
+//! another key of the zone (§2.2). A key that the zone adds is trusted once it has stood there for 30 days; one that
+//! revokes itself is trusted no more, at once and whoever else has signed. Time is an argument: seconds of the calendar, as
 //! what is decided here outlives the process. [`saved`] makes it text.
 
 pub mod saved;
@@ -11,7 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::base::bounds;
-use crate::dns::dnssec::{Budget, DigestType, Ds, PublicKey, Signature, is_revoked_by_itself};
+use crate::dns::dnssec::{Budget, DigestType, Ds, PublicKey, Signature, is_revoked_by_itself, trusted_keys};
 use crate::dns::{Name, RecordType, RrSet};
 
 /// The flag by which a key revokes itself (RFC 5011 §7), in the second octet of a DNSKEY's RDATA.
@@ -141,23 +142,35 @@ impl Rollover {
         if self.next > wall + bounds::ANCHOR_LOOK_MAX.as_secs() { wall } else { self.next }
     }
 
-    /// The keys could not be had, or are not authentic.
+    /// The keys could not be had.
     pub fn handle_failure(&mut self, wall: u64) {
-        self.next = wall + self.retry;
+        self.next = wall.saturating_add(self.retry);
     }
 
-    /// Looks at the zone's keys, which came with their signatures and are authentic by what is trusted; tells what has
-    /// become of them.
+    /// Whether one of the keys that are trusted has signed the zone's keys.
+    #[must_use]
+    pub fn is_authentic(&self, dnskeys: &RrSet, wall: u64) -> bool {
+        let trusted: Vec<Ds> = self.trusted().rdatas.iter().filter_map(|rdata| Ds::parse(rdata).ok()).collect();
+        trusted_keys(dnskeys, &trusted, wall as u32, &mut Budget::default()).is_ok()
+    }
+
+    /// Looks at the zone's keys, which came with their signatures; tells what has become of them. Where they are not
+    /// authentic it is as if they could not be had, save that one of the trusted ones may have revoked itself.
     pub fn handle_keys(&mut self, dnskeys: &RrSet, wall: u64) -> Vec<Change> {
-        self.schedule(dnskeys, wall);
-        self.seen = wall;
+        let is_authentic = self.is_authentic(dnskeys, wall);
         let sight = Sight::of(dnskeys, wall);
         let mut changes = Changes { zone: self.zone().clone(), all: Vec::new() };
+        self.revoke(sight.revoked, wall, &mut changes);
+        if !is_authentic {
+            self.handle_failure(wall);
+            return changes.all;
+        }
+        self.schedule(dnskeys, wall);
+        self.seen = wall;
         for key in &mut self.keys {
             let is_there = sight.standing.contains(&key.key);
             let has_waited = wall.saturating_sub(key.since) >= key.hold;
             let next = match key.state {
-                State::Valid | State::Missing if sight.revoked.contains(&key.key) => State::Revoked,
                 State::Pending if is_there && has_waited => State::Valid,
                 State::Missing if is_there => State::Valid,
                 State::Valid if !is_there => State::Missing,
@@ -177,16 +190,26 @@ impl Rollover {
             changes.note(key.tag(), Some(state));
             self.keys.push(Key { key: key.clone(), state, since: wall, hold: if is_written { 0 } else { hold } });
         }
-        for key in sight.revoked {
-            let is_known = self.keys.iter().any(|known| known.key == key);
-            if !is_known && self.is_written(&key) && self.keys.len() < bounds::ANCHOR_KEYS_MAX {
-                changes.note(key.tag(), Some(State::Revoked));
-                let hold = bounds::ANCHOR_HOLD_DOWN.as_secs();
-                self.keys.push(Key { key, state: State::Revoked, since: wall, hold });
-            }
-        }
         changes.all.append(&mut self.handle_timeout(wall));
         changes.all
+    }
+
+    /// Trusts these keys no more, which have revoked themselves (§2.1).
+    fn revoke(&mut self, revoked: Vec<PublicKey>, wall: u64, changes: &mut Changes) {
+        for key in revoked {
+            let is_trusted = |known: &Key| matches!(known.state, State::Valid | State::Missing);
+            let is_written = self.is_written(&key);
+            match self.keys.iter_mut().find(|known| known.key == key) {
+                Some(known) if is_trusted(known) => known.turn(State::Revoked, wall, changes),
+                // There are no more of these than the operator has written.
+                None if is_written => {
+                    changes.note(key.tag(), Some(State::Revoked));
+                    let hold = bounds::ANCHOR_HOLD_DOWN.as_secs();
+                    self.keys.push(Key { key, state: State::Revoked, since: wall, hold });
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Forgets what has been gone for long enough; tells of it.
