@@ -2,6 +2,7 @@
 //! broken. libFuzzer calls them (`fuzz_targets/`), and `tests/fuzz_corpus.rs` replays with them, on every ordinary
 //! test run, what is kept in `seeds/` and `regressions/`.
 
+pub mod cluster;
 pub mod configuration;
 pub mod corefile;
 pub mod datagram;
@@ -23,6 +24,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("cluster", cluster::run),
     ("configuration", configuration::run),
     ("corefile", corefile::run),
     ("datagram", datagram::run),

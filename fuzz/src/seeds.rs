@@ -2,6 +2,7 @@
 //!
 //! They are made here and nowhere else; `MERIDIAN_SEEDS=write cargo test --test fuzz_corpus` writes them down anew.
 
+mod cluster;
 mod dnssec;
 mod places;
 mod texts;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(streams().map(|(name, octets)| ("tcp_framing", name.to_owned(), octets)));
     seeds.extend(scripts().map(|(name, octets)| ("iterator", name, octets)));
     seeds.extend(dnssec::seeds().into_iter().map(|(name, octets)| ("dnssec", name, octets)));
+    seeds.extend(cluster::seeds().into_iter().map(|(name, octets)| ("cluster", name.to_owned(), octets)));
     seeds.extend(places::databases().map(|(name, octets)| ("mmdb", name.to_owned(), octets)));
     seeds
 }

@@ -35,7 +35,8 @@ pub struct Sealed {
 /// Writes the response to `query` into `out`. `recursion_available` is RA.
 ///
 /// UDP responses keep to the client's payload size, at least 512 and at most 1232 octets; what does not fit
-/// sets TC, save in the additional section, where it is left out (RFC 2181 §9) unless it is glue.
+/// sets TC, save in the additional section, where it is left out (RFC 2181 §9) unless it is glue. RRsets are written
+/// whole or not at all, but for the last one of an answer that is cut, of which stub resolvers get as many records as fit.
 pub fn seal(query: &Query, answer: &Answer, recursion_available: bool, out: &mut Vec<u8>) -> Sealed {
     seal_as(query, answer, recursion_available, Extras::default(), out)
 }
@@ -126,7 +127,11 @@ fn compose(
     let mut is_truncated = false;
     'sections: for (section, sets) in [(Section::Answer, &answer.answer), (Section::Authority, &answer.authority)] {
         for aged in sets {
+            let mark = composer.mark();
             if write(&mut composer, section, class, aged, wants_dnssec, &mut order).is_err() {
+                if section != Section::Answer || !may_tear(query, aged) {
+                    composer.undo(mark);
+                }
                 is_truncated = true;
                 break 'sections;
             }
@@ -156,7 +161,9 @@ fn compose(
     }
     if !is_truncated {
         for aged in &answer.additional {
+            let mark = composer.mark();
             if write(&mut composer, Section::Additional, class, aged, wants_dnssec, &mut order).is_err() {
+                composer.undo(mark);
                 is_whole = false;
                 is_truncated |= is_glue(answer, aged);
             }
@@ -194,7 +201,15 @@ fn is_glue(answer: &Answer, aged: &Aged) -> bool {
             .any(|cut| cut.set.rtype == RecordType::NS && aged.set.owner.is_within(&cut.set.owner))
 }
 
-/// Writes an RRset with its signatures, whole or not at all.
+/// Whether a part of an RRset is worth more than nothing to whoever asks (decision 15): to stub resolvers that do without
+/// signatures, where each record can stand for the others. A part of other sets would say what the whole does not.
+fn may_tear(query: &Query, aged: &Aged) -> bool {
+    use RecordType as T;
+    let is_stub = query.flags.recursion_desired && query.asker.may_recurse && !query.wants_dnssec();
+    is_stub && matches!(aged.set.rtype, T::A | T::AAAA | T::MX | T::PTR | T::SRV)
+}
+
+/// Writes an RRset with its signatures, as far as there is room.
 fn write(
     composer: &mut Composer<'_>,
     section: Section,
@@ -203,7 +218,6 @@ fn write(
     wants_dnssec: bool,
     order: &mut Order,
 ) -> Result<(), Full> {
-    let mark = composer.mark();
     let set = &aged.set;
     let mut record = |rtype, rdata: &[u8]| {
         composer.record(section, &set.owner, rtype, class, aged.ttl, rdata).map(|()| composer.position())
@@ -215,10 +229,8 @@ fn write(
     let written = rotated
         .try_for_each(|rdata| record(set.rtype, rdata).map(|end| ends.push(end)))
         .and_then(|()| signatures.try_for_each(|signature| record(RecordType::RRSIG, signature).map(drop)));
-    match (written, first) {
-        (Err(_), _) => composer.undo(mark),
-        (Ok(()), Some(first)) => order.note(set, &ends, first),
-        (Ok(()), None) => {}
+    if let (Ok(()), Some(first)) = (written, first) {
+        order.note(set, &ends, first);
     }
     written
 }
@@ -369,6 +381,76 @@ mod tests {
         let (sealed, message, _) = sealed(&query(Some(512)), &answer);
         assert!(sealed.is_truncated && message.flags.truncated && message.edns.is_some());
         assert_eq!(message.answer.len(), 1);
+    }
+
+    /// A stub resolver's query for the addresses, without EDNS.
+    fn stubs_query() -> Query {
+        let flags = Flags { recursion_desired: true, ..Flags::default() };
+        Query { flags, ..query(None) }
+    }
+
+    fn addresses() -> Aged {
+        let addresses: Vec<[u8; 4]> = (0..100).map(|last| [192, 0, 2, last]).collect();
+        let addresses: Vec<&[u8]> = addresses.iter().map(<[u8; 4]>::as_slice).collect();
+        set("www.example.", RecordType::A, &addresses)
+    }
+
+    #[test]
+    fn a_stub_resolver_gets_as_many_addresses_as_fit() {
+        let alias = set("www.example.", RecordType::CNAME, &[name("www.example.").wire()]);
+        for (alias, udp_size, count) in [(None, None, 30), (Some(alias), None, 29), (None, Some(1232), 74)] {
+            let answer = Answer { answer: alias.into_iter().chain([addresses()]).collect(), ..Answer::default() };
+            let query = Query { edns: query(udp_size).edns, ..stubs_query() };
+            let (sealed, message, length) = sealed(&query, &answer);
+            let told = message.answer.iter().filter(|record| record.rtype == RecordType::A).count();
+            assert_eq!((told, message.flags.truncated, message.edns.is_some()), (count, true, udp_size.is_some()));
+            assert!(sealed.is_truncated && !sealed.is_whole);
+            assert!(length <= response_limit(Carrier::Udp, udp_size) && message.authority.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_stub_resolver_gets_of_a_rotated_set_begins_at_another_record() {
+        let answer = Answer { answer: vec![addresses()], ..Answer::default() };
+        let extras = Extras { rotates: true, ..Extras::default() };
+        let mut bytes = Vec::new();
+        let mut told = |id| {
+            seal_as(&Query { id, ..stubs_query() }, &answer, true, extras, &mut bytes);
+            Message::parse(&bytes).unwrap().answer.iter().map(|record| record.rdata[3]).collect::<Vec<_>>()
+        };
+        assert_eq!(told(90), (90..100).chain(0..20).collect::<Vec<_>>());
+        assert_eq!(told(7), (7..37).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nobody_else_gets_a_part_of_an_rrset() {
+        let answer = Answer { answer: vec![addresses()], ..Answer::default() };
+        let told = |query: &Query, answer: &Answer| {
+            let message = sealed(query, answer).1;
+            assert!(message.flags.truncated);
+            message.answer.len()
+        };
+        assert_eq!(told(&query(None), &answer), 0, "who does without recursion is a resolver");
+        let mut stranger = stubs_query();
+        stranger.asker.may_recurse = false;
+        assert_eq!(told(&stranger, &answer), 0);
+        let validator = Query { edns: Some(Edns { dnssec_ok: true, ..Edns::default() }), ..stubs_query() };
+        assert_eq!(told(&validator, &answer), 0, "signatures are of whole sets");
+        let policy = |number: u8| [&[30], &[number; 30][..]].concat();
+        let policies: Vec<Vec<u8>> = (0..30).map(policy).collect();
+        let policies: Vec<&[u8]> = policies.iter().map(Vec::as_slice).collect();
+        let answer = Answer { answer: vec![set("www.example.", RecordType::TXT, &policies)], ..Answer::default() };
+        assert_eq!(told(&stubs_query(), &answer), 0, "all of them together say something");
+    }
+
+    #[test]
+    fn a_part_of_an_rrset_is_never_called_authentic() {
+        let answer = Answer { answer: vec![addresses()], authentic: true, ..Answer::default() };
+        let mut asking = stubs_query();
+        asking.flags.authentic_data = true;
+        assert!(!sealed(&asking, &answer).1.flags.authentic_data);
+        asking.asker.carrier = Carrier::Tcp;
+        assert!(sealed(&asking, &answer).1.flags.authentic_data);
     }
 
     #[test]

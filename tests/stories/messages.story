@@ -5,6 +5,9 @@ server 192.0.2.1 zone .
 server 192.0.2.2 zone example.
   www.example. A 192.0.2.80
   repeat 40 big.example. TXT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{}
+  repeat 100 many.example. A 192.0.2.{}
+  repeat 60 _web._tcp.example. SRV 0 1 80 h{}.example.
+  alias.example. CNAME many.example.
   repeat 8 mid.example. TXT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{}
 
 story: a response is never answered
@@ -105,8 +108,39 @@ story: over TCP the whole answer comes
   expect NOERROR !tc
   expect answer has 40
 
-story: an RRset goes whole or not at all
+story: texts go whole or not at all
   ask big.example. TXT +bufsize=1232
+  expect answer empty
+
+story: a stub resolver that is deaf to TC gets as many addresses as fit
+  ask many.example. A +noedns
+  expect NOERROR tc
+  expect size <= 512
+  expect answer has 30
+  ask many.example. A +bufsize=1232
+  expect NOERROR tc
+  expect size <= 1232
+  expect answer has 74
+  ask alias.example. A +noedns
+  expect NOERROR tc
+  expect answer has 29
+  ask _web._tcp.example. SRV +noedns
+  expect NOERROR tc
+  expect answer has 15
+
+story: what was cut is neither remembered nor missing over TCP
+  ask many.example. A +noedns
+  expect answer has 30
+  ask many.example. A +tcp
+  expect NOERROR !tc
+  expect answer has 100
+  ask many.example. A +noedns
+  expect answer has 30
+  expect sent 0
+
+story: who asks for signatures gets no part of an RRset
+  ask many.example. A +do
+  expect NOERROR tc
   expect answer empty
 
 story: RD and CD are echoed

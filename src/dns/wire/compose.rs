@@ -185,10 +185,12 @@ impl<'a> Composer<'a> {
         self.ttls.retain(|at| usize::from(*at) < length);
     }
 
-    /// Sets TC: something that belonged into the message did not fit (RFC 2181 §9).
+    /// Sets TC: something that belonged into the message did not fit (RFC 2181 §9). AD goes: it is said of whole RRsets
+    /// (RFC 4035 §3.2.3).
     pub fn truncate(&mut self) {
-        if let Some(octet) = self.out.get_mut(2) {
-            *octet |= 0x02;
+        if let Some([first, second]) = self.out.get_mut(2..).and_then(<[u8]>::first_chunk_mut) {
+            *first |= 0x02;
+            *second &= !0x20;
         }
     }
 

@@ -17,6 +17,7 @@ use crate::handlers::cluster::objects::{
 /// An object as the API told it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Told {
+    /// Which.
     pub(super) key: Key,
     /// What names follow from; none where none do, as of a Pod that has ended.
     pub(super) object: Option<Object>,
@@ -374,13 +375,13 @@ pub(super) enum Event {
 
 /// What the API says instead of what was asked for.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Status {
+pub struct Status {
     /// The HTTP status; 0 where it was not told.
-    pub(super) code: u16,
+    pub code: u16,
     /// Why, in its own words.
-    pub(super) text: Box<str>,
+    pub text: Box<str>,
     /// For how many seconds to keep away.
-    pub(super) retry_after: Option<u64>,
+    pub retry_after: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -443,20 +444,21 @@ pub(super) fn status(json: &[u8]) -> Status {
 
 /// What surrounds a list.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Page {
+pub struct Page {
     /// The version of the store that the list is of.
-    pub(super) version: Box<str>,
+    pub version: Box<str>,
     /// Where the next page begins; none on the last.
-    pub(super) next: Option<Box<str>>,
+    pub next: Option<Box<str>>,
 }
 
 #[derive(Deserialize)]
 struct PageWire<'a> {
     #[serde(borrow)]
     metadata: PageMetadata<'a>,
-    /// What has none is no list, and says nothing of what is not there.
+    /// What has none is no list, and says nothing of what is not there. The items have been taken out: where some are left,
+    /// nobody has read them.
     #[serde(rename = "items", deserialize_with = "Option::deserialize")]
-    _items: Option<Vec<IgnoredAny>>,
+    _items: Option<[IgnoredAny; 0]>,
 }
 
 #[derive(Deserialize)]

@@ -189,6 +189,8 @@ fn what_has_no_items_is_no_list() {
         r#"{"metadata":{"resourceVersion":"9"}}"#,
         r#"{"kind":"ConfigMap","metadata":{"resourceVersion":"9"}}"#,
         r#"{"metadata":{"resourceVersion":"9"},"items":{"a":{}}}"#,
+        // Items that were not taken out where they came in: nobody has read them.
+        r#"{"metadata":{"resourceVersion":"9"},"\u0069tems":[{}]}"#,
     ] {
         assert_eq!(read(text), None, "{text}");
     }

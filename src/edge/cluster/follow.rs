@@ -17,15 +17,15 @@ use tracing::{info, warn};
 
 use super::Tempo;
 use super::access::{Access, Fault};
-use super::decode::{Event, Status, Told};
+use super::heard::{Change, Changes};
 use super::meter::{Happening, Meter};
 use super::retry::Retry;
 use super::scope::{Scope, paths, word};
-use super::stream::{GONE, List, Moment, Stream};
+use super::stream::{List, Moment, Stream};
 use crate::base::{Clock, Dice};
 use crate::edge::clock::MachineClock;
 use crate::handlers::cluster::Digester;
-use crate::handlers::cluster::objects::{Key, Kind, Object};
+use crate::handlers::cluster::objects::{Kind, Object};
 
 /// A watch that ends sooner than this, without a word, has failed.
 const WATCH_SHORT: Duration = Duration::from_secs(1);
@@ -50,12 +50,6 @@ pub(super) enum News {
     Lost(String),
     /// What is the digest of all that is held of the kind now?
     Digest(oneshot::Sender<(u64, Digester)>),
-}
-
-/// A change of one object.
-pub(super) enum Change {
-    Put(Object),
-    Remove(Key),
 }
 
 /// Some news of a kind, and when they were heard.
@@ -158,15 +152,14 @@ impl Follower {
         let (access, meter, scope) = (self.access.clone(), self.meter.clone(), self.scope.clone());
         let (kind, path, selector) = self.what();
         let page = if is_paged { self.tempo.page } else { 0 };
-        let mut list = List::new(&access, &meter, (kind, path, &selector), Moment::Now, page);
+        let mut list = List::new((&access, &meter), &scope, (kind, path, &selector), Moment::Now, page);
         self.tell(News::Begin).await?;
         let mut failures = 0;
         loop {
             match list.next().await {
-                Ok(Some(told)) => {
+                Ok(Some(objects)) => {
                     failures = 0;
-                    let counted = told.into_iter().filter(|told| scope.keeps(kind, &told.key));
-                    self.tell(News::Listed(counted.filter_map(|told| told.object).collect())).await?;
+                    self.tell(News::Listed(objects)).await?;
                 }
                 Ok(None) => break,
                 Err(fault) if fault.is_missing() && paths(kind).len() > 1 => return self.miss(&fault).await,
@@ -205,8 +198,9 @@ impl Follower {
     }
 
     /// Watches what changes after `version`.
-    async fn watch(&mut self, mut version: Box<str>) -> Result<Course, Ended> {
+    async fn watch(&mut self, version: Box<str>) -> Result<Course, Ended> {
         let (kind, path, selector) = self.what();
+        let scope = self.scope.clone();
         let lasting = self.drawn(self.tempo.watch);
         let what = (kind, path, selector.as_str());
         let begun = Stream::begin(&self.access, &self.meter, what, &version, lasting, self.tempo.silence_max).await;
@@ -244,16 +238,16 @@ impl Follower {
                     }
                     continue;
                 }
-                come = stream.next() => come,
+                come = stream.next(&scope) => come,
             };
             let fault = match come {
-                Ok(Some(events)) => {
-                    let fault = self.take(events, &mut version).await?;
+                Ok(Some(changes)) => {
+                    let fault = self.take(changes).await?;
                     if fault.is_none() {
                         has_told = true;
                         self.succeed();
                         if checking.is_none() && Instant::now() >= self.check_at {
-                            checking = Some(self.check(&version).await?);
+                            checking = Some(self.check(stream.version()).await?);
                         }
                         continue;
                     }
@@ -268,6 +262,7 @@ impl Follower {
                 Err(Fault::Silent) => None,
                 Err(fault) => Some(fault),
             };
+            let version = stream.version().into();
             let Some(fault) = fault else { return Ok(Course::Watch { version }) };
             let is_lost =
                 fault.is_about_version() || matches!(fault, Fault::Refused(_)) && self.retry.failures() >= REFUSALS_MAX;
@@ -277,43 +272,14 @@ impl Follower {
         }
     }
 
-    /// Passes events on, and keeps the version that they lead to. The fault that ends the watch, if one does.
-    async fn take(&self, events: Vec<Event>, version: &mut Box<str>) -> Result<Option<Fault>, Ended> {
-        let mut changes = Vec::with_capacity(events.len());
-        let mut fault = None;
-        for event in events {
-            let (told, is_gone) = match event {
-                Event::Put(told) => (told, false),
-                Event::Gone(told) => (told, true),
-                Event::Bookmark(at) => {
-                    if !advance(version, at) {
-                        fault = Some(went_back());
-                        break;
-                    }
-                    continue;
-                }
-                Event::Fault(status) => {
-                    fault = Some(Fault::Refused(status));
-                    break;
-                }
-                Event::Unknown => {
-                    self.meter.count(Happening::Unreadable, 1);
-                    continue;
-                }
-            };
-            let Told { key, object, version: at } = told;
-            if !advance(version, at) {
-                fault = Some(went_back());
-                break;
-            }
-            if self.scope.keeps(self.kind, &key) {
-                changes.push(object.filter(|_| !is_gone).map_or(Change::Remove(key), Change::Put));
-            }
-        }
+    /// Passes changes on. The fault that ends the watch, if one does.
+    async fn take(&self, changes: Changes) -> Result<Option<Fault>, Ended> {
+        let Changes { changes, unreadable, end, .. } = changes;
+        self.meter.count(Happening::Unreadable, unreadable);
         if !changes.is_empty() {
             self.tell(News::Changed(changes)).await?;
         }
-        Ok(fault)
+        Ok(end.map(Fault::Refused))
     }
 
     /// Begins to compare what is held, which is just now of `version`, with what the API has of that version.
@@ -327,13 +293,11 @@ impl Follower {
         Ok(Box::pin(async move {
             let mut sum = 0_u64;
             let (kind, path, selector) = what;
-            let mut list = List::new(&access, &meter, (kind, path, &selector), moment, page);
+            let mut list = List::new((&access, &meter), &scope, (kind, path, &selector), moment, page);
             loop {
                 match list.next().await {
-                    Ok(Some(told)) => {
-                        let counted = told.iter().filter(|told| scope.keeps(kind, &told.key));
-                        let digests =
-                            counted.filter_map(|told| told.object.as_ref()).map(|object| digester.digest(object));
+                    Ok(Some(objects)) => {
+                        let digests = objects.iter().map(|object| digester.digest(object));
                         sum = digests.fold(sum, u64::wrapping_add);
                     }
                     Ok(None) if sum == held => return Verdict::Same,
@@ -345,21 +309,6 @@ impl Follower {
             }
         }))
     }
-}
-
-/// Goes on to version `at`, which cannot lie before the one that we are at: within a watch versions only grow, and are
-/// numbers ("Resource versions" in the API's concepts). One that does is of a store that was set back.
-fn advance(version: &mut Box<str>, at: Box<str>) -> bool {
-    let number = |text: &str| text.parse::<u128>().ok();
-    let goes_back = number(&at).zip(number(version)).is_some_and(|(new, old)| new < old);
-    if !at.is_empty() && !goes_back {
-        *version = at;
-    }
-    !goes_back
-}
-
-fn went_back() -> Fault {
-    Fault::Refused(Status { code: GONE, text: "the version went back".into(), retry_after: None })
 }
 
 /// A comparison under way.

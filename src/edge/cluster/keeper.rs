@@ -15,7 +15,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::follow::{Batch, Change, News};
+use super::follow::{Batch, News};
+use super::heard::Change;
 use super::meter::{Happening, Meter, ServiceKind};
 use super::scope::word;
 use super::{Audience, KindReport, Legacy, Report, snapshot};

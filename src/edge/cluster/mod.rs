@@ -11,6 +11,7 @@
 mod access;
 mod decode;
 mod follow;
+mod heard;
 mod keeper;
 mod meter;
 mod retry;
@@ -30,6 +31,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant as TokioInstant;
 
 pub use access::Api;
+pub use decode::{Page, Status};
+pub use heard::{Change, Changes, Listed, Listing, Unfit, Watching};
 pub use meter::{Happening, Meter, ServiceKind};
 pub use scope::{Scope, word};
 

@@ -34,7 +34,7 @@ pub(super) struct Splitter {
 /// An object is longer than [`bounds::CLUSTER_OBJECT_MAX`], what surrounds the list longer than
 /// [`bounds::CLUSTER_ENVELOPE_MAX`], or brackets close that were never opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Unfit;
+pub struct Unfit;
 
 const ITEMS: &[u8] = b"items";
 
@@ -83,7 +83,12 @@ impl Splitter {
                 continue;
             }
             let outside = self.outside();
-            if self.depth == 0 && !(octet == b'{' || octet.is_ascii_whitespace()) {
+            let is_stray = match self.depth {
+                0 => octet != b'{',
+                // An item that is no object would be missed, and so taken for gone.
+                depth => self.is_among_items && depth == outside && !matches!(octet, b'{' | b'[' | b']' | b','),
+            };
+            if is_stray && !octet.is_ascii_whitespace() {
                 return Err(Unfit);
             }
             match octet {
@@ -190,6 +195,10 @@ mod tests {
     fn what_is_too_long_or_closes_too_often_is_refused() {
         for stray in [&b"}"[..], b"{}\"\n", b"{} 7", b"[{}]"] {
             assert_eq!(Splitter::events().feed(stray, |_| ()), Err(Unfit), "{stray:?}");
+        }
+        for stray in [&b"1"[..], b"null", b"{},\"a\"", b"{} true"] {
+            let list = [b"{\"items\":[", stray, b"]}"].concat();
+            assert_eq!(Splitter::list().feed(&list, |_| ()), Err(Unfit), "what is no object would be missed");
         }
         let mut splitter = Splitter::list();
         assert_eq!(splitter.feed(&vec![b' '; bounds::CLUSTER_ENVELOPE_MAX + 1], |_| ()), Err(Unfit));

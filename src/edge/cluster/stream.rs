@@ -5,14 +5,12 @@ use std::time::Duration;
 use kube::client::Body;
 
 use super::access::{self, Access, Fault};
-use super::decode::{self, Event, Status, Told};
+use super::decode::Status;
+use super::heard::{Changes, GONE, Listing, Watching};
 use super::meter::{Happening, Meter};
-use super::split::Splitter;
+use super::scope::Scope;
 use crate::base::bounds;
-use crate::handlers::cluster::objects::Kind;
-
-/// The HTTP status of a version of the store that is not kept any more.
-pub(super) const GONE: u16 = 410;
+use crate::handlers::cluster::objects::{Kind, Object};
 
 /// Which moment a list is of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,26 +25,27 @@ pub(super) enum Moment {
 pub(super) struct List<'a> {
     access: &'a Access,
     meter: &'a Meter,
+    scope: &'a Scope,
     kind: Kind,
     path: &'a str,
     selector: &'a str,
     moment: Moment,
     /// Objects a page; 0 for all at once, because a store that changes fast forgets a list before its last page.
     page: u32,
-    body: Option<(Body, Splitter)>,
+    body: Option<(Body, Listing)>,
     next: Option<Box<str>>,
     version: Option<Box<str>>,
 }
 
 impl<'a> List<'a> {
     pub(super) fn new(
-        access: &'a Access,
-        meter: &'a Meter,
+        (access, meter): (&'a Access, &'a Meter),
+        scope: &'a Scope,
         (kind, path, selector): (Kind, &'a str, &'a str),
         moment: Moment,
         page: u32,
     ) -> Self {
-        Self { access, meter, kind, path, selector, moment, page, body: None, next: None, version: None }
+        Self { access, meter, scope, kind, path, selector, moment, page, body: None, next: None, version: None }
     }
 
     /// The version that the list is of, once it has ended.
@@ -54,9 +53,9 @@ impl<'a> List<'a> {
         self.version
     }
 
-    /// The objects that came next; none at the end. After a fault the same page is asked for again, and what had come of it
+    /// The objects that came next, as far as they count; none at the end. After a fault the same page is asked for again, and what had come of it
     /// comes again.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Told>>, Fault> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Object>>, Fault> {
         let come = self.advance().await;
         if come.is_err() {
             self.body = None;
@@ -64,35 +63,29 @@ impl<'a> List<'a> {
         come
     }
 
-    async fn advance(&mut self) -> Result<Option<Vec<Told>>, Fault> {
+    async fn advance(&mut self) -> Result<Option<Vec<Object>>, Fault> {
         loop {
-            let Some((body, splitter)) = &mut self.body else {
+            let Some((body, listing)) = &mut self.body else {
                 if self.version.is_some() && self.next.is_none() {
                     return Ok(None);
                 }
                 let body = self.ask().await?;
-                self.body = Some((body, Splitter::list()));
+                self.body = Some((body, Listing::new(self.kind)));
                 continue;
             };
             let Some(octets) = access::read(body, bounds::CLUSTER_RESPONSE).await? else {
                 // A page that was cut off has no readable end.
-                let page = decode::page(splitter.envelope()).ok_or(Fault::Unfit)?;
+                let page = listing.page().ok_or(Fault::Unfit)?;
                 // The first page's: what has changed since is told by the watch, and told twice does no harm.
                 self.version.get_or_insert(page.version);
                 self.next = page.next;
                 self.body = None;
                 continue;
             };
-            let (mut told, mut unreadable) = (Vec::new(), 0);
-            let kind = self.kind;
-            let each = |object: &[u8]| match decode::decode(kind, object) {
-                Some(one) => told.push(one),
-                None => unreadable += 1,
-            };
-            splitter.feed(&octets, each).map_err(|_| Fault::Unfit)?;
-            self.meter.count(Happening::Unreadable, unreadable);
-            if !told.is_empty() {
-                return Ok(Some(told));
+            let listed = listing.feed(&octets, self.scope).map_err(|_| Fault::Unfit)?;
+            self.meter.count(Happening::Unreadable, listed.unreadable);
+            if listed.read > 0 {
+                return Ok(Some(listed.objects));
             }
         }
     }
@@ -120,9 +113,8 @@ impl<'a> List<'a> {
 
 /// A watch that has begun.
 pub(super) struct Stream {
-    kind: Kind,
     body: Body,
-    splitter: Splitter,
+    watching: Watching,
     silence_max: Duration,
 }
 
@@ -147,18 +139,21 @@ impl Stream {
             query.push(("labelSelector", selector));
         }
         let body = access.ask(path, &query, meter).await?;
-        Ok(Self { kind, body, splitter: Splitter::events(), silence_max })
+        Ok(Self { body, watching: Watching::new(kind, version.into()), silence_max })
     }
 
-    /// The events that came next; none at the end. Given up while it waits, it goes on as if nothing had been.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Event>>, Fault> {
+    /// The version up to which everything has been told.
+    pub(super) fn version(&self) -> &str {
+        self.watching.version()
+    }
+
+    /// What has changed next; none at the end. Given up while it waits, it goes on as if nothing had been.
+    pub(super) async fn next(&mut self, scope: &Scope) -> Result<Option<Changes>, Fault> {
         loop {
             let Some(octets) = access::read(&mut self.body, self.silence_max).await? else { return Ok(None) };
-            let mut events = Vec::new();
-            let kind = self.kind;
-            self.splitter.feed(&octets, |object| events.push(decode::event(kind, object))).map_err(|_| Fault::Unfit)?;
-            if !events.is_empty() {
-                return Ok(Some(events));
+            let changes = self.watching.feed(&octets, scope).map_err(|_| Fault::Unfit)?;
+            if changes.events > 0 {
+                return Ok(Some(changes));
             }
         }
     }

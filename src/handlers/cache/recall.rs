@@ -386,6 +386,20 @@ mod tests {
             prop_assert_eq!(message.flags.truncated, sealed.is_truncated);
             prop_assert_eq!(message.edns.is_some(), query.edns.is_some());
             prop_assert!(message.questions[0].name.is_same_case(&query.question.name));
+            let mut left = &message.answer[..];
+            let wants_dnssec = query.wants_dnssec();
+            for Aged { set, .. } in &answer.answer {
+                let signatures = if wants_dnssec { set.signatures.len() } else { 0 };
+                let (told, rest) = left.split_at(left.len().min(set.rdatas.len() + signatures));
+                let is_torn = !told.is_empty() && told.len() < set.rdatas.len() + signatures;
+                prop_assert!(!is_torn || sealed.is_truncated && flags[0] && !wants_dnssec && rest.is_empty());
+                for (record, rdata) in told.iter().zip(set.rdatas.iter()) {
+                    prop_assert_eq!((&record.owner, record.rtype), (&set.owner, set.rtype));
+                    prop_assert!(record.rdata.eq_ignore_ascii_case(rdata)); // the question's letters are the client's
+                }
+                left = rest;
+            }
+            prop_assert!(left.is_empty());
         }
     }
 

@@ -1,11 +1,12 @@
 //! From a question to an answer out of a table, step by step along the aliases.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::bearers::{Bearer, Bearers};
+use smallvec::SmallVec;
+
+use super::bearers::Bearers;
 use super::find::{Found, Realm, Zone, find};
-use super::labels::Label;
+use super::labels::Called;
 use super::objects::Port;
 use super::pointers::pointers;
 use super::settings::Settings;
@@ -186,38 +187,43 @@ impl Step<'_> {
     fn services(&mut self, name: &Name, zone: Zone<'_>, bearers: &Bearers<'_>, is_wanted: impl Fn(&Port) -> bool) {
         /// Octets of an SRV record beside its target's, the pointer to its owner included.
         const FIXED: usize = 12 + 6;
-        type Row<'t> = (u16, Option<Label>, Option<&'t str>, IpAddr);
-        let label = |it: &Bearer<'_>| it.label(self.settings.names_endpoints_by_pod);
+        // The target first, so that its ports and addresses stand together. Nothing is written down before it is known to
+        // be told: of thousands of endpoints a message takes a part.
+        type Row<'t> = (Option<Called<'t>>, Option<&'t str>, IpAddr, u16);
         let mut rows: Vec<Row<'_>> = Vec::new();
         for bearer in bearers.iter() {
+            let called = bearer.called(self.settings.names_endpoints_by_pod);
             let ports = bearer.ports.iter().filter(|port| is_wanted(port));
-            rows.extend(ports.map(|port| (port.number, label(&bearer), bearer.cluster, bearer.address)));
+            rows.extend(ports.map(|port| (called, bearer.cluster, bearer.address, port.number)));
         }
         rows.sort_unstable();
         rows.dedup();
         // Clients share the load by equal weights all the same; these are what they are used to.
         let weight = (100 / rows.len().max(1)).max(1) as u16;
-        let mut targets: BTreeMap<Name, Vec<IpAddr>> = BTreeMap::new();
-        let mut records: Vec<Vec<u8>> = Vec::new();
-        let (mut last, mut octets) = (None, 0);
-        for (port, label, cluster, address) in rows {
+        let (mut records, mut octets): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
+        let (ttl, mut targets) = (self.ttl(zone), 0);
+        'all: for rows in rows.chunk_by(|(one, cluster, ..), (other, its, ..)| (one, cluster) == (other, its)) {
+            let Some((called, cluster, ..)) = rows.first().copied() else { continue };
+            let label = called.map(Called::label);
             let Some(target) = zone.host(bearers.node, label.as_deref(), cluster) else { continue };
-            if last.as_ref() != Some(&(port, target.clone())) {
+            let mut ports: SmallVec<[u16; 8]> = rows.iter().map(|(.., port)| *port).collect();
+            ports.sort_unstable();
+            ports.dedup();
+            for port in ports {
                 octets += FIXED + target.wire().len();
                 if octets > bounds::CLUSTER_ANSWER_BYTES {
-                    break;
+                    break 'all;
                 }
                 let fields = [0, weight, port].map(u16::to_be_bytes).concat();
                 records.push([&fields, target.wire()].concat());
-                last = Some((port, target.clone()));
             }
-            targets.entry(target).or_default().push(address);
+            if targets < bounds::ADDITIONAL_TARGETS_MAX {
+                targets += 1;
+                let addresses = rows.iter().map(|(_, _, address, _)| *address);
+                self.answer.additional.extend(address_sets(&target, ttl, addresses, |_| true));
+            }
         }
-        let ttl = self.ttl(zone);
         self.push(name, RecordType::SRV, ttl, records);
-        for (target, addresses) in targets.iter().take(bounds::ADDITIONAL_TARGETS_MAX) {
-            self.answer.additional.extend(address_sets(target, ttl, addresses.iter().copied(), |_| true));
-        }
     }
 
     /// The SOA of a negative answer (RFC 2308 §3), letters as asked, so that its name is the question's ending.

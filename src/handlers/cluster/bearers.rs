@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::labels::{self, Label, Sought};
+use super::labels::{Called, Label, Sought};
 use super::objects::{Addresses, Endpoint, Port, Protocol, Target};
 use super::table::Node;
 
@@ -99,10 +99,15 @@ impl<'t> Bearers<'t> {
     }
 }
 
-impl Bearer<'_> {
+impl<'t> Bearer<'t> {
+    /// What it goes by, if it has a label of its own.
+    pub(super) fn called(&self, is_by_pod: bool) -> Option<Called<'t>> {
+        Some(Called::of(self.endpoint?, self.address, is_by_pod))
+    }
+
     /// The label that it goes by, if it has one of its own.
     pub(super) fn label(&self, is_by_pod: bool) -> Option<Label> {
-        Some(labels::of_endpoint(self.endpoint?, self.address, is_by_pod))
+        self.called(is_by_pod).map(Called::label)
     }
 }
 

@@ -11,12 +11,29 @@ use crate::dns::name::LABEL_MAX;
 /// A label, on the stack.
 pub(super) type Label = SmallVec<[u8; LABEL_MAX]>;
 
-/// The label that an endpoint goes by: its host name, else the name of its pod if that is wanted and fits, else its
-/// address.
-pub(super) fn of_endpoint(endpoint: &Endpoint, address: IpAddr, is_by_pod: bool) -> Label {
-    match own(endpoint, is_by_pod) {
-        Some(name) => Label::from_slice(name.as_bytes()),
-        None => of_address(address),
+/// What an endpoint goes by: its host name, else the name of its pod if that is wanted and fits, else its address. Not
+/// written down yet; but what is equal is the same label, and nothing else is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Called<'t> {
+    /// The label that is made of an address, which another endpoint may be called by.
+    At(IpAddr),
+    /// Any other.
+    By(&'t str),
+}
+
+impl<'t> Called<'t> {
+    /// What `endpoint`, which has `address`, goes by.
+    pub(super) fn of(endpoint: &'t Endpoint, address: IpAddr, is_by_pod: bool) -> Self {
+        let Some(name) = own(endpoint, is_by_pod) else { return Self::At(address) };
+        Sought::new(name.as_bytes()).address.map_or(Self::By(name), Self::At)
+    }
+
+    /// Written down.
+    pub(super) fn label(self) -> Label {
+        match self {
+            Self::At(address) => of_address(address),
+            Self::By(name) => Label::from_slice(name.as_bytes()),
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::objects::{Endpoint, Import, Key, Namespace, Object, Pod, Port, Protocol, Service, Slice, Target};
 use super::*;
-use crate::base::Dice;
 use crate::base::collections::keyed;
+use crate::base::{Dice, bounds};
 use crate::chain::Goal;
 use crate::handlers::testing::{Ask, answer};
 
@@ -227,6 +227,34 @@ fn every_row_of_the_specification_is_answered() {
             ("local.", "A", "pass"),
         ],
     );
+}
+
+#[test]
+fn of_thousands_of_endpoints_all_ports_of_as_many_as_fit_are_told() {
+    let ports = [port("pg", 5432), port("http", 80)];
+    let mut all = vec![namespace("shop"), service("db", Target::Headless, &ports, &[])];
+    for piece in 0..30 {
+        let endpoints = (0..100).map(|at| endpoint(&format!("10.1.{piece}.{at}"), "", "a")).collect::<Vec<_>>();
+        // Pieces that change may both have an endpoint for a moment.
+        all.push(slice(&format!("db-{piece}"), "db", None, &ports, &endpoints));
+        all.push(slice(&format!("db-{piece}-again"), "db", None, &ports, &endpoints[..50]));
+    }
+    // What goes by the name of another's address is one target with it.
+    all.push(slice("db-odd", "db", None, &ports, &[endpoint("10.0.0.1", "10-1-0-0", "a")]));
+    let found = answer(Ask::new("db.shop.svc.cluster.local.", "SRV").of(&cluster_of(settings(), all)));
+    let records: Vec<&[u8]> = found.answer[0].set.rdatas.iter().collect();
+    let octets: usize = records.iter().map(|rdata| 12 + rdata.len()).sum();
+    assert!(octets <= bounds::CLUSTER_ANSWER_BYTES && octets > bounds::CLUSTER_ANSWER_BYTES - 100, "{octets}");
+    let distinct: std::collections::BTreeSet<&[u8]> = records.iter().copied().collect();
+    assert_eq!(distinct.len(), records.len());
+    assert!(records.iter().all(|rdata| rdata[..4] == [0, 0, 0, 1]), "a hundredth part of 6,002, at least 1");
+    for pair in records.chunks_exact(2) {
+        assert_eq!((&pair[0][4..6], &pair[1][4..6]), (&80_u16.to_be_bytes()[..], &5432_u16.to_be_bytes()[..]));
+        assert_eq!(pair[0][6..], pair[1][6..]);
+    }
+    let first = &found.additional[0].set;
+    assert_eq!((first.owner.to_string(), first.rdatas.len()), ("10-1-0-0.db.shop.svc.cluster.local.".into(), 2));
+    assert_eq!(found.additional.len(), bounds::ADDITIONAL_TARGETS_MAX);
 }
 
 #[test]
