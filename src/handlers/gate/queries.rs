@@ -90,28 +90,28 @@ impl Queries {
     /// Passes `circles` one by one; a limit is charged once those behind it have admitted the query too.
     fn pass(&self, circles: &[Circle], address: IpAddr, is_proven: bool, now: u64) -> Admission {
         let Some((circle, behind)) = circles.split_first() else { return Admission::FREE };
+        let pass_on = || if behind.is_empty() { Admission::FREE } else { self.pass(behind, address, is_proven, now) };
         if circle.exempt.contains(address) {
-            return self.pass(behind, address, is_proven, now);
+            return pass_on();
         }
         let hash = circle.prefix.hash(&self.keyed, address) ^ u64::from(is_proven);
-        let Some(seat) = circle.table.seat(hash, |seat| circle.debt(seat, now)) else {
-            return self.pass(behind, address, is_proven, now);
-        };
-        let mut charged = [false; bounds::LIMIT_TIERS];
+        let Some(seat) = circle.table.seat(hash, |seat| circle.debt(seat, now)) else { return pass_on() };
+        // Those that admit it, a bit each.
+        let mut charged = 0_u32;
         let mut would_be_refused = false;
-        for (tier, charged) in circle.tiers.iter().zip(&mut charged) {
+        for (at, tier) in circle.tiers.iter().enumerate() {
             if seat.slot(&tier.part).is_none_or(|slot| tier.allowance.admits(slot, now)) {
-                *charged = true;
+                charged |= 1 << at;
             } else if tier.is_dry_run {
                 would_be_refused = true;
             } else {
                 return Admission { refused: Some(tier.slip), would_be_refused };
             }
         }
-        let mut admission = self.pass(behind, address, is_proven, now);
+        let mut admission = pass_on();
         admission.would_be_refused |= would_be_refused;
         if admission.refused.is_none() {
-            for (tier, _) in circle.tiers.iter().zip(charged).filter(|(_, charged)| *charged) {
+            for (at, tier) in circle.tiers.iter().enumerate().filter(|(at, _)| charged >> at & 1 == 1) {
                 if let Some(slot) = seat.slot(&tier.part) {
                     tier.allowance.charge(slot, now);
                 }
