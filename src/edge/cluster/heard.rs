@@ -2,8 +2,8 @@
 
 use super::decode::{self, Event, Page, Status, Told};
 use super::scope::Scope;
-pub use super::split::Unfit;
 use super::split::Splitter;
+pub use super::split::Unfit;
 use crate::handlers::cluster::objects::{Key, Kind, Object};
 
 /// A change of one object.
