@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -37,6 +37,7 @@ use tokio::sync::watch;
 
 pub use self::figures::{Figures, Meter};
 use self::history::History;
+use self::listener::Busy;
 pub use self::log::{LogView, Note};
 pub use self::metrics::Metrics;
 pub use self::pools::PoolHouse;
@@ -139,7 +140,8 @@ pub async fn serve(
     let keeps_history = part == Part::Whole;
     tokio::select! {
         // It ends without an error: accepting goes on whatever happens to a connection.
-        _ = axum::serve(bounded, routes).with_graceful_shutdown(stopped) => {}
+        _ = axum::serve(bounded, routes.into_make_service_with_connect_info::<Busy>())
+            .with_graceful_shutdown(stopped) => {}
         () = history::keep(desk), if keeps_history => {}
     }
 }
@@ -156,6 +158,9 @@ fn router(desk: Arc<Desk>, is_private: bool, token: Option<&Token>) -> Router {
     let page = if is_private || token.is_some() { page() } else { Router::new() };
     finished(monitoring().merge(page).merge(reading).merge(guarded(changing())), desk, is_private)
 }
+
+/// What takes as long as it takes: whoever asks for it wants to know what becomes of it.
+const RELOAD: &str = "/v1/reload";
 
 /// What holds for all routes.
 fn finished(routes: Router<Arc<Desk>>, desk: Arc<Desk>, is_private: bool) -> Router {
@@ -193,7 +198,7 @@ fn reading() -> Router<Arc<Desk>> {
 }
 
 fn changing() -> Router<Arc<Desk>> {
-    members::changing().merge(trust::changing()).route("/v1/cache/flush", post(flush)).route("/v1/reload", post(reload))
+    members::changing().merge(trust::changing()).route("/v1/cache/flush", post(flush)).route(RELOAD, post(reload))
 }
 
 /// Why a request is refused; JSON like everything else.
@@ -224,8 +229,10 @@ impl From<QueryRejection> for Fault {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
+    let deadline = if request.uri().path() == RELOAD { bounds::RELOAD_DEADLINE } else { bounds::ADMIN_DEADLINE };
     let late = |_| Fault(StatusCode::GATEWAY_TIMEOUT, "not done in time".into()).into_response();
-    tokio::time::timeout(bounds::ADMIN_DEADLINE, next.run(request)).await.unwrap_or_else(late)
+    let _work = request.extensions().get().map(|ConnectInfo(busy): &ConnectInfo<Busy>| busy.begin());
+    tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late)
 }
 
 /// What is told here is of this moment and for this asker: for no cache, no other site's page, and no guessing at
