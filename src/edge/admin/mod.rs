@@ -159,9 +159,6 @@ fn router(desk: Arc<Desk>, is_private: bool, token: Option<&Token>) -> Router {
     finished(monitoring().merge(page).merge(reading).merge(guarded(changing())), desk, is_private)
 }
 
-/// What takes as long as it takes: whoever asks for it wants to know what becomes of it.
-const RELOAD: &str = "/v1/reload";
-
 /// What holds for all routes.
 fn finished(routes: Router<Arc<Desk>>, desk: Arc<Desk>, is_private: bool) -> Router {
     let routes = routes
@@ -198,7 +195,7 @@ fn reading() -> Router<Arc<Desk>> {
 }
 
 fn changing() -> Router<Arc<Desk>> {
-    members::changing().merge(trust::changing()).route("/v1/cache/flush", post(flush)).route(RELOAD, post(reload))
+    members::changing().merge(trust::changing()).route("/v1/cache/flush", post(flush)).route("/v1/reload", post(reload))
 }
 
 /// Why a request is refused; JSON like everything else.
@@ -229,7 +226,11 @@ impl From<QueryRejection> for Fault {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    let deadline = if request.uri().path() == RELOAD { bounds::RELOAD_DEADLINE } else { bounds::ADMIN_DEADLINE };
+    let deadline = match request.uri().path() {
+        // It takes as long as it takes, and whoever ordered it wants to know what became of it.
+        "/v1/reload" => bounds::RELOAD_DEADLINE,
+        _ => bounds::ADMIN_DEADLINE,
+    };
     let late = |_| Fault(StatusCode::GATEWAY_TIMEOUT, "not done in time".into()).into_response();
     let _work = request.extensions().get().map(|ConnectInfo(busy): &ConnectInfo<Busy>| busy.begin());
     tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late)
