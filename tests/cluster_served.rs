@@ -121,6 +121,26 @@ fn a_reload_changes_how_the_cluster_is_answered_and_whether() {
 }
 
 #[test]
+fn who_orders_a_reload_hears_of_it_however_long_it_waits_for_the_api() {
+    let directory = tempfile::tempdir().unwrap();
+    let [api, other] = [api(), api()];
+    configure(directory.path(), &api.url(), "");
+    let (_server, address, admin) = start(directory.path());
+    wait::until("readiness", || is_ready(admin).then_some(()));
+    // Another cluster's API, of which nothing is known, for longer than any other request may take.
+    other.set_down(true);
+    configure(directory.path(), &other.url(), "");
+    let text = std::fs::read_to_string(directory.path().join("meridian.yaml")).unwrap();
+    let text = text.replace("startup_timeout: 0s", "startup_timeout: 7s");
+    std::fs::write(directory.path().join("meridian.yaml"), text).unwrap();
+    let mut reload = std::process::Command::new(MERIDIAN);
+    let told = reload.args(["reload", "--server", &format!("http://{admin}")]).output().unwrap();
+    let said = String::from_utf8([told.stdout, told.stderr].concat()).unwrap();
+    assert!(told.status.success() && said.starts_with("reloaded: generation 2"), "{said}");
+    assert_eq!(answer(address, WEB).0, 2, "SERVFAIL, never NXDOMAIN");
+}
+
+#[test]
 fn what_was_known_outlives_a_reload_while_the_api_is_away() {
     let directory = tempfile::tempdir().unwrap();
     let api = api();

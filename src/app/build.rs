@@ -11,7 +11,7 @@ use crate::base::collections::{Keyed, keyed};
 use crate::base::patience::Patience;
 use crate::base::tally::Tally;
 use crate::base::{Dice, NetworkSet, bounds};
-use crate::chain::{Chain, Delegation, Handler, Memory};
+use crate::chain::{Chain, Delegation, Handler, Memory, Stakes};
 use crate::dns::cookie::{CookieSecret, CookieSecrets};
 use crate::dns::{Name, RecordType};
 use crate::edge::clock::wall_seconds;
@@ -133,6 +133,10 @@ pub fn build(
     let hosts = files.hosts.map(|hosts| Arc::new(HostsHandler::new(hosts)));
     let recursion = config.recursion.as_ref();
     let special = Special::new(&recursion.map_or_else(Vec::new, |recursion| zones(recursion).cloned().collect()));
+    let special = match kept.cluster.clone() {
+        Some(cluster) => special.with_stakes(Stakes(Arc::new(move |name| cluster.stake(name)))),
+        None => special,
+    };
     let local = special.apexes().cloned().collect();
     let fixed = Fixed::new(config.fixed.clone());
     if let Some(cache) = &cache {

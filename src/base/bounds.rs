@@ -430,6 +430,9 @@ bounds! {
     ADMIN_BODY_MAX: usize = 1024 * 1024;
     /// An admin request must be done within this time.
     ADMIN_DEADLINE: Duration = Duration::from_secs(5);
+    /// A reload that is asked for at the admin address must be done within this time: it may wait for one that is under way,
+    /// and each of them for the longest `startup_timeout`, 5 min.
+    RELOAD_DEADLINE: Duration = Duration::from_secs(610);
     /// dnstap messages that wait to be written.
     TAP_MESSAGES: usize = 16_384;
     /// Octets of them.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::chooser::Chooser;
 use super::query::Query;
-use crate::dns::{Ede, Name, Question, Rcode, RrSet};
+use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RrSet};
 
 /// An RRset with the TTL that it has in this answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +54,16 @@ impl Answer {
         Self { rcode, ..Self::default() }
     }
 
+    /// What is said of aliases that lead in a ring, or on and on. That is an error (RFC 1034 §3.6.2), and one to who has
+    /// recursion, wherever the aliases stand; who asks for what is here is told that.
+    #[must_use]
+    pub fn ending_nowhere(self, query: &Query) -> Self {
+        if !query.has_recursion() {
+            return self;
+        }
+        Self::refusal(Rcode::SERVFAIL, Ede::new(EdeCode::Other, "the aliases lead nowhere"))
+    }
+
     /// An answer without records that says why.
     #[must_use]
     pub fn refusal(rcode: Rcode, ede: Ede) -> Self {
@@ -83,7 +93,7 @@ impl Goal {
     /// who may have recursion, and for nobody else.
     #[must_use]
     pub fn beyond(query: &Query, target: Name, answer: &mut Answer) -> Option<Self> {
-        (query.flags.recursion_desired && query.asker.may_recurse).then(|| Self {
+        query.has_recursion().then(|| Self {
             question: Question::new(target, query.question.rtype),
             checking_disabled: query.flags.checking_disabled,
             purpose: Purpose::Client,

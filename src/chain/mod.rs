@@ -11,6 +11,7 @@ pub mod path;
 pub mod query;
 pub mod rewrite;
 pub mod seal;
+pub mod stake;
 pub mod walk;
 
 pub use answer::{Aged, Answer, Goal, Purpose};
@@ -22,4 +23,5 @@ pub use path::{Path, Step};
 pub use query::{Asker, Carrier, Query};
 pub use rewrite::Rewrites;
 pub use seal::{Extras, Sealed, seal, seal_as};
+pub use stake::{Stake, Stakes};
 pub use walk::Chain;

@@ -46,6 +46,12 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether the client asks for recursion and may have it: it is told what becomes of its question, not how to go on.
+    #[must_use]
+    pub const fn has_recursion(&self) -> bool {
+        self.flags.recursion_desired && self.asker.may_recurse
+    }
+
     /// DO: DNSSEC records are wanted.
     #[must_use]
     pub fn wants_dnssec(&self) -> bool {

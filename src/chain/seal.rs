@@ -205,7 +205,7 @@ fn is_glue(answer: &Answer, aged: &Aged) -> bool {
 /// signatures, where each record can stand for the others. A part of other sets would say what the whole does not.
 fn may_tear(query: &Query, aged: &Aged) -> bool {
     use RecordType as T;
-    let is_stub = query.flags.recursion_desired && query.asker.may_recurse && !query.wants_dnssec();
+    let is_stub = query.has_recursion() && !query.wants_dnssec();
     is_stub && matches!(aged.set.rtype, T::A | T::AAAA | T::MX | T::PTR | T::SRV)
 }
 

@@ -10,10 +10,13 @@ use super::{pools, reloading, trust};
 use crate::app::cli::{Explain, Flush, Reload, Server};
 use crate::app::config::{self, Machine};
 use crate::app::serve::explain as explanation;
+use crate::base::bounds;
 use crate::edge::clock::wall_seconds;
 
 /// A resolution ends within 6 s; then the answer must be on its way.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A reload ends when it does, or when the server says that it is too late; one that is gone breaks the connection.
+const PATIENCE_RELOADING: Duration = bounds::RELOAD_DEADLINE.saturating_add(PATIENCE);
 
 /// Prints how a running server fares; 1 if it cannot be reached.
 ///
@@ -149,7 +152,7 @@ pub(super) fn show(
 }
 
 pub(super) fn get(server: &Server, path: &str, fields: &[(&str, String)]) -> Result<Value, String> {
-    let mut request = agent().get(&url(&server.server, path)).query_pairs(pairs(fields));
+    let mut request = agent(PATIENCE).get(&url(&server.server, path)).query_pairs(pairs(fields));
     if let Some(token) = bearer(server)? {
         request = request.header("authorization", token);
     }
@@ -172,7 +175,7 @@ pub(super) fn change(
     fields: &[(&str, String)],
     body: &Value,
 ) -> Result<Value, String> {
-    let (agent, at, token) = (agent(), url(&server.server, path), bearer(server)?);
+    let (agent, at, token) = (agent(PATIENCE), url(&server.server, path), bearer(server)?);
     if method == Method::Delete {
         let mut request = agent.delete(&at).query_pairs(pairs(fields));
         if let Some(token) = token {
@@ -197,7 +200,8 @@ enum Answer {
 /// Asks `server` to do something; what it says is JSON either way.
 fn post(server: &Server, path: &str, body: &Value) -> Result<Answer, String> {
     let unreachable = |fault: ureq::Error| format!("{} cannot be asked: {fault}", server.server);
-    let mut request = agent().post(url(&server.server, path)).header("content-type", "application/json");
+    let agent = agent(PATIENCE_RELOADING);
+    let mut request = agent.post(url(&server.server, path)).header("content-type", "application/json");
     if let Some(token) = bearer(server)? {
         request = request.header("authorization", token);
     }
@@ -218,9 +222,9 @@ fn bearer(server: &Server) -> Result<Option<String>, String> {
     Ok(Some(format!("Bearer {}", text.trim())))
 }
 
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
-    ureq::Agent::new_with_config(config.build())
+fn agent(patience: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(patience)).timeout_connect(Some(PATIENCE));
+    ureq::Agent::new_with_config(config.http_status_as_error(false).build())
 }
 
 fn url(server: &str, path: &str) -> String {

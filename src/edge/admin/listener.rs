@@ -4,9 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,7 +43,7 @@ impl axum::serve::Listener for Bounded {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     let limit = Box::pin(sleep(bounds::ADMIN_IDLE));
-                    return (Timed { stream, limit, _place: place }, peer);
+                    return (Timed { stream, limit, busy: Busy::default(), _place: place }, peer);
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
@@ -52,17 +55,53 @@ impl axum::serve::Listener for Bounded {
     }
 }
 
-/// A connection that ends unless a response leaves it now and then: a request that dribbles in does not keep it.
+/// Whether a connection's request is being served: until it is, the other side waits for us.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    /// From now on, until what is given is dropped.
+    pub(super) fn begin(&self) -> Work {
+        self.0.store(true, Ordering::Relaxed);
+        Work(self.clone())
+    }
+}
+
+/// A request that is being served.
+pub(super) struct Work(Busy);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let Self(Busy(is_busy)) = self;
+        is_busy.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Connected<IncomingStream<'_, Bounded>> for Busy {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        stream.io().busy.clone()
+    }
+}
+
+/// A connection that ends unless a response leaves it now and then, or is being made: a request that dribbles in does not
+/// keep it.
 pub(super) struct Timed {
     stream: TcpStream,
     limit: Pin<Box<Sleep>>,
+    busy: Busy,
     _place: OwnedSemaphorePermit,
 }
 
 impl Timed {
     fn or_late<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         ready!(self.limit.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        if !self.busy.0.load(Ordering::Relaxed) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.is_written();
+        // It was just set: this only says whom to wake.
+        ready!(self.limit.as_mut().poll(context));
+        Poll::Pending
     }
 
     fn is_written(&mut self) {

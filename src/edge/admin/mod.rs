@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -37,6 +37,7 @@ use tokio::sync::watch;
 
 pub use self::figures::{Figures, Meter};
 use self::history::History;
+use self::listener::Busy;
 pub use self::log::{LogView, Note};
 pub use self::metrics::Metrics;
 pub use self::pools::PoolHouse;
@@ -139,7 +140,8 @@ pub async fn serve(
     let keeps_history = part == Part::Whole;
     tokio::select! {
         // It ends without an error: accepting goes on whatever happens to a connection.
-        _ = axum::serve(bounded, routes).with_graceful_shutdown(stopped) => {}
+        _ = axum::serve(bounded, routes.into_make_service_with_connect_info::<Busy>())
+            .with_graceful_shutdown(stopped) => {}
         () = history::keep(desk), if keeps_history => {}
     }
 }
@@ -224,8 +226,14 @@ impl From<QueryRejection> for Fault {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
+    let deadline = match request.uri().path() {
+        // It takes as long as it takes, and whoever ordered it wants to know what became of it.
+        "/v1/reload" => bounds::RELOAD_DEADLINE,
+        _ => bounds::ADMIN_DEADLINE,
+    };
     let late = |_| Fault(StatusCode::GATEWAY_TIMEOUT, "not done in time".into()).into_response();
-    tokio::time::timeout(bounds::ADMIN_DEADLINE, next.run(request)).await.unwrap_or_else(late)
+    let _work = request.extensions().get().map(|ConnectInfo(busy): &ConnectInfo<Busy>| busy.begin());
+    tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late)
 }
 
 /// What is told here is of this moment and for this asker: for no cache, no other site's page, and no guessing at

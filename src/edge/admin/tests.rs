@@ -27,7 +27,13 @@ impl AdminHouse for House {
     fn reload(&self, is_rehearsal: bool) -> Task<'_, Result<Value, Value>> {
         let fault = "meridian.yaml:1:1: workers: found 0, allowed: from 1";
         let faults = json!({ "error": fault, "faults": [{ "key": "workers" }] });
-        Box::pin(async move { if is_rehearsal { Ok(json!({ "dry_run": true })) } else { Err(faults) } })
+        Box::pin(async move {
+            self.asked.notify_one();
+            if !self.is_ready {
+                tokio::time::sleep(bounds::RELOAD_DEADLINE / 2).await;
+            }
+            if is_rehearsal { Ok(json!({ "dry_run": true })) } else { Err(faults) }
+        })
     }
 
     fn is_ready(&self) -> bool {
@@ -158,6 +164,19 @@ async fn what_takes_too_long_is_given_up() {
     let begun = tokio::time::Instant::now();
     assert!(matches!(silent.read(&mut [0; 1]).await, Ok(0) | Err(_)));
     assert!(begun.elapsed() <= bounds::ADMIN_IDLE + bounds::ADMIN_DEADLINE);
+}
+
+#[tokio::test]
+async fn a_reload_is_waited_for() {
+    let asked = Arc::new(Notify::new());
+    let (at, _stop, _server) = stage_that_tells(false, asked.clone()).await;
+    let order = "POST /v1/reload HTTP/1.1\r\nContent-Type: application/json";
+    let answer = tokio::spawn(request(at, order, r#"{"dry_run": true}"#));
+    asked.notified().await;
+    tokio::time::pause();
+    tokio::time::advance(bounds::RELOAD_DEADLINE / 2 + std::time::Duration::from_secs(1)).await;
+    tokio::time::resume();
+    assert_eq!(answer.await.unwrap().0, 200);
 }
 
 #[tokio::test]

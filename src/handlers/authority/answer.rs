@@ -38,12 +38,12 @@ pub(super) fn decide(zones: &Zones, query: &Query, steer: &mut Steer<'_>) -> Opt
         answer: Answer { authoritative: true, ..Answer::default() },
     };
     let mut seen: Vec<Name> = Vec::new();
-    let mut leads_outside = None;
+    let (mut leads_outside, mut leads_nowhere) = (None, true);
     for _ in 0..=bounds::ALIASES_MAX {
         match zones.find(&name, question.rtype) {
             None if seen.is_empty() => return None,
             None => {
-                leads_outside = Some(name);
+                (leads_outside, leads_nowhere) = (Some(name), false);
                 break;
             }
             Some(Hosted::Unavailable) => {
@@ -51,13 +51,16 @@ pub(super) fn decide(zones: &Zones, query: &Query, steer: &mut Steer<'_>) -> Opt
                 return Some(Decision::final_answer(Answer::refusal(Rcode::SERVFAIL, ede)));
             }
             Some(Hosted::Serving(zone)) => match step.take(zone, &name) {
-                Next::Done => break,
+                Next::Done => {
+                    leads_nowhere = false;
+                    break;
+                }
                 Next::Outside => {
-                    leads_outside = Some(name);
+                    (leads_outside, leads_nowhere) = (Some(name), false);
                     break;
                 }
                 Next::Alias(target) => {
-                    // A ring of aliases ends where it would begin again (RFC 1034 §3.6.2).
+                    // A ring ends where it would begin again.
                     if target == name || seen.contains(&target) {
                         break;
                     }
@@ -66,7 +69,9 @@ pub(super) fn decide(zones: &Zones, query: &Query, steer: &mut Steer<'_>) -> Opt
             },
         }
     }
-    Some(Decision { is_chosen: step.steer.choices_made > 0, answer: step.answer, leads_outside })
+    let is_chosen = step.steer.choices_made > 0;
+    let answer = if leads_nowhere { step.answer.ending_nowhere(query) } else { step.answer };
+    Some(Decision { answer, leads_outside, is_chosen })
 }
 
 impl Decision {

@@ -207,6 +207,10 @@ fn aliases_are_followed_within_our_zones() {
     );
     assert_eq!(at("dead.example."), (Rcode::NXDOMAIN, lines(&["dead.example. 3600 CNAME"]), None));
     assert_eq!(at("ring.example.").1.len(), 2);
+    let mut stub = query("ring.example.", RecordType::A, false);
+    (stub.flags.recursion_desired, stub.asker.may_recurse) = (true, true);
+    let ring = decide(&zones, &stub).unwrap().answer;
+    assert_eq!((ring.rcode, ring.answer.len()), (Rcode::SERVFAIL, 0), "to who has recursion it is an error");
     let decision = ask(&zones, "into-child.example.", RecordType::A);
     assert!(decision.answer.authoritative, "the alias is ours (RFC 1035 §4.1.1)");
     assert_eq!(shown(&decision.answer.authority), ["child.example. 3600 NS"]);

@@ -54,16 +54,16 @@ pub(super) fn decide(table: &Table, settings: &Settings, query: &Query) -> Optio
         let target = match step.at(&name) {
             Next::Outside if seen.is_empty() => return None,
             Next::Outside => return Some(Decision { answer: step.answer, leads_outside: Some(name) }),
-            Next::Done => break,
+            Next::Done => return Some(Decision::final_answer(step.answer)),
             Next::Alias(target) => target,
         };
-        // A ring of aliases ends where it would begin again (RFC 1034 §3.6.2).
+        // A ring ends where it would begin again.
         if target == name || seen.contains(&target) {
             break;
         }
         seen.push(std::mem::replace(&mut name, target));
     }
-    Some(Decision::final_answer(step.answer))
+    Some(Decision::final_answer(step.answer.ending_nowhere(query)))
 }
 
 /// How the search goes on.

@@ -41,9 +41,10 @@ pub use table::{ServiceView, Table};
 pub use tlds::KnownTlds;
 
 use self::find::{Found, find};
+use self::table::Owner;
 use self::witness::Witness;
-use crate::base::{Instant, NetworkSet};
-use crate::chain::{Answer, Handler, Query, Turn, Verdict};
+use crate::base::{Instant, Network, NetworkSet};
+use crate::chain::{Answer, Handler, Query, Stake, Turn, Verdict};
 use crate::dns::{Class, Ede, EdeCode, Name, Opcode, Rcode, RecordType, reverse};
 
 /// Until when what never changes may be recalled, seconds.
@@ -168,6 +169,21 @@ impl Cluster {
         let settings = &self.0.settings;
         settings.zone_of(name).is_some()
             || reverse::address_of(name).is_some_and(|address| settings.reverse.contains(address))
+    }
+
+    /// What whoever else denies `name` must know: none where no address of the cluster may ever stand at it or below.
+    #[must_use]
+    pub fn stake(&self, name: &Name) -> Option<Stake> {
+        let Inner { settings, table, .. } = &*self.0;
+        let (first, last) = reverse::range_of(name)?;
+        let table = table.load();
+        let has_name = |owner: &Owner| {
+            settings.reverse.contains(owner.address) && settings.exposes(&table, owner.key.namespace.as_bytes())
+        };
+        let has_below = table.owners_between(first, last).any(has_name);
+        let meets = |network: &Network| network.contains(first) || (first..=last).contains(&network.address());
+        let may_have = has_below || settings.reverse.networks().iter().any(meets);
+        may_have.then(|| Stake { has_below, ttl: settings.ttl_seconds() })
     }
 
     /// What the cluster says to a query at `now`; none if it is not the cluster's.

@@ -22,7 +22,7 @@ pub(super) fn pointers(table: &Table, settings: &Settings, address: IpAddr) -> V
         let Some(zone) = apex.map(|apex| Zone { apex, realm }) else { continue };
         let exposed = table
             .owners_of(address)
-            .filter(|node| settings.exposes(table, node.key.namespace.as_bytes()) && bears(node, source));
+            .filter(|node| settings.exposes(table, node.key.namespace.as_bytes()) && bears(node, source, settings));
         let names = exposed.flat_map(|node| {
             let is_by_pod = settings.names_endpoints_by_pod;
             let all = Bearers { node, source, part: Part::All, is_by_pod };
@@ -42,7 +42,7 @@ pub(super) fn pointers(table: &Table, settings: &Settings, address: IpAddr) -> V
 }
 
 /// Whether addresses of `source` tell the name of `node`: endpoints do that of a headless service alone.
-fn bears(node: &Node, source: Source) -> bool {
+fn bears(node: &Node, source: Source, settings: &Settings) -> bool {
     let is_headless = || node.service.as_ref().is_some_and(|service| service.target == Target::Headless);
-    source != Source::Endpoints || is_headless()
+    source != Source::Endpoints || settings.has_endpoints && is_headless()
 }

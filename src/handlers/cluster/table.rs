@@ -138,6 +138,15 @@ impl Table {
         found.map(|node| &**node)
     }
 
+    /// The nodes that may tell names of addresses from `first` to `last`.
+    pub(super) fn owners_between(&self, first: IpAddr, last: IpAddr) -> impl Iterator<Item = &Owner> {
+        self.owners.range(move |owner| match owner.address {
+            address if address < first => Ordering::Less,
+            address if address > last => Ordering::Greater,
+            _ => Ordering::Equal,
+        })
+    }
+
     /// The nodes that may tell the name of `address`.
     pub(super) fn owners_of(&self, address: IpAddr) -> impl Iterator<Item = &Node> {
         let owners = self.owners.range(move |owner| owner.address.cmp(&address));

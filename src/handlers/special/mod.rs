@@ -11,14 +11,14 @@
 //!
 //! What is configured under `forward` or `stub` wins: a zone at or above a special one switches that off, save
 //! the root (to forward everything is no reason to leak these names), and a zone inside one is left alone while
-//! the rest of the special zone stays.
+//! the rest of the special zone stays. Names above those that another link has, as a cluster has addresses, are NODATA.
 
 mod zones;
 
 use std::collections::BTreeMap;
 
 use self::zones::Zone;
-use crate::chain::{Handler, Query, Turn, Verdict};
+use crate::chain::{Handler, Query, Stakes, Turn, Verdict};
 use crate::dns::Name;
 
 /// The link that answers for special-use names.
@@ -28,6 +28,7 @@ pub struct Special {
     zones: BTreeMap<Name, Zone>,
     /// Configured zones inside special ones.
     open: Vec<Name>,
+    stakes: Stakes,
 }
 
 impl Special {
@@ -40,7 +41,13 @@ impl Special {
             zones::all().filter(|zone| !is_switched_off(zone)).map(|zone| (zone.apex.clone(), zone)).collect();
         let is_inside = |name: &&Name| zones.keys().any(|apex| name.is_below(apex));
         let open = exempted.iter().filter(is_inside).cloned().collect();
-        Self { zones, open }
+        Self { zones, open, stakes: Stakes::default() }
+    }
+
+    /// The same beside links with `stakes` in names that are denied here.
+    #[must_use]
+    pub fn with_stakes(self, stakes: Stakes) -> Self {
+        Self { stakes, ..self }
     }
 
     /// The zones answered here.
@@ -73,7 +80,7 @@ impl Handler for Special {
         let name = &query.question.name;
         match self.zone_of(name) {
             Some(zone) if !self.open.iter().any(|open| name.is_within(open)) => {
-                zone.answer(&query.question, &self.open)
+                zone.answer(&query.question, &self.open, (self.stakes.0)(name))
             }
             _ => Verdict::Pass,
         }
@@ -82,8 +89,10 @@ impl Handler for Special {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::chain::Answer;
+    use crate::chain::{Answer, Stake};
     use crate::dns::{Rcode, RecordType};
     use crate::handlers::testing::{Ask, answer, records};
 
@@ -131,6 +140,27 @@ mod tests {
     fn empty_non_terminals_above_a_pointer_are_nodata() {
         for qname in ["127.in-addr.arpa.", "0.127.in-addr.arpa.", "0.0.127.in-addr.arpa."] {
             assert_eq!(denied_by(&ask(qname, "PTR")), (Rcode::NOERROR, name("127.in-addr.arpa.")), "{qname}");
+        }
+    }
+
+    #[test]
+    fn names_above_those_of_another_link_are_nodata_and_not_for_long() {
+        let stakes = Stakes(Arc::new(|asked| {
+            let has_below = name("7.3.2.10.in-addr.arpa.").is_within(asked);
+            asked.is_within(&name("2.10.in-addr.arpa.")).then_some(Stake { has_below, ttl: 5 })
+        }));
+        let special = special().with_stakes(stakes);
+        let ask = |qname: &str| answer(Ask::new(qname, "PTR").of(&special));
+        for (qname, rcode, ttl) in [
+            ("2.10.in-addr.arpa.", Rcode::NOERROR, 5),
+            ("3.2.10.in-addr.arpa.", Rcode::NOERROR, 5),
+            ("8.3.2.10.in-addr.arpa.", Rcode::NXDOMAIN, 5),
+            ("4.2.10.in-addr.arpa.", Rcode::NXDOMAIN, 5),
+            ("3.10.in-addr.arpa.", Rcode::NXDOMAIN, zones::TTL),
+        ] {
+            let denied = ask(qname);
+            assert_eq!(denied_by(&denied), (rcode, name("10.in-addr.arpa.")), "{qname}");
+            assert_eq!(denied.authority[0].ttl, ttl, "{qname}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::chain::{Aged, Answer, Verdict};
+use crate::chain::{Aged, Answer, Stake, Verdict};
 use crate::dns::{Ede, EdeCode, Name, Question, Rcode, RecordType, RrSet};
 
 /// TTL of every record here and of every denial, seconds (RFC 6303 §3).
@@ -100,15 +100,15 @@ impl Zone {
     }
 
     /// Answers `question`, whose name lies in the zone. `open` are zones inside that somebody else serves: the
-    /// names on the way to them exist.
-    pub(super) fn answer(&self, question: &Question, open: &[Name]) -> Verdict {
+    /// names on the way to them exist. So do those on the way to what another link has a `stake` in.
+    pub(super) fn answer(&self, question: &Question, open: &[Name], stake: Option<Stake>) -> Verdict {
         let (name, rtype) = (&question.name, question.rtype);
         if self.kind == Kind::Localhost {
             // Address queries get loopback, all other types a negative answer (RFC 6761 §6.3).
             return match rtype {
                 RecordType::A => positive(RrSet::new(name.clone(), rtype, TTL, [Ipv4Addr::LOCALHOST.octets()])),
                 RecordType::AAAA => positive(RrSet::new(name.clone(), rtype, TTL, [Ipv6Addr::LOCALHOST.octets()])),
-                _ => self.negative(Rcode::NOERROR),
+                _ => self.negative(Rcode::NOERROR, TTL),
             };
         }
         if *name == self.apex {
@@ -119,24 +119,26 @@ impl Zone {
                 // delegation is insecure (RFC 8375 §4). The top-level names have no such delegation.
                 RecordType::DS if self.apex.label_count() > 1 => return Verdict::Pass,
                 RecordType::PTR => {}
-                _ => return self.negative(Rcode::NOERROR),
+                _ => return self.negative(Rcode::NOERROR, TTL),
             }
         }
         if self.pointers.contains(name) {
             return if rtype == RecordType::PTR {
                 positive(RrSet::new(name.clone(), rtype, TTL, [b"\x09localhost\0"]))
             } else {
-                self.negative(Rcode::NOERROR)
+                self.negative(Rcode::NOERROR, TTL)
             };
         }
         let exists = self.kind == Kind::Silent
             || *name == self.apex
+            || stake.is_some_and(|stake| stake.has_below)
             || self.pointers.iter().chain(open).any(|known| known.is_below(name));
-        self.negative(if exists { Rcode::NOERROR } else { Rcode::NXDOMAIN })
+        let ttl = stake.map_or(TTL, |stake| stake.ttl.min(TTL));
+        self.negative(if exists { Rcode::NOERROR } else { Rcode::NXDOMAIN }, ttl)
     }
 
-    fn negative(&self, rcode: Rcode) -> Verdict {
-        let authority = vec![Aged { set: Arc::clone(&self.soa), ttl: TTL }];
+    fn negative(&self, rcode: Rcode, ttl: u32) -> Verdict {
+        let authority = vec![Aged { set: Arc::clone(&self.soa), ttl }];
         Verdict::Answer(Answer { rcode, authoritative: true, authority, ede: self.ede.clone(), ..Answer::default() })
     }
 }

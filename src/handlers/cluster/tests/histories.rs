@@ -235,11 +235,12 @@ pub(super) fn told(cluster: &Cluster, name: &str, rtype: &str) -> Told {
             Told::Outside(records(&prefix), question.name.to_string().to_lowercase())
         }
         Verdict::Answer(answer) => {
-            assert!(answer.authoritative && answer.authority.len() <= 1);
+            assert!(answer.authoritative != (answer.rcode == Rcode::SERVFAIL) && answer.authority.len() <= 1);
             let soa = answer.authority.first().map(|aged| aged.set.owner.to_string().to_lowercase());
             let rcode = match answer.rcode {
                 Rcode::NOERROR => "NOERROR",
                 Rcode::NXDOMAIN => "NXDOMAIN",
+                Rcode::SERVFAIL => "SERVFAIL",
                 other => panic!("{other}"),
             };
             Told::Answer { rcode, records: records(&answer), soa }

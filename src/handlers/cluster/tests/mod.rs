@@ -230,6 +230,42 @@ fn every_row_of_the_specification_is_answered() {
 }
 
 #[test]
+fn aliases_in_a_ring_are_an_error_to_who_has_recursion() {
+    let name = |name: &str| format!("{name}.shop.svc.cluster.local");
+    let alias = |from: &str, to: &str| service(from, Target::External(name(to).into()), &[], &[]);
+    let long = (0..20).map(|at| alias(&format!("a{at}"), &format!("a{}", at + 1)));
+    let aliases = [namespace("shop"), alias("one", "two"), alias("two", "one"), alias("self", "self")];
+    let cluster = cluster_of(settings(), aliases.into_iter().chain(long).collect());
+    for ring in ["one", "self", "a0"] {
+        assert_eq!(told(&cluster, &name(ring), "A"), "SERVFAIL", "{ring}");
+        let shown = answer(Ask::new(&name(ring), "A").without_recursion().of(&cluster));
+        assert_eq!((shown.rcode, shown.ede), (Rcode::NOERROR, None), "who asks for what is here is told that");
+        assert!(shown.answer.iter().all(|aged| aged.set.rtype == RecordType::CNAME) && !shown.answer.is_empty());
+    }
+    assert_eq!(told(&cluster, &name("one"), "CNAME"), format!("NOERROR CNAME {}.", name("two")));
+}
+
+#[test]
+fn names_above_addresses_are_known_to_who_denies_them() {
+    let cluster = cluster();
+    let stake = |name: &str| cluster.stake(&name.parse().unwrap()).map(|stake| (stake.has_below, stake.ttl));
+    for above in ["10.in-addr.arpa.", "0.1.10.in-addr.arpa.", "1.0.1.10.in-addr.arpa.", "8.b.d.0.1.0.0.2.ip6.arpa."] {
+        assert_eq!(stake(above), Some((true, 5)), "{above}");
+    }
+    for empty in ["7.10.in-addr.arpa.", "3.0.1.10.in-addr.arpa.", "9.b.d.0.1.0.0.2.ip6.arpa."] {
+        assert_eq!(stake(empty), Some((false, 5)), "{empty}: there may be some the next moment");
+    }
+    assert_eq!(stake("www.example.com."), None);
+    let reverse = ["10.1.0.0/24"].iter().map(|text| text.parse().unwrap()).collect();
+    let narrow = cluster_of(Settings { reverse, ..settings() }, objects());
+    let stake = |name: &str| narrow.stake(&name.parse().unwrap()).map(|stake| stake.has_below);
+    assert_eq!(
+        ["1.10.in-addr.arpa.", "0.1.10.in-addr.arpa.", "0.10.in-addr.arpa."].map(stake),
+        [Some(true), Some(true), None]
+    );
+}
+
+#[test]
 fn of_thousands_of_endpoints_all_ports_of_as_many_as_fit_are_told() {
     let ports = [port("pg", 5432), port("http", 80)];
     let mut all = vec![namespace("shop"), service("db", Target::Headless, &ports, &[])];

@@ -378,7 +378,10 @@ impl<'m> Model<'m> {
             let target = target.to_lowercase();
             let is_ring = target == name || front.contains(&target);
             front.push(target.clone());
-            if rtype == "CNAME" || is_ring {
+            if is_ring && rtype != "CNAME" {
+                return Told::Answer { rcode: "SERVFAIL", records: BTreeSet::new(), soa: None };
+            }
+            if rtype == "CNAME" {
                 return Told::Answer { rcode: "NOERROR", records: told(front), soa: None };
             }
             return self.follow(&target, rtype, front);
