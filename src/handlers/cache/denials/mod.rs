@@ -53,6 +53,7 @@ impl Denials {
     /// Keeps a secure answer that the wildcard below `encloser` made up, as what the wildcard has, and what proved that nothing stood closer.
     pub(super) fn learn_made(&self, set: &Arc<RrSet>, encloser: Name, proofs: &[Arc<RrSet>], ttl: u32, now: Second) {
         let Some(zone) = signer(set) else { return };
+        let ttl = proofs.iter().map(|proof| proof.ttl).fold(ttl, u32::min);
         self.keep(&zone, ttl, now, |chain, until| {
             put_proofs(chain, &zone, proofs, until);
             chain.put_wildcard(encloser, Link { set: Arc::clone(set), until });
@@ -143,16 +144,16 @@ fn encloser_of(set: &RrSet) -> Option<Name> {
 }
 
 fn make(chain: &Chain, name: &Name, rtype: RecordType, now: Second) -> Option<Made> {
-    let soa = chain.soa(now)?;
     let picked = chain.pick(name, now)?;
     let sets = picked.links.iter().map(|link| &*link.set);
     let proofs = Proofs::of(chain.zone(), sets);
     let mut budget = Budget::default();
     let all = || picked.links.iter().map(|link| Arc::clone(&link.set));
-    let until = picked.links.iter().map(|link| link.until).fold(soa.until, Second::min);
+    let until = picked.links.iter().map(|link| link.until).min()?;
     let denial = |is_nxdomain| {
+        let soa = chain.soa(now)?;
         let fact = Fact::Denial { is_nxdomain, soa: Arc::clone(&soa.set), proofs: all().collect() };
-        Some((fact, until))
+        Some((fact, until.min(soa.until)))
     };
     if proofs.nxdomain(name, &mut budget).ok() == Some(Proven::Secure) {
         return denial(true);
