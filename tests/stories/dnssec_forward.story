@@ -28,6 +28,15 @@ server 192.0.2.53 zone corp.example.
   www.corp.example. A 192.0.2.90
 server 192.0.2.53 zone deep.example. signed
   www.deep.example. A 192.0.2.91
+server 192.0.2.55 zone . signed
+  example. NS ns.example.
+  example. DS key
+server 192.0.2.55 zone example. signed
+  www.example. A 192.0.2.80
+  deep.example. NS ns.deep.example.
+  deep.example. DS key
+server 192.0.2.55 zone deep.example. signed
+  www.deep.example. A 192.0.2.91
 server 192.0.2.54 zone intern.
   www.intern. A 10.0.0.1
 server 192.0.2.54 zone intern.example.
@@ -105,3 +114,36 @@ story: a forwarder of a signed zone that strips its signatures does not make it 
   ask www.deep.example. A
   expect SERVFAIL
   expect ede 10
+
+story: what one forwarder says and is bogus is asked of the next
+  forward . 192.0.2.53 192.0.2.55
+  on 192.0.2.53 name www.example. type A alter
+  ask www.example. A +do
+  expect NOERROR ad
+  expect answer www.example. A 192.0.2.80
+  expect seen 192.0.2.53 www.example. A
+  expect seen 192.0.2.55 www.example. A
+
+story: beside a forwarder that strips signatures one that does not is enough
+  forward . 192.0.2.53 192.0.2.55
+  on 192.0.2.53 strip
+  ask www.deep.example. A +do
+  expect NOERROR ad
+  expect sent <= 9
+  ask none.deep.example. A +do
+  expect NXDOMAIN ad
+
+story: what all forwarders say and is bogus is refused
+  forward . 192.0.2.53 192.0.2.55
+  on 192.0.2.53 name www.example. type A alter
+  on 192.0.2.55 name www.example. type A alter
+  ask www.example. A
+  expect SERVFAIL
+  expect ede 6
+  expect sent 1 to 192.0.2.55
+
+story: what a single forwarder says and is bogus is asked of it once more
+  forward . 192.0.2.53
+  on 192.0.2.53 name www.example. type A first 1 alter
+  ask www.example. A +do
+  expect NOERROR ad

@@ -104,7 +104,7 @@ pub(crate) struct Asked {
 
 enum Arrival {
     Response(ExchangeId, Back, IpAddr),
-    Forwarded(ExchangeId, Option<Vec<u8>>),
+    Forwarded(ExchangeId, Option<Vec<u8>>, IpAddr),
 }
 
 /// See the module's text.
@@ -339,8 +339,11 @@ impl World {
                     }
                 }
             }
-            Arrival::Forwarded(exchange, Some(bytes)) => self.worker.handle_response(exchange, &bytes, self.now),
-            Arrival::Forwarded(exchange, None) => self.worker.handle_fault(exchange, self.now),
+            Arrival::Forwarded(exchange, Some(bytes), server) => {
+                let by = Some(SocketAddr::new(server, 53));
+                self.worker.handle_forwarded(exchange, by, &bytes, self.now);
+            }
+            Arrival::Forwarded(exchange, None, _) => self.worker.handle_fault(exchange, self.now),
         }
     }
 
@@ -373,7 +376,10 @@ impl World {
                     self.schedule(delay + connect, Arrival::Response(transmit.exchange, back, server));
                 }
             } else if let Some(forward) = self.worker.poll_forward() {
-                let server = self.forwarders[forward.zone][0];
+                // The first that is not to be avoided, as the edge would choose.
+                let choice = &self.forwarders[forward.zone];
+                let is_avoided = |server: &IpAddr| forward.avoided.contains(&SocketAddr::new(*server, 53));
+                let server = *choice.iter().find(|server| !is_avoided(server)).unwrap_or(&choice[0]);
                 self.note(&format!("  > {server} {} {} forwarded", forward.question.name, forward.question.rtype));
                 self.sent.push(Sent {
                     server,
@@ -393,7 +399,7 @@ impl World {
                         Back::Bytes(bytes) => Some(bytes),
                         Back::Fault => None,
                     };
-                    self.schedule(delay, Arrival::Forwarded(forward.exchange, bytes));
+                    self.schedule(delay, Arrival::Forwarded(forward.exchange, bytes, server));
                 }
             } else if let Some(late) = self.worker.poll_late() {
                 self.take(late.reply, &late.bytes);

@@ -123,10 +123,7 @@ impl Resolver {
         walk.stage = Stage::Moving;
         match outcome {
             Ok(found) => {
-                let is_word = matches!(*found.finding, Finding::Chain(_)) && !walk.heard.contains(&found.server);
-                if is_word && walk.heard.len() < bounds::SERVERS_HEARD {
-                    walk.heard.push(found.server);
-                }
+                walk.note_heard(Some(found.server).filter(|_| matches!(*found.finding, Finding::Chain(_))));
                 self.follow(at, &asked, found, around);
             }
             Err(trouble) => {

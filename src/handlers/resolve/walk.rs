@@ -12,7 +12,7 @@ use super::ask::Trouble;
 use super::checking::Checking;
 use super::ledger::Ledger;
 use super::minimise::Shown;
-use crate::base::Instant;
+use crate::base::{Instant, bounds};
 use crate::chain::{Aged, Delegation, Denial, Proofs, Rank, Remembered};
 use crate::dns::dnssec::Security;
 use crate::dns::{Ede, Name, Question, RecordType};
@@ -217,4 +217,12 @@ pub struct Walk {
     pub remark: Option<Ede>,
     /// Why it was begun anew.
     pub doubt: Option<Ede>,
+}
+
+impl Walk {
+    /// Notes whose word was taken.
+    pub(super) fn note_heard(&mut self, server: Option<SocketAddr>) {
+        let server = server.filter(|server| !self.heard.contains(server) && self.heard.len() < bounds::SERVERS_HEARD);
+        self.heard.extend(server);
+    }
 }

@@ -14,7 +14,7 @@ use super::super::resolver::Resolver;
 use super::super::trace::What;
 use super::known::{Closest, State};
 use super::parts::{cut_below, least_ttl, teach};
-use super::{Checking, Stop, Word};
+use super::{Checking, Renewed, Stop, Word};
 use crate::base::bounds;
 use crate::chain::{self, Denial};
 use crate::dns::dnssec::trust::unsupported;
@@ -270,7 +270,8 @@ impl Resolver {
         }
     }
 
-    /// What is said of `name` and `rtype` cannot be believed: it is looked up anew, once. Then the zone is broken.
+    /// What is said of `name` and `rtype` cannot be believed: it is looked up anew, of servers that have not said so. When
+    /// upstreams have said it twice, the zone is broken.
     fn doubt(
         &mut self,
         checking: &mut Checking,
@@ -283,13 +284,18 @@ impl Resolver {
             return Err(bogus.into());
         }
         self.trace.note(around.now, || What::Check { name: name.clone(), rtype, verdict: bogus.to_string() });
-        let lookup = (name.clone(), rtype);
-        if checking.renewed.contains(&lookup) {
-            self.known.put(name, State::Broken(bogus.clone()), bounds::BOGUS_TTL.as_secs() as u32, around.now);
-            return Err(Stop::Broken(bogus));
+        let found = checking.found.iter().position(|found| (&found.name, found.rtype) == (name, rtype));
+        let found = found.map(|at| checking.found.swap_remove(at));
+        let was_asked = found.is_some();
+        checking.avoided.extend(found.into_iter().flat_map(|found| found.heard));
+        match checking.renewed.iter_mut().find(|renewed| (&renewed.name, renewed.rtype) == (name, rtype)) {
+            Some(renewed) if renewed.was_asked => {
+                self.known.put(name, State::Broken(bogus.clone()), bounds::BOGUS_TTL.as_secs() as u32, around.now);
+                return Err(Stop::Broken(bogus));
+            }
+            Some(renewed) => renewed.was_asked = was_asked,
+            None => checking.renewed.push(Renewed { name: name.clone(), rtype, was_asked }),
         }
-        checking.found.retain(|found| (&found.name, found.rtype) != (name, rtype));
-        checking.renewed.push(lookup);
         self.known.forget_told(name);
         Ok(())
     }
@@ -309,7 +315,7 @@ impl Resolver {
             return Ok(found.word.clone());
         }
         let (memory, now) = (around.memory, around.now);
-        let is_renewed = checking.renewed.iter().any(|(other, of)| other == name && *of == rtype);
+        let is_renewed = checking.renewed.iter().any(|renewed| (&renewed.name, renewed.rtype) == (name, rtype));
         if !is_renewed {
             if let Some(found) = memory.rrset(name, rtype, now) {
                 return Ok(Word::Set(found.into()));
@@ -327,7 +333,8 @@ impl Resolver {
             return Err(Stop::Failed(Trouble::NoKeys));
         }
         let Some(walk) = self.walks.get(at as usize) else { return Err(Stop::Failed(Trouble::NoKeys)) };
-        let (depth, avoided) = (walk.depth + 1, walk.avoided.clone());
+        let depth = walk.depth + 1;
+        let avoided = walk.avoided.iter().chain(&checking.avoided).copied().collect();
         let child = match self.goals.get(&(name.clone(), rtype, true)) {
             Some(&child) if child == at || self.waits_for(child, at) => {
                 around.tally.count(crate::base::tally::Event::LoopsFound);
@@ -337,8 +344,8 @@ impl Resolver {
             None if self.walks.len() >= bounds::RESOLUTIONS_MAX => return Err(Stop::Failed(Trouble::Crowded)),
             None => {
                 let child = self.begin(Question::new(name.lowered(), rtype), true, Arc::clone(ledger), depth);
-                if let Some(walk) = self.walks.get_mut(child as usize).filter(|_| is_renewed) {
-                    walk.trusts_memory = false;
+                if let Some(walk) = self.walks.get_mut(child as usize) {
+                    walk.trusts_memory = !is_renewed;
                     walk.avoided = avoided;
                 }
                 child

@@ -14,6 +14,7 @@ mod parts;
 
 pub(super) use known::Known;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -44,12 +45,23 @@ pub struct Checking {
     pending: Option<u32>,
     /// What such walks have found.
     found: Vec<LookedUp>,
-    /// What was looked up anew, because what was known of it could not be believed.
-    renewed: SmallVec<[(Name, RecordType); 2]>,
+    /// What is looked up anew, because what was known of it could not be believed.
+    renewed: SmallVec<[Renewed; 2]>,
+    /// Whose word that was.
+    avoided: SmallVec<[SocketAddr; 2]>,
     /// Steps taken.
     steps: u32,
     /// Why an answer is insecure that could have been secure.
     remark: Option<Ede>,
+}
+
+/// What was known of a name and type could not be believed.
+#[derive(Debug)]
+struct Renewed {
+    name: Name,
+    rtype: RecordType,
+    /// Whether upstreams have said so, and not memory alone.
+    was_asked: bool,
 }
 
 /// What a look-up has found.
@@ -58,6 +70,8 @@ struct LookedUp {
     name: Name,
     rtype: RecordType,
     word: Word,
+    /// Whose.
+    heard: SmallVec<[SocketAddr; 2]>,
 }
 
 /// What is said of a name and type.
@@ -139,6 +153,7 @@ impl Resolver {
             pending: None,
             found: Vec::new(),
             renewed: SmallVec::new(),
+            avoided: SmallVec::new(),
             steps: 0,
             remark: None,
         }));
@@ -272,7 +287,7 @@ impl Resolver {
             (None, Ended::TooLong | Ended::Ours(_) | Ended::Bogus(_)) => Word::Failed(Trouble::NoKeys),
         };
         let Question { name, rtype, .. } = looked_up.question.clone();
-        checking.found.push(LookedUp { name, rtype, word });
+        checking.found.push(LookedUp { name, rtype, word, heard: looked_up.heard.clone() });
         self.moving.push_back(at);
         true
     }
