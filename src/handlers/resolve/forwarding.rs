@@ -68,7 +68,7 @@ impl Resolver {
                 around.tally.count(Event::BoundTime);
                 Err(Trouble::Exhausted(Exhausted::Time))
             }
-            Some(Err(_)) => Err(Trouble::Lame),
+            Some(Err(_)) => Err(Trouble::Unreadable),
             Some(Ok(message)) => {
                 walk.ledger.charge_bytes(bytes.map_or(0, <[u8]>::len));
                 match message.rcode {
