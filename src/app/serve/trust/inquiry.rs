@@ -59,13 +59,22 @@ impl Inquiry {
     /// The response to a question of ours, validated by what is trusted now; none where none came in time. One question
     /// is asked at a time.
     pub async fn ask(&self, name: &Name, rtype: RecordType) -> Option<Message> {
+        self.ask_as(name, rtype, false).await
+    }
+
+    /// The same as it comes, of which nothing is checked.
+    pub async fn ask_unchecked(&self, name: &Name, rtype: RecordType) -> Option<Message> {
+        self.ask_as(name, rtype, true).await
+    }
+
+    async fn ask_as(&self, name: &Name, rtype: RecordType, checking_disabled: bool) -> Option<Message> {
         let mailbox = self.mailbox()?;
         let (_, house, forwarders) = self.surroundings.current.snapshot();
         let trusted = house.resolution.validation.as_ref()?.trust().anchors.clone();
         self.validation.write(trusted, Vec::new());
         self.memory.flush(&Name::root(), true, None);
         self.private.replace(Arc::new(private(&house, &self.memory, &self.validation)), forwarders);
-        let flags = Flags { recursion_desired: true, ..Flags::default() };
+        let flags = Flags { recursion_desired: true, checking_disabled, ..Flags::default() };
         let edns = Edns { udp_size: bounds::UDP_RESPONSE_MAX as u16, dnssec_ok: true, ..Edns::default() };
         let question = Question::new(name.clone(), rtype);
         let query = Message { flags, questions: smallvec::smallvec![question], edns: Some(edns), ..Message::default() };

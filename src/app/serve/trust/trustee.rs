@@ -129,7 +129,14 @@ impl Trustee {
         };
         for zone in due {
             let response = self.inquiry.ask(&zone, RecordType::DNSKEY).await;
-            let keys = response.as_ref().and_then(|response| authentic_keys(response, &zone));
+            let keys = response.as_ref().filter(|response| response.flags.authentic_data);
+            let keys = keys.and_then(|response| keys_in(response, &zone));
+            // Where no key that is trusted signs any more, the last one may have revoked itself.
+            let unproved = match &keys {
+                None => self.inquiry.ask_unchecked(&zone, RecordType::DNSKEY).await,
+                Some(_) => None,
+            };
+            let unproved = unproved.as_ref().and_then(|response| keys_in(response, &zone));
             let wall = wall_seconds();
             {
                 let mut held = self.held();
@@ -142,6 +149,8 @@ impl Trustee {
                     let outcome = response.map_or("no response".to_owned(), |response| response.rcode.to_string());
                     debug!("the keys of {zone} were not to be had: {outcome}");
                     rollover.handle_failure(wall);
+                    let changes = unproved.map(|keys| rollover.handle_unproved(&keys, wall));
+                    changes.iter().flatten().for_each(tell);
                 }
             }
             self.put_in_force();
@@ -313,9 +322,9 @@ fn tell(change: &Change) {
     }
 }
 
-/// The zone's DNSKEY RRset in a response that was found authentic.
-fn authentic_keys(response: &Message, zone: &Name) -> Option<RrSet> {
-    if response.rcode != Rcode::NOERROR || !response.flags.authentic_data {
+/// The zone's DNSKEY RRset in a response.
+fn keys_in(response: &Message, zone: &Name) -> Option<RrSet> {
+    if response.rcode != Rcode::NOERROR {
         return None;
     }
     let own = || response.answer.iter().filter(|record| record.owner == *zone);
@@ -393,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_that_were_found_authentic_are_looked_at() {
+    fn of_a_response_the_zones_own_keys_and_their_signatures_are_looked_at() {
         let zone = Name::root();
         let record = |owner: &Name, rtype, rdata: &[u8]| crate::dns::Record {
             owner: owner.clone(),
@@ -412,11 +421,9 @@ mod tests {
             ],
             ..Message::default()
         };
-        assert_eq!(authentic_keys(&response, &zone), None);
-        response.flags.authentic_data = true;
-        let keys = authentic_keys(&response, &zone).unwrap();
+        let keys = keys_in(&response, &zone).unwrap();
         assert_eq!((keys.rdatas.len(), keys.signatures.len()), (1, 1));
         response.rcode = Rcode::SERVFAIL;
-        assert_eq!(authentic_keys(&response, &zone), None);
+        assert_eq!(keys_in(&response, &zone), None);
     }
 }

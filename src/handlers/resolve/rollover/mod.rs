@@ -153,11 +153,11 @@ impl Rollover {
         self.seen = wall;
         let sight = Sight::of(dnskeys, wall);
         let mut changes = Changes { zone: self.zone().clone(), all: Vec::new() };
+        self.revoke(&sight.revoked, wall, &mut changes);
         for key in &mut self.keys {
             let is_there = sight.standing.contains(&key.key);
             let has_waited = wall.saturating_sub(key.since) >= key.hold;
             let next = match key.state {
-                State::Valid | State::Missing if sight.revoked.contains(&key.key) => State::Revoked,
                 State::Pending if is_there && has_waited => State::Valid,
                 State::Missing if is_there => State::Valid,
                 State::Valid if !is_there => State::Missing,
@@ -177,16 +177,33 @@ impl Rollover {
             changes.note(key.tag(), Some(state));
             self.keys.push(Key { key: key.clone(), state, since: wall, hold: if is_written { 0 } else { hold } });
         }
-        for key in sight.revoked {
-            let is_known = self.keys.iter().any(|known| known.key == key);
-            if !is_known && self.is_written(&key) && self.keys.len() < bounds::ANCHOR_KEYS_MAX {
-                changes.note(key.tag(), Some(State::Revoked));
-                let hold = bounds::ANCHOR_HOLD_DOWN.as_secs();
-                self.keys.push(Key { key, state: State::Revoked, since: wall, hold });
-            }
-        }
         changes.all.append(&mut self.handle_timeout(wall));
         changes.all
+    }
+
+    /// Looks at keys that nobody who is trusted vouches for. A key that has revoked itself there is trusted no more, for
+    /// none but itself can have signed that (RFC 5011 §2.1); so the last one can go too. Nothing else is believed.
+    pub fn handle_unproved(&mut self, dnskeys: &RrSet, wall: u64) -> Vec<Change> {
+        let mut changes = Changes { zone: self.zone().clone(), all: Vec::new() };
+        self.revoke(&Sight::of(dnskeys, wall).revoked, wall, &mut changes);
+        changes.all
+    }
+
+    fn revoke(&mut self, revoked: &[PublicKey], wall: u64, changes: &mut Changes) {
+        for key in revoked {
+            let may_add = self.is_written(key) && self.keys.len() < bounds::ANCHOR_KEYS_MAX;
+            match self.keys.iter_mut().find(|known| known.key == *key) {
+                Some(known) if matches!(known.state, State::Valid | State::Missing) => {
+                    known.turn(State::Revoked, wall, changes);
+                }
+                None if may_add => {
+                    changes.note(key.tag(), Some(State::Revoked));
+                    let hold = bounds::ANCHOR_HOLD_DOWN.as_secs();
+                    self.keys.push(Key { key: key.clone(), state: State::Revoked, since: wall, hold });
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Forgets what has been gone for long enough; tells of it.
