@@ -367,6 +367,31 @@ story: an alias to bogus data is refused as a whole
   expect ede 6
   expect answer empty
 
+story: an alias that nobody has signed leads nowhere
+  on 192.0.2.2 name www.example. type A reply aa
+    answer www.example. CNAME www.test.
+  ask www.example. A
+  expect SERVFAIL
+  expect ede 10
+  expect unseen 192.0.2.6 www.test. A
+
+story: nor does one that a client has let in with CD
+  on 192.0.2.2 name www.example. type A reply aa
+    answer www.example. CNAME www.test.
+  ask www.example. A +cd
+  expect answer www.test. A 192.0.2.97
+  flush www.test.
+  ask www.example. A
+  expect SERVFAIL
+  expect ede 10
+  expect unseen 192.0.2.6 www.test. A
+
+story: an alias with a signature of its own zone leads on, and costs no query more than one that is not checked
+  ask www.hashed.example. A
+  ask lost.example. A +do
+  expect NOERROR ad
+  expect sent 1
+
 # ---- CD
 
 story: with CD what is bogus is told, without AD

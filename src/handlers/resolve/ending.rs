@@ -36,8 +36,8 @@ impl Resolver {
 
     /// A walk has come to its end; where that has to be validated first, it goes on from there.
     pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
-        if self.must_check(at, &ended) {
-            self.begin_checking(at, ended, around);
+        if self.must_check(at, Some(&ended)) {
+            self.begin_checking(at, Some(ended), around);
         } else {
             self.conclude(at, ended, around);
         }

@@ -37,6 +37,11 @@ impl Resolver {
                 let ended = Ended::Denied(walk.name.clone(), denial);
                 return self.end(at, ended, around);
             }
+            // Nobody is asked on the word of an alias that nobody has signed.
+            if self.must_check(at, None) {
+                return self.begin_checking(at, None, around);
+            }
+            let Some(walk) = self.walks.get_mut(at as usize) else { return };
             let settings = Arc::clone(&self.settings);
             // A zone's DS records stand in its parent (RFC 4035 §3.1.4.1).
             let from = match walk.question.rtype {

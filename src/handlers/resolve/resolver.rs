@@ -431,6 +431,7 @@ impl Resolver {
             heard: SmallVec::new(),
             avoided: SmallVec::new(),
             retries: 0,
+            check_steps: 0,
             doubt: None,
             remark: None,
         };

@@ -215,6 +215,8 @@ pub struct Walk {
     pub retries: u8,
     /// Why the answer is insecure, where that is worth telling.
     pub remark: Option<Ede>,
+    /// Steps that checking has taken.
+    pub check_steps: u32,
     /// Why it was begun anew.
     pub doubt: Option<Ede>,
 }
