@@ -176,11 +176,13 @@ story: what one denial proves answers further names, and nobody is asked
   ask n.example. A +do
   expect NXDOMAIN ad
   expect sent 0
+  expect counter synthesised_answers 1
 
 story: what opts out answers for no other name
   ask m.optout.example. A
   ask n.optout.example. A
   expect sent >= 1
+  expect counter synthesised_answers 0
 
 # ---- wildcards
 
