@@ -362,6 +362,29 @@ story: what was bogus is asked again after a minute
   ask www.example. A +do
   expect NOERROR ad
 
+story: a zone that has mended its keys is believed after a minute, whatever was asked meanwhile
+  on 192.0.2.4 type DNSKEY strip
+  ask www.hashed.example. A
+  expect SERVFAIL
+  obey 192.0.2.4
+  pass 50s
+  ask none.hashed.example. A
+  expect SERVFAIL
+  pass 15s
+  ask none.hashed.example. A +do
+  expect NXDOMAIN ad
+
+story: the time that checking takes is not added to that for which an answer holds
+  rtt 192.0.2.1 2s
+  rtt 192.0.2.2 10ms
+  ask brief.example. A +cd
+  flush brief.example.
+  ask brief.example. A +do
+  expect NOERROR ad
+  pass 2s
+  ask brief.example. A
+  expect answer ttl <= 1
+
 story: an alias to bogus data is refused as a whole
   on 192.0.2.4 name www.hashed.example. alter
   ask lost.example. A +do

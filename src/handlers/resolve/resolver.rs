@@ -432,6 +432,7 @@ impl Resolver {
             avoided: SmallVec::new(),
             retries: 0,
             check_steps: 0,
+            bogus_until: None,
             doubt: None,
             remark: None,
         };

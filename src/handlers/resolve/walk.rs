@@ -217,6 +217,8 @@ pub struct Walk {
     pub remark: Option<Ede>,
     /// Steps that checking has taken.
     pub check_steps: u32,
+    /// When its zone's keys are looked for again, where it is bogus by them.
+    pub bogus_until: Option<Instant>,
     /// Why it was begun anew.
     pub doubt: Option<Ede>,
 }

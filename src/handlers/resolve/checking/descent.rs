@@ -74,7 +74,7 @@ impl Resolver {
                 State::Secure(keys) => keys,
                 State::Insecure(why) => return Ok(Standing::Insecure(why)),
                 State::Inside => return Ok(Standing::Insecure(None)),
-                State::Broken(bogus) => return Err(Stop::Broken(bogus)),
+                State::Broken(bogus, until) => return Err(Stop::Broken(bogus, until)),
             };
             let is_there = goal.label_count() == zone.label_count();
             let is_inside = inside == goal.label_count();
@@ -88,7 +88,7 @@ impl Resolver {
             } else if is_there || is_inside {
                 if is_inside && !is_there {
                     let text = format!("keys of {target} are spoken of in the name of {goal}, which is no zone");
-                    return Err(Stop::Broken(Bogus::new(Reason::NoSignature, text)));
+                    return Err(Stop::Broken(Bogus::new(Reason::NoSignature, text), around.now + bounds::BOGUS_TTL));
                 }
                 (goal, way) = (target.clone(), manner);
                 continue;
@@ -290,8 +290,10 @@ impl Resolver {
         checking.avoided.extend(found.into_iter().flat_map(|found| found.heard));
         match checking.renewed.iter_mut().find(|renewed| (&renewed.name, renewed.rtype) == (name, rtype)) {
             Some(renewed) if renewed.was_asked => {
-                self.known.put(name, State::Broken(bogus.clone()), bounds::BOGUS_TTL.as_secs() as u32, around.now);
-                return Err(Stop::Broken(bogus));
+                let until = around.now + bounds::BOGUS_TTL;
+                let state = State::Broken(bogus.clone(), until);
+                self.known.put(name, state, bounds::BOGUS_TTL.as_secs() as u32, around.now);
+                return Err(Stop::Broken(bogus, until));
             }
             Some(renewed) => renewed.was_asked = was_asked,
             None => checking.renewed.push(Renewed { name: name.clone(), rtype, was_asked }),

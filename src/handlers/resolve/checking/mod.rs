@@ -26,8 +26,8 @@ use super::minimise::Shown;
 use super::resolver::Resolver;
 use super::trace::What;
 use super::walk::{Ended, Part, Stage, Walk};
-use crate::base::bounds;
 use crate::base::tally::Event;
+use crate::base::{Instant, bounds};
 use crate::chain::Denial;
 use crate::dns::dnssec::{Bogus, Reason, Security};
 use crate::dns::{Ede, Name, Question, RecordType};
@@ -41,6 +41,8 @@ pub struct Checking {
     ended: Option<Ended>,
     /// How many of them have been checked.
     done: usize,
+    /// When they had the TTLs that they have here.
+    since: Instant,
     /// The walk that is waited for.
     pending: Option<u32>,
     /// What such walks have found.
@@ -93,8 +95,8 @@ enum Stop {
     Wait,
     /// What was found cannot be believed.
     Bogus(Bogus),
-    /// Nor can anything of its zone.
-    Broken(Bogus),
+    /// Nor can anything of its zone, until then.
+    Broken(Bogus, Instant),
     /// What is needed for it could not be found.
     Failed(Trouble),
 }
@@ -108,6 +110,11 @@ impl Checking {
     /// Keeps the first thing that is worth telling clients.
     fn remark(&mut self, ede: Option<Ede>) {
         self.remark = self.remark.take().or(ede);
+    }
+
+    /// What is left by now of a TTL.
+    fn left(&self, ttl: u32, now: Instant) -> u32 {
+        ttl.saturating_sub(u32::try_from(now.seconds().saturating_sub(self.since.seconds())).unwrap_or(u32::MAX))
     }
 
     fn step(&mut self) -> Result<(), Stop> {
@@ -150,6 +157,7 @@ impl Resolver {
             parts: std::mem::take(&mut walk.chain),
             ended,
             done: 0,
+            since: around.now,
             pending: None,
             found: Vec::new(),
             renewed: SmallVec::new(),
@@ -197,7 +205,10 @@ impl Resolver {
                     self.refuse(at, bogus, around);
                 }
             }
-            Err(Stop::Broken(bogus)) => self.refuse(at, bogus, around),
+            Err(Stop::Broken(bogus, until)) => {
+                walk.bogus_until = Some(until);
+                self.refuse(at, bogus, around);
+            }
         }
     }
 
