@@ -77,7 +77,7 @@ fn start(directory: &Path, admin: &str) -> (Server, SocketAddr, SocketAddr) {
         r#"listen: ["127.0.0.1:0"]
 admin: {admin}
 workers: 1
-recursion: {{hosts: off, dnssec: off, roots: roots}}
+recursion: {{hosts: off, roots: roots}}
 checks: {{told: {{push: true}}}}
 feeds: {{load: {{push: true, max_age: 1h}}}}
 pools:

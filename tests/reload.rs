@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use meridian::base::bounds;
 use serde_json::{Value, json};
 use support::mmdb::{self, Datum};
 use support::process::Server;
@@ -334,6 +335,29 @@ fn the_admin_address_and_its_token_follow_their_files() {
     assert_eq!(world.status()["by"], "file");
 }
 
+/// Lets the configuration grow by lines that say nothing; what stands there then. None if the machine stalled for as
+/// long as makes a file count as whole, which has to be tried again with the old configuration in force.
+fn grown(world: &World, old: &str, head: &str) -> Option<String> {
+    let begun = Instant::now();
+    let mut written = head.to_owned();
+    while begun.elapsed() < Duration::from_secs(3) {
+        written += "# and on\n";
+        let before = Instant::now();
+        std::fs::write(world.path().join("m.yaml"), &written).unwrap();
+        // The pace: some answers, each of the old configuration.
+        let answers: Vec<_> = (0..20).map(|_| world.answer("www.one.example.")).collect();
+        if before.elapsed() >= bounds::FILE_POLL {
+            world.put("m.yaml", old);
+            until("the old configuration", || (world.answer("www.one.example.") == set(&["192.0.2.1"])).then_some(()));
+            return None;
+        }
+        for answer in answers {
+            assert_eq!(answer, set(&["192.0.2.1"]));
+        }
+    }
+    Some(written)
+}
+
 #[test]
 fn files_are_followed_and_a_half_written_one_is_never_believed() {
     let full = |www: &str| {
@@ -346,21 +370,14 @@ fn files_are_followed_and_a_half_written_one_is_never_believed() {
     // many looks. It grows in place.
     let text = full("192.0.2.2");
     let (head, tail) = text.split_once("zones:").unwrap();
-    let begun = Instant::now();
-    let mut written = head.to_owned();
-    while begun.elapsed() < Duration::from_secs(3) {
-        written += "# and on\n";
-        std::fs::write(world.path().join("m.yaml"), &written).unwrap();
-        // The pace: some answers, each of the old configuration.
-        for _ in 0..20 {
-            assert_eq!(world.answer("www.one.example."), set(&["192.0.2.1"]));
-        }
-    }
+    let written =
+        (0..5).find_map(|_| grown(&world, &full("192.0.2.1"), head)).expect("a machine that does not always stall");
+    let generation = world.status()["generation"].as_u64().unwrap();
     let done = Instant::now();
     std::fs::write(world.path().join("m.yaml"), format!("{written}zones:{tail}")).unwrap();
     until("the new configuration", || (world.answer("www.one.example.") == set(&["192.0.2.2"])).then_some(()));
     let took = done.elapsed();
-    until("its generation", || (world.status()["generation"] == 2).then_some(()));
+    until("its generation", || (world.status()["generation"] == generation + 1).then_some(()));
     assert_eq!((&world.status()["by"], &world.status()["failed"]), (&json!("file"), &Value::Null));
     assert!(took < Duration::from_secs(8), "{took:?}");
     // A file that an editor moves away and puts back is no fault.
@@ -583,8 +600,9 @@ fn a_thousand_reloads_under_load_lose_nothing_and_keep_what_is_to_be_kept() {
             for version in 1..=RELOADS {
                 world.put("one.zone", &zone(version));
                 world.put("m.yaml", &text(version));
+                // Where the machine stalls, the files are followed before the request is there: then nothing has changed.
                 let (status, told) = world.reload();
-                assert_eq!((status, &told["changed"]), (200, &json!(true)), "{version}: {told:#}");
+                assert_eq!((status, &told["reloaded"]), (200, &json!(true)), "{version}: {told:#}");
                 let expected = &sides[version as usize % 2];
                 assert_eq!(world.answer("www.one.example."), expected.0, "{version}");
                 assert_eq!(world.answer("web.one.example."), expected.1, "{version}");
