@@ -224,6 +224,10 @@ fn look_up(
                 None => message.authority.extend(prove(Claim::NoDs(&node))),
             }
             add_glue(tree, &zone.apex, &node, message);
+            if let Some(ds) = zone.set(&node, RecordType::DS).filter(|_| signer.is_some()) {
+                let what = What::Records(ds.rtype, fingerprint(ds.rdatas.iter().map(Vec::as_slice)));
+                reply.said.push(Said { owner: node.clone(), what, ttl: effective(ds.ttl), zone: number });
+            }
             let ttl = effective(cut.ttl);
             reply.said.push(Said { owner: node, what: What::Cut, ttl, zone: number });
         }

@@ -220,17 +220,17 @@ impl Resolver {
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Stop> {
-        let mut above = Security::Secure;
+        let mut above = (Security::Secure, u32::MAX);
         while let Some(part) = checking.parts.get(checking.done).cloned() {
             let part = self.check_part(at, checking, part, above, ledger, around)?;
-            above = part.security;
+            above = (part.security, part.aged.ttl);
             if let Some(place) = checking.parts.get_mut(checking.done) {
                 *place = part;
             }
             checking.done += 1;
         }
         if let Some(dname) = checking.parts.last() {
-            above = dname.security;
+            above = (dname.security, dname.aged.ttl);
         }
         match checking.ended.clone() {
             Some(Ended::Answer(part)) => {

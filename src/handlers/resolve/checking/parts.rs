@@ -17,18 +17,18 @@ use crate::dns::{Name, RecordType, RrSet};
 
 impl Resolver {
     /// Checks a part of an answer, unless that was done before, and has memory know what was found. What a DNAME makes
-    /// is as secure as what stands `above` it.
+    /// is as secure as what stands `above` it, and holds no longer.
     pub(super) fn check_part(
         &mut self,
         at: u32,
         checking: &mut Checking,
         mut part: Part,
-        above: Security,
+        above: (Security, u32),
         ledger: &Arc<Ledger>,
         around: &mut Surroundings<'_>,
     ) -> Result<Part, Stop> {
         if part.is_synthesised {
-            part.security = above;
+            (part.security, part.aged.ttl) = (above.0, part.aged.ttl.min(above.1));
             return Ok(part);
         }
         if part.security != Security::Unchecked {
