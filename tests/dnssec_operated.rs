@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::float_cmp,
+    clippy::format_collect,
     reason = "a test may fail, and lives in real time"
 )]
 

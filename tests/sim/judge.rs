@@ -11,7 +11,6 @@ use meridian::handlers::resolve::Minimisation;
 
 use crate::house::Estate;
 use crate::server::{POISON_V4, POISON_V6, Said, What, fingerprint, is_resolvable};
-use crate::tree::Tree;
 use crate::world::World;
 
 /// The last time that a failure before may be the reason for a stale answer.
@@ -212,7 +211,7 @@ impl World {
             let has_excuse = was_crowded
                 || asked.at < self.calm()
                 || !is_resolvable(&self.tree, &truth)
-                || self.is_anywhere(&truth, |tree, zone| tree.is_bogus(zone))
+                || self.meets_bogus(&truth)
                 || !self.is_settled_along(&truth);
             return says(has_excuse, "SERVFAIL although nothing fails any more");
         }
@@ -236,7 +235,7 @@ impl World {
         let held = self.derive(&name, question.rtype, response, sets, occasion)?;
         if held == Held::Stale || is_said_stale {
             let truth = Question { name, ..question.clone() };
-            let is_due = self.is_anywhere(&truth, |tree, zone| tree.is_bogus(zone))
+            let is_due = self.meets_bogus(&truth)
                 || self.now.since(self.fault_seen) < FAILURE_MEMORY + self.leapt
                 || !is_resolvable(&self.tree, &truth)
                 || !self.is_settled_along(&truth);
@@ -259,10 +258,9 @@ impl World {
         self.along(question).iter().all(|name| self.tree.is_settled(name, self.now))
     }
 
-    /// Whether `is_so` of one of the zones that a question and its aliases lead through.
-    fn is_anywhere(&self, question: &Question, is_so: impl Fn(&Tree, usize) -> bool) -> bool {
-        let zones = self.along(question).into_iter().map(|name| self.tree.speaker(&name, question.rtype));
-        zones.into_iter().any(|zone| is_so(&self.tree, zone))
+    /// Whether one of the zones that a question and its aliases lead through is bogus.
+    fn meets_bogus(&self, question: &Question) -> bool {
+        self.along(question).iter().any(|name| self.tree.is_bogus(self.tree.speaker(name, question.rtype)))
     }
 
     /// The names that a question leads along, by aliases as they are now.

@@ -281,7 +281,7 @@ async fn an_upstream_that_declined_what_another_answered_is_avoided() {
     let good = Server::start(|query, _| vec![bytes(&answer(query, 8))]).await;
     let forwarder = Forwarder::new([bad.address, good.address], true);
     for _ in 0..5 {
-        forwarder.forward(&question(), (false, false), &[], Duration::from_secs(5)).await.unwrap().bytes;
+        forwarder.forward(&question(), (false, false), &[], Duration::from_secs(5)).await.unwrap();
     }
     assert_eq!((bad.asked(), good.asked()), (1, 5));
 }
