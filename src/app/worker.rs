@@ -6,6 +6,7 @@
 //! stories of `tests/` and in simulation. `R` is what the edge wants back with a late response.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 mod crowd;
@@ -366,6 +367,11 @@ impl<R> Worker<R> {
     /// Takes a response of an upstream or a forwarder.
     pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], now: Instant) {
         self.with_resolver(now, |resolver, around| resolver.handle_response(exchange, bytes, around));
+    }
+
+    /// Takes the response of a forwarder, and whose it is.
+    pub fn handle_forwarded(&mut self, exchange: ExchangeId, by: Option<SocketAddr>, bytes: &[u8], now: Instant) {
+        self.with_resolver(now, |resolver, around| resolver.handle_forwarded(exchange, by, bytes, around));
     }
 
     /// Takes the news that an upstream cannot be reached, or that no forwarder answered.

@@ -217,6 +217,8 @@ events! {
     BogusUnsigned = "bogus_unsigned" in "bogus" "cause" "unsigned",
     /// Answers refused because what they deny is not proved.
     BogusProof = "bogus_proof" in "bogus" "cause" "proof",
+    /// Answers made from what signed zones have proven of other names (RFC 8198).
+    SynthesisedAnswers = "synthesised_answers",
     /// Signatures checked.
     SignaturesChecked = "signatures_checked",
     /// Blocks of 64 octets hashed to read denials by NSEC3.

@@ -130,6 +130,8 @@ pub enum Learned {
         rtype: RecordType,
         /// Why.
         ede: Ede,
+        /// For how long, seconds; a minute at most.
+        ttl: u32,
     },
 }
 

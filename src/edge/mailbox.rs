@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use super::forward::Answered;
 use super::listen::Listener;
 use super::tcp::TcpReply;
 use crate::base::{Instant, bounds};
@@ -30,12 +31,19 @@ pub enum Letter {
         /// Whether another worker has counted it and found that the name is ours.
         handed_over: bool,
     },
-    /// What became of an exchange that a stream or a forwarder carried.
+    /// What became of an exchange that a stream carried.
     Response {
         /// The exchange.
         exchange: u64,
         /// The response, or why there is none.
         outcome: Result<Vec<u8>, ExchangeFault>,
+    },
+    /// What became of a question handed to forwarders.
+    Forwarded {
+        /// The exchange.
+        exchange: u64,
+        /// The response; nothing where there is none.
+        outcome: Option<Answered>,
     },
     /// A response to be sent by the worker's sockets.
     Send {

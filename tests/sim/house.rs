@@ -14,11 +14,16 @@ use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::{Cookies, Gate, LimitSettings, Limits};
 use meridian::handlers::hosts::{self, HostsHandler};
 use meridian::handlers::local::Local;
-use meridian::handlers::resolve::{Minimisation, Resolve, Settings};
+use meridian::handlers::resolve::anchors::{Anchors, Validation};
+use meridian::handlers::resolve::{Minimisation, Resolve, Settings, Wall};
 use meridian::handlers::special::Special;
 use meridian::steer::{Helm, Scene};
 
+use crate::signing;
 use crate::tree::Tree;
+
+/// The wall's clock that signatures are checked by is ahead of the other so far, seconds.
+pub(crate) const WALL: u32 = 1_779_000_000;
 
 /// What stays the same over all versions.
 pub(crate) struct Estate {
@@ -69,14 +74,22 @@ impl Estate {
             minimisation: [Minimisation::Relaxed, Minimisation::Relaxed, Minimisation::Strict, Minimisation::Off]
                 [dice.index(4)],
             min_ttl,
+            validation: tree.is_signed.then(|| {
+                let mut anchors = Anchors::default();
+                anchors.add(&Name::root(), RecordType::DS, &signing::ds(&Name::root(), 1)).unwrap();
+                Arc::new(Validation::new(anchors, Vec::new()))
+            }),
+            wall: Wall(Arc::new(|now| WALL + now.seconds() as u32)),
             ..defaults
         };
         let defaults = cache::Settings::default();
         let cache_settings = cache::Settings {
-            size_bytes: [40_000, 400_000, 64 << 20][dice.index(3)],
+            // Where keys do not stay, looking for them over and over costs more than a question may.
+            size_bytes: [if tree.is_signed { 4 << 20 } else { 40_000 }, 400_000, 64 << 20][dice.index(3)],
             min_ttl: Duration::from_secs(u64::from(min_ttl)),
             prefetch: defaults.prefetch.filter(|_| dice.chance(800)),
             stale: defaults.stale.filter(|_| dice.chance(700)),
+            validates: tree.is_signed,
             ..defaults
         };
         let mut outside = tree.some_name(dice);

@@ -57,7 +57,8 @@ struct Given {
 
 fn given(records: &[Record]) -> Vec<Given> {
     let mut sets: Vec<Given> = Vec::new();
-    for record in records {
+    // Signatures go along with what they are of.
+    for record in records.iter().filter(|record| record.rtype != RecordType::RRSIG) {
         // Names in RDATA may be pointers to the question's letters.
         let has_name = [RecordType::NS, RecordType::CNAME, RecordType::DNAME, RecordType::MX].contains(&record.rtype);
         let mut rdata = record.rdata.to_vec();
@@ -128,7 +129,9 @@ impl World {
                     )
                 })
                 .collect();
-            format!("! {number} {} {}", response.rcode, records.join("; "))
+            let ede = response.edns.as_ref().and_then(|edns| edns.option(option::EDE)).unwrap_or_default();
+            let ede = String::from_utf8_lossy(ede.get(2..).unwrap_or_default());
+            format!("! {number} {} {ede} {}", response.rcode, records.join("; "))
         });
         let query = self.asked[number].sent.bytes.clone();
         if let Err(why) = self.judge(worker, number, &query, &response, bytes.len(), is_at_once) {
@@ -150,7 +153,7 @@ impl World {
         says(query.first_chunk::<2>().is_some_and(|id| u16::from_be_bytes(*id) == response.id), "another id")?;
         says(response.flags.response, "QR=0")?;
         says(query[2] & 0x80 == 0, "a response is answered")?;
-        says(!response.flags.authentic_data, "AD without validation")?;
+        says(!response.flags.authentic_data || self.tree.is_signed, "AD without validation")?;
         let all = || response.answer.iter().chain(&response.authority).chain(&response.additional);
         says(!all().any(is_poison), "it is poisoned")?;
         let Ok(query) = Message::parse(query) else {
@@ -208,9 +211,19 @@ impl World {
             let has_excuse = was_crowded
                 || asked.at < self.calm()
                 || !is_resolvable(&self.tree, &truth)
+                || self.meets_bogus(&truth)
                 || !self.is_settled_along(&truth);
             return says(has_excuse, "SERVFAIL although nothing fails any more");
         }
+        let is_secure = sets.iter().all(|set| self.tree.is_secure(self.tree.speaker(&set.owner, set.rtype)));
+        says(!response.flags.authentic_data || is_secure, "AD for what is not secure")?;
+        if query.flags.checking_disabled && self.tree.is_signed {
+            return Ok(()); // who checks for himself may be told anything
+        }
+        let is_bogus = |name: &Name, rtype| self.tree.is_bogus(self.tree.speaker(name, rtype));
+        let is_bogus = sets.is_empty() && is_bogus(&name, question.rtype)
+            || sets.iter().any(|set| is_bogus(&set.owner, set.rtype));
+        says(!is_bogus, "what is bogus is told")?;
         let waited = self.now.since(asked.at) + self.recent_leap();
         let ede = response.edns.as_ref().and_then(|edns| edns.option(option::EDE));
         let is_said_stale = ede.is_some_and(|data| matches!(data, [0, 3 | 19, ..]));
@@ -222,7 +235,8 @@ impl World {
         let held = self.derive(&name, question.rtype, response, sets, occasion)?;
         if held == Held::Stale || is_said_stale {
             let truth = Question { name, ..question.clone() };
-            let is_due = self.now.since(self.fault_seen) < FAILURE_MEMORY + self.leapt
+            let is_due = self.meets_bogus(&truth)
+                || self.now.since(self.fault_seen) < FAILURE_MEMORY + self.leapt
                 || !is_resolvable(&self.tree, &truth)
                 || !self.is_settled_along(&truth);
             says(is_due, "stale although nothing failed")?;
@@ -241,12 +255,19 @@ impl World {
 
     /// Whether no zone along the aliases of a question has moved just now.
     fn is_settled_along(&self, question: &Question) -> bool {
+        self.along(question).iter().all(|name| self.tree.is_settled(name, self.now))
+    }
+
+    /// Whether one of the zones that a question and its aliases lead through is bogus.
+    fn meets_bogus(&self, question: &Question) -> bool {
+        self.along(question).iter().any(|name| self.tree.is_bogus(self.tree.speaker(name, question.rtype)))
+    }
+
+    /// The names that a question leads along, by aliases as they are now.
+    fn along(&self, question: &Question) -> Vec<Name> {
         let mut names = vec![question.name.clone()];
         for at in 0..12 {
             let Some(name) = names.get(at).cloned() else { break };
-            if !self.tree.is_settled(&name, self.now) {
-                return false;
-            }
             let zone = &self.tree.zones[self.tree.zone_of(&name)].zone;
             let alias = (0..=name.label_count()).find_map(|labels| {
                 let node = name.suffix(labels);
@@ -260,7 +281,7 @@ impl World {
             let target = cname.and_then(|set| Name::from_wire(&set.rdatas[0]).ok()).map(|(target, _)| target);
             names.extend(alias.or(target));
         }
-        true
+        names
     }
 
     /// Our own zone speaks with authority and as one version. Returns the target of an alias that leads outside, and
@@ -391,7 +412,8 @@ impl World {
         let here = self.holds(&name, denied, ttl, occasion);
         // No such top-level domain, no name below it (RFC 8020); the strict believe it of every domain.
         let is_strict = self.estate.settings.minimisation == Minimisation::Strict && !occasion.is_at_once;
-        let most = if is_strict { name.label_count() } else { 1 };
+        // And what is proved of any domain holds for all below it.
+        let most = if is_strict || self.tree.is_signed { name.label_count() } else { 1 };
         let above = || {
             let names = (1..=most).filter(|_| denied == What::NoName);
             names.filter_map(|labels| self.holds(&name.suffix(labels), What::NoName, ttl, occasion)).min()
@@ -399,6 +421,7 @@ impl World {
         let found = here
             .into_iter()
             .chain(above())
+            .chain(self.follows(&name, denied))
             .min()
             .ok_or_else(|| format!("nobody said {denied:?} of {name} for {ttl} s"))?;
         Ok(held.max(found))
@@ -407,6 +430,7 @@ impl World {
     fn check_set(&self, set: &Given, occasion: Occasion) -> Result<Held, String> {
         let what = What::Records(set.rtype, fingerprint(set.rdatas.iter().map(Vec::as_slice)));
         let found = self.holds(&set.owner, what, set.ttl, occasion);
+        let found = found.into_iter().chain(self.follows(&set.owner, what)).min();
         let found =
             found.ok_or_else(|| format!("nobody said this {} of {} for {} s", set.rtype, set.owner, set.ttl))?;
         if set.rtype != RecordType::NS || found == Held::Stale || self.is_delegated(set, occasion) {
@@ -416,6 +440,22 @@ impl World {
         } else {
             Err(format!("{} NS {} outlives its delegation", set.owner, set.ttl))
         }
+    }
+
+    /// Whether this follows from what a secure zone has proven of other names (RFC 8198). Nobody need have said it then; it
+    /// must be true, or have been before the zone's data changed.
+    fn follows(&self, name: &Name, what: What) -> Option<Held> {
+        let rtype = match what {
+            What::Records(rtype, _) | What::NoType(rtype) => rtype,
+            What::NoName | What::Cut => RecordType::A,
+        };
+        let zone = self.tree.speaker(name, rtype);
+        let is_true = self.tree.is_secure(zone) && crate::server::truth(&self.tree, zone, name, rtype).contains(&what);
+        let may_change = || {
+            let is_denied = matches!(what, What::NoName | What::NoType(_));
+            is_denied && name.labels().any(|label| matches!(label, [b'h', b'0'..=b'3']))
+        };
+        (is_true || self.tree.is_secure(zone) && may_change()).then_some(Held::Fresh)
     }
 
     /// What a zone says of its own servers holds no longer than its parent's word for it.

@@ -17,6 +17,8 @@ mod house;
 mod judge;
 mod network;
 mod server;
+#[path = "../support/signing.rs"]
+mod signing;
 mod tree;
 mod weather;
 mod world;

@@ -8,7 +8,7 @@ use meridian::dns::{Message, Name, Question, Rcode, Record, RecordType};
 use meridian::handlers::resolve::scoreboard::Score;
 use meridian::handlers::resolve::{ExchangeId, Transmit, Transport, ask};
 
-use crate::server::{POISON_V4, Reply, Said, bytes_of, poison_name, reply_to, respond, round_trip};
+use crate::server::{POISON_V4, Reply, Said, What, bytes_of, poison_name, reply_to, respond, round_trip};
 use crate::weather::Trouble;
 use crate::world::{Event, World};
 
@@ -115,18 +115,18 @@ impl World {
             Some(Trouble::TruncatedOnly) => {
                 let mut message = reply_to(&query);
                 message.flags.truncated = true;
-                Some(Reply { message, said: Vec::new() })
+                Some(Reply { message, ..Reply::default() })
             }
             Some(Trouble::Says(rcode)) => {
                 let message = Message { rcode, ..reply_to(&query) };
-                Some(Reply { message, said: Vec::new() })
+                Some(Reply { message, ..Reply::default() })
             }
-            Some(Trouble::Lame) => Some(Reply { message: reply_to(&query), said: Vec::new() }),
+            Some(Trouble::Lame) => Some(Reply { message: reply_to(&query), ..Reply::default() }),
             Some(Trouble::Upward) => {
                 let mut message = reply_to(&query);
                 message.authority.push(poison(&Name::root(), RecordType::NS));
                 message.additional.push(poison(&poison_name(), RecordType::A));
-                Some(Reply { message, said: Vec::new() })
+                Some(Reply { message, ..Reply::default() })
             }
             Some(Trouble::Slow(_)) | None => Some(respond(&self.tree, host, &query, transmit.transport)),
         };
@@ -138,6 +138,12 @@ impl World {
                 self.fault_seen = self.now;
                 let most = if dice.chance(200) { 5_000 } else { 200 };
                 rtt += Duration::from_millis(dice.below(most));
+            }
+            if dice.chance(rates.alteration) && self.may_be_altered(&reply) {
+                self.fault_seen = self.now;
+                self.note(|| "  what comes is altered on the way".to_owned());
+                alter(&mut reply.message);
+                reply.said.clear();
             }
             let mut bytes = bytes_of(&reply.message);
             if is_udp && dice.chance(rates.truncation) {
@@ -164,6 +170,16 @@ impl World {
             send(self, rtt, Some(bytes), reply.said);
         }
         self.dice = dice;
+    }
+
+    /// Whether somebody on the way may change what a response says, because whoever believes it can find out: answers of
+    /// secure zones, save for addresses of servers, which are believed unchecked.
+    fn may_be_altered(&self, reply: &Reply) -> bool {
+        let is_checked = |said: &Said| {
+            let is_data = matches!(said.what, What::Records(..)) && !self.tree.is_server(&said.owner);
+            is_data && self.tree.is_secure(said.zone)
+        };
+        !reply.said.is_empty() && reply.said.iter().all(is_checked)
     }
 
     /// Sends a worker what is no response to its query; for a forger's wrong port, to another query's socket. What
@@ -323,6 +339,17 @@ fn mangle(mut message: Message, dice: &mut Dice) -> Message {
         _ => message.id ^= 1 << dice.below(16),
     }
     message
+}
+
+/// Other data with the right signatures, or the right data with none.
+fn alter(message: &mut Message) {
+    let is_plain = |record: &Record| matches!(record.rtype, RecordType::A | RecordType::AAAA | RecordType::TXT);
+    if message.answer.iter().any(is_plain) {
+        let changed = message.answer.iter_mut().filter(|record| is_plain(record));
+        changed.filter_map(|record| record.rdata.last_mut()).for_each(|octet| *octet ^= 1);
+    } else {
+        message.answer.retain(|record| record.rtype != RecordType::RRSIG);
+    }
 }
 
 fn flip(octet: u8) -> u8 {

@@ -7,6 +7,7 @@ use meridian::dns::edns::option;
 use meridian::dns::{Class, Edns, Flags, Message, Name, Question, Rcode, Record, RecordType};
 use meridian::handlers::resolve::Transport;
 
+use crate::signing::Claim;
 use crate::tree::{Set, Tree, Zone, effective};
 
 /// One thing that a server said with authority.
@@ -37,6 +38,8 @@ pub(crate) enum What {
 pub(crate) struct Reply {
     pub(crate) message: Message,
     pub(crate) said: Vec<Said>,
+    /// Signatures and proofs go along.
+    pub(crate) wants_dnssec: bool,
 }
 
 /// The poison: if it is ever given to a client, kept or asked, something forged was believed.
@@ -85,7 +88,8 @@ fn records<'s>(owner: &'s Name, set: &'s Set) -> impl Iterator<Item = Record> + 
 /// What `host` says to `query`, in good weather.
 pub(crate) fn respond(tree: &Tree, host: usize, query: &Message, transport: Transport) -> Reply {
     let nature = tree.hosts[host].nature;
-    let mut reply = Reply { message: reply_to(query), said: Vec::new() };
+    let wants_dnssec = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
+    let mut reply = Reply { message: reply_to(query), said: Vec::new(), wants_dnssec };
     let Some(question) = query.questions.first() else { return reply };
     if nature.denies_edns.is_some() && query.edns.is_some() {
         reply.message.rcode = Rcode::FORMERR;
@@ -128,19 +132,22 @@ pub(crate) fn respond(tree: &Tree, host: usize, query: &Message, transport: Tran
     reply
 }
 
-/// The deepest zone around `name` that the host has, or once had.
-fn zone_at<'t>(tree: &'t Tree, host: usize, name: &Name) -> Option<(usize, &'t Zone)> {
+/// The deepest zone around `name` that the host has, or once had; of its DS records the one above speaks (RFC 4035
+/// §3.1.4.1).
+fn zone_at<'t>(tree: &'t Tree, host: usize, name: &Name, rtype: RecordType) -> Option<(usize, &'t Zone)> {
     let host = &tree.hosts[host];
     let now = host.zones.iter().map(|zone| (*zone, &tree.zones[*zone].zone));
     let once = host.ghosts.iter().map(|(number, zone)| (*number, zone));
-    now.chain(once).filter(|(_, zone)| name.is_within(&zone.apex)).max_by_key(|(_, zone)| zone.apex.wire().len())
+    let around = now.chain(once).filter(|(_, zone)| name.is_within(&zone.apex));
+    let is_above = |zone: &Zone| tree.is_signed && rtype == RecordType::DS && zone.apex == *name;
+    around.max_by_key(|(_, zone)| (!is_above(zone), zone.apex.wire().len()))
 }
 
 fn answer(tree: &Tree, host: usize, question: &Question, reply: &mut Reply) {
     let mut name = question.name.lowered();
     let mut is_first = true;
     for _ in 0..12 {
-        let Some((number, zone)) = zone_at(tree, host, &name) else {
+        let Some((number, zone)) = zone_at(tree, host, &name, question.rtype) else {
             if is_first {
                 reply.message.rcode = Rcode::REFUSED;
             }
@@ -155,7 +162,9 @@ fn answer(tree: &Tree, host: usize, question: &Question, reply: &mut Reply) {
         }
         is_first = false;
     }
-    let (Some((_, zone)), true) = (zone_at(tree, host, &question.name), tree.hosts[host].nature.is_talkative) else {
+    let (Some((_, zone)), true) =
+        (zone_at(tree, host, &question.name, question.rtype), tree.hosts[host].nature.is_talkative)
+    else {
         return;
     };
     if reply.message.flags.authoritative && reply.message.authority.is_empty() {
@@ -191,6 +200,15 @@ fn look_up(
     is_first: bool,
 ) -> Option<Name> {
     let (from, to) = (zone.apex.label_count(), name.label_count());
+    let signer = tree.zones[number].signer.as_ref().filter(|_| reply.wants_dnssec);
+    let sign = |source: &Name, at: &Name, set: &Set| {
+        let rdatas = || set.rdatas.iter().map(Vec::as_slice);
+        signer.map(|signer| signer.signature((source, at), set.rtype, effective(set.ttl), rdatas()))
+    };
+    let prove = |claim: Claim<'_>| {
+        let proofs = signer.map(|signer| signer.prove(&zone.vouched(), zone.negative_ttl(), claim));
+        proofs.unwrap_or_default()
+    };
     let message = &mut reply.message;
     for labels in from + 1..=to {
         let node = name.suffix(labels);
@@ -201,7 +219,15 @@ fn look_up(
         if is_first {
             message.flags.authoritative = false;
             message.authority.extend(records(&node, cut));
+            match zone.set(&node, RecordType::DS).filter(|_| signer.is_some()) {
+                Some(ds) => message.authority.extend(records(&node, ds).chain(sign(&node, &node, ds))),
+                None => message.authority.extend(prove(Claim::NoDs(&node))),
+            }
             add_glue(tree, &zone.apex, &node, message);
+            if let Some(ds) = zone.set(&node, RecordType::DS).filter(|_| signer.is_some()) {
+                let what = What::Records(ds.rtype, fingerprint(ds.rdatas.iter().map(Vec::as_slice)));
+                reply.said.push(Said { owner: node.clone(), what, ttl: effective(ds.ttl), zone: number });
+            }
             let ttl = effective(cut.ttl);
             reply.said.push(Said { owner: node, what: What::Cut, ttl, zone: number });
         }
@@ -215,7 +241,7 @@ fn look_up(
         let node = name.suffix(labels);
         let Some(dname) = zone.set(&node, RecordType::DNAME) else { continue };
         let target = Name::from_wire(&dname.rdatas[0]).ok()?.0;
-        message.answer.extend(records(&node, dname));
+        message.answer.extend(records(&node, dname).chain(sign(&node, &node, dname)));
         say(&node, dname);
         let Some(Ok(target)) = name.with_ending(&node, &target) else {
             message.rcode = Rcode::YXDOMAIN;
@@ -233,16 +259,24 @@ fn look_up(
     }
     for wanted in [RecordType::CNAME, rtype] {
         let Some(set) = zone.set(&source, wanted) else { continue };
-        message.answer.extend(records(name, set));
+        message.answer.extend(records(name, set).chain(sign(&source, name, set)));
         say(name, set);
+        if source != *name {
+            message.authority.extend(prove(Claim::Wildcard(name)));
+        }
         if wanted == RecordType::NS {
             add_glue(tree, &zone.apex, &zone.apex, message);
         }
         let is_alias = wanted == RecordType::CNAME && rtype != RecordType::CNAME;
         return Name::from_wire(&set.rdatas[0]).ok().map(|(target, _)| target).filter(|_| is_alias);
     }
-    message.authority.extend(records(&zone.apex, zone.soa()));
+    message.authority.extend(records(&zone.apex, zone.soa()).chain(sign(&zone.apex, &zone.apex, zone.soa())));
     let what = if zone.exists(&source) { What::NoType(rtype) } else { What::NoName };
+    message.authority.extend(prove(match what {
+        What::NoName => Claim::NoName(name),
+        _ if source != *name => Claim::NoTypeOfWildcard(name),
+        _ => Claim::NoType(name),
+    }));
     if what == What::NoName {
         message.rcode = Rcode::NXDOMAIN;
     }
@@ -253,7 +287,7 @@ fn look_up(
 /// Adds records that are none of the server's business to every section: of zones that it does not serve, and of its
 /// own names that were not asked for.
 fn lie(tree: &Tree, host: usize, question: &Question, message: &mut Message) {
-    let Some((_, zone)) = zone_at(tree, host, &question.name) else { return };
+    let Some((_, zone)) = zone_at(tree, host, &question.name, RecordType::A) else { return };
     let seed = question
         .name
         .wire()
@@ -329,6 +363,13 @@ pub(crate) fn is_resolvable(tree: &Tree, question: &Question) -> bool {
         }
     }
     false
+}
+
+/// What a zone of this moment says of a name and type.
+pub(crate) fn truth(tree: &Tree, zone: usize, name: &Name, rtype: RecordType) -> Vec<What> {
+    let mut reply = Reply::default();
+    look_up(tree, (zone, &tree.zones[zone].zone), name, rtype, &mut reply, true);
+    reply.said.into_iter().filter(|said| said.owner == *name).map(|said| said.what).collect()
 }
 
 /// How long a whole exchange with the host takes.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use meridian::base::collections::{Map, keyed};
 use meridian::base::{Dice, Instant};
 use meridian::dns::{Name, RecordType};
+
+use crate::signing::{self, Manner, Nodes, Signer};
 
 /// TTLs of zone cuts are believed no longer than a day.
 const CUT_TTL_MAX: u32 = 86_400;
@@ -42,6 +45,10 @@ pub(crate) struct Placed {
     pub(crate) moved: Option<Instant>,
     /// Its parent names servers that are nowhere (NXNS): nobody can resolve what is in it.
     pub(crate) is_trap: bool,
+    /// Its key, if it is signed.
+    pub(crate) signer: Option<Arc<Signer>>,
+    /// Its parent speaks of another key than it has: nothing of it can be believed.
+    pub(crate) is_bogus: bool,
 }
 
 /// How a server behaves by nature; faults come from the weather.
@@ -86,6 +93,8 @@ pub(crate) struct Tree {
     /// Glue is given for siblings too, not only where it is needed.
     has_sibling_glue: bool,
     serial: u32,
+    /// Whether the root is signed, and some zones below it.
+    pub(crate) is_signed: bool,
 }
 
 impl Zone {
@@ -102,6 +111,20 @@ impl Zone {
         let sets = self.nodes.entry(owner).or_default();
         sets.retain(|held| held.rtype != set.rtype);
         sets.push(set);
+    }
+
+    /// What the zone vouches for when it is signed: its own names and its cuts.
+    pub(crate) fn vouched(&self) -> Nodes {
+        let mut nodes = Nodes::new();
+        for (owner, sets) in &self.nodes {
+            let mut labels = self.apex.label_count() + 1..=owner.label_count();
+            let cut = labels.find(|labels| self.set(&owner.suffix(*labels), RecordType::NS).is_some());
+            if cut.is_none_or(|labels| labels == owner.label_count()) {
+                let is_kept = |rtype: &RecordType| cut.is_none() || [RecordType::NS, RecordType::DS].contains(rtype);
+                nodes.insert(owner.clone(), sets.iter().map(|set| set.rtype).filter(is_kept).collect());
+            }
+        }
+        nodes
     }
 
     /// The TTL of what the zone denies (RFC 2308 §5), and its SOA.
@@ -146,6 +169,7 @@ impl Tree {
             by_name: Map::with_hasher(keyed(dice)),
             has_sibling_glue: dice.chance(500),
             serial: 0,
+            is_signed: false,
         };
         let mut providers = Vec::new();
         for number in 0..count {
@@ -183,6 +207,69 @@ impl Tree {
         tree
     }
 
+    /// Signs the root and most zones below it, at about `wall` seconds since 1970. Some have no DS, and so count as unsigned;
+    /// some the DS of a key that they do not have.
+    pub(crate) fn be_signed(&mut self, wall: u32, dice: &mut Dice) {
+        self.is_signed = true;
+        for host in &mut self.hosts {
+            (host.nature.denies_edns, host.nature.ignores_edns) = (None, false);
+        }
+        for number in 0..self.zones.len() {
+            let placed = &self.zones[number];
+            let is_high = number == 0 || placed.parent == 0;
+            if placed.is_trap || !is_high && dice.chance(250) {
+                continue;
+            }
+            let (apex, parent, cut_ttl) = (placed.zone.apex.clone(), placed.parent, placed.cut_ttl);
+            let manner = [Manner::Nsec, Manner::Nsec3, Manner::OptOut][dice.index(3)];
+            let life = (wall - 86_400, wall + 30 * 86_400);
+            let signer = Signer::new(&apex, 1, manner, life);
+            let keys = Set { rtype: RecordType::DNSKEY, ttl: 300, rdatas: vec![signer.dnskey().to_vec()] };
+            self.zones[number].zone.put(apex.clone(), keys);
+            self.zones[number].signer = Some(Arc::new(signer));
+            let is_island = !is_high && dice.chance(100);
+            if number > 0 && !is_island {
+                let is_bogus = !is_high && dice.chance(80);
+                let ds = signing::ds(&apex, if is_bogus { 2 } else { 1 });
+                self.zones[parent].zone.put(apex, Set { rtype: RecordType::DS, ttl: cut_ttl, rdatas: vec![ds] });
+                self.zones[number].is_bogus = is_bogus;
+            }
+        }
+    }
+
+    /// Whether each zone on the way from the root to this one is signed and has a DS.
+    pub(crate) fn is_secure(&self, mut zone: usize) -> bool {
+        while zone != 0 {
+            let placed = &self.zones[zone];
+            let above = &self.zones[placed.parent];
+            let has_ds = above.zone.set(&placed.zone.apex, RecordType::DS).is_some();
+            if placed.signer.is_none() || placed.is_bogus || !has_ds {
+                return false;
+            }
+            zone = placed.parent;
+        }
+        self.is_signed
+    }
+
+    /// Whether the first zone on the way from the root to this one that is not secure is bogus.
+    pub(crate) fn is_bogus(&self, mut zone: usize) -> bool {
+        while zone != 0 {
+            let placed = &self.zones[zone];
+            if placed.is_bogus && self.is_secure(placed.parent) {
+                return true;
+            }
+            zone = placed.parent;
+        }
+        false
+    }
+
+    /// The zone that speaks of a name and type.
+    pub(crate) fn speaker(&self, name: &Name, rtype: RecordType) -> usize {
+        let zone = self.zone_of(name);
+        let is_above = rtype == RecordType::DS && zone != 0 && self.zones[zone].zone.apex == *name;
+        if is_above { self.zones[zone].parent } else { zone }
+    }
+
     pub(crate) fn depth(&self, mut zone: usize) -> usize {
         let mut depth = 0;
         while zone != 0 {
@@ -205,7 +292,16 @@ impl Tree {
         let ttl = [5, 60, 3_600][dice.index(3)];
         zone.put(apex.clone(), Set { rtype: RecordType::SOA, ttl, rdatas: vec![soa] });
         self.by_apex.insert(apex, self.zones.len());
-        self.zones.push(Placed { zone, parent, hosts: Vec::new(), cut_ttl, moved: None, is_trap: false });
+        self.zones.push(Placed {
+            zone,
+            parent,
+            hosts: Vec::new(),
+            cut_ttl,
+            moved: None,
+            is_trap: false,
+            signer: None,
+            is_bogus: false,
+        });
     }
 
     /// A zone that its parent delegates to a crowd of servers that are nowhere.
@@ -240,7 +336,7 @@ impl Tree {
             1..=4 => vec![v4, v6],
             _ => vec![v4],
         };
-        let nature = Nature {
+        let mut nature = Nature {
             rtt: Duration::from_micros(500 + dice.below(60_000)),
             has_cookies: dice.chance(300),
             is_talkative: dice.chance(400),
@@ -250,6 +346,10 @@ impl Tree {
             folds_case: dice.chance(40),
             is_liar: dice.chance(250),
         };
+        if self.is_signed {
+            // Who never heard of EDNS serves no signed zone.
+            (nature.denies_edns, nature.ignores_edns) = (None, false);
+        }
         for address in &addresses {
             self.by_address.insert(*address, number);
             let (rtype, rdata) = match address {
@@ -390,6 +490,11 @@ impl Tree {
             at = name.parent();
         }
         0
+    }
+
+    /// Whether a server has this name.
+    pub(crate) fn is_server(&self, name: &Name) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// The addresses that a referral of a zone at `apex` brings along for the servers of `child`.

@@ -34,6 +34,8 @@ pub(crate) struct Rates {
     /// A response of somebody who guesses, before the honest one.
     pub(crate) forgery: u32,
     pub(crate) truncation: u32,
+    /// Somebody on the way changes a response of a signed zone.
+    pub(crate) alteration: u32,
 }
 
 /// Bad weather at some servers for some time; at all of a family where it says so.
@@ -69,6 +71,7 @@ impl Weather {
             mangling: rate(100, dice),
             forgery: rate(300, dice),
             truncation: rate(60, dice),
+            alteration: 0,
         };
         let burst = Rates { loss: rate(600, dice), forgery: rate(800, dice), delay: rate(600, dice), ..fair };
         let bursts = (0..dice.below(6))
@@ -101,6 +104,11 @@ impl Weather {
             })
             .collect();
         Self { fair, burst, bursts, spells, ends }
+    }
+
+    /// Somebody on the way to signed zones' servers changes so many responses in a thousand.
+    pub(crate) fn alter(&mut self, permille: u32) {
+        (self.fair.alteration, self.burst.alteration) = (permille, permille);
     }
 
     pub(crate) fn rates(&self, now: Instant) -> Rates {

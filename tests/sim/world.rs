@@ -12,7 +12,7 @@ use meridian::chain::Asker;
 use meridian::dns::Question;
 
 use crate::crowd::{Crowd, Sent};
-use crate::house::Estate;
+use crate::house::{Estate, WALL};
 use crate::judge::Witnesses;
 use crate::network::{Arrival, Open};
 use crate::tree::Tree;
@@ -20,6 +20,8 @@ use crate::weather::Weather;
 
 /// Steps after which a world is said never to end.
 const STEPS_MAX: u64 = 400_000;
+/// Of so many worlds one has a signed tree.
+const SIGNED: u64 = 4;
 /// How long after the last fault servers are avoided, failures remembered and lameness believed, with two timeouts.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(30 + 30 + 6);
 
@@ -134,8 +136,12 @@ pub(crate) struct Ended {
 impl World {
     fn random(seed: u64, is_traced: bool) -> Self {
         let mut dice = Dice::from_number(seed ^ 0x6d65_7269_6469_616e);
-        let tree = Tree::random(&mut dice);
+        let mut tree = Tree::random(&mut dice);
         let now = Instant::from_seconds(1_000_000);
+        let is_signed = seed % SIGNED == SIGNED / 2;
+        if is_signed {
+            tree.be_signed(WALL + now.seconds() as u32, &mut dice);
+        }
         let leaves: Vec<usize> = (1..tree.zones.len())
             .filter(|zone| !tree.zones[*zone].is_trap && tree.depth(*zone) >= 2)
             .filter(|zone| tree.zones.iter().all(|other| other.parent != *zone))
@@ -149,7 +155,10 @@ impl World {
         let gap = Duration::from_millis([1, 10, 100, 400, 1_500][dice.index(5)]);
         let left = if is_alone { 40 } else { 100 + dice.index(300) as u32 };
         let ends = now + if is_alone { Duration::from_secs(200) } else { gap * left };
-        let weather = Weather::random(now, ends, tree.hosts.len(), &mut dice);
+        let mut weather = Weather::random(now, ends, tree.hosts.len(), &mut dice);
+        if is_signed && dice.chance(500) {
+            weather.alter(dice.below(200) as u32);
+        }
         let count = 1 + dice.index(3);
         let house = estate.build(1);
         let tallies: Vec<Arc<Tally>> = (0..count).map(|_| Arc::new(Tally::default())).collect();

@@ -209,11 +209,15 @@ fn lossy(servers: u8, loss: u32, seed: u64) -> World {
         }],
         ..Server::default()
     };
-    let mut root = Zone { apex: ".".parse().unwrap(), records: Vec::new() };
+    let mut root = Zone { apex: ".".parse().unwrap(), records: Vec::new(), signer: None };
     for number in 1..=servers {
         root.records.push(record(format!("example. NS ns{number}.example.")));
         root.records.push(record(format!("ns{number}.example. A 192.0.2.{}", 10 + number)));
-        let zone = Zone { apex: "example.".parse().unwrap(), records: vec![record("*.example. A 192.0.2.80".into())] };
+        let zone = Zone {
+            apex: "example.".parse().unwrap(),
+            records: vec![record("*.example. A 192.0.2.80".into())],
+            signer: None,
+        };
         all.insert(IpAddr::from([192, 0, 2, 10 + number]), server(zone));
     }
     all.insert(IpAddr::from([192, 0, 2, 1]), server(root));
@@ -271,7 +275,7 @@ fn no_chaos_of_servers_keeps_a_resolution_from_ending_within_its_bounds() {
                 action: Action::Chaos,
             };
             let zones = match number {
-                1 => vec![Zone { apex: ".".parse().unwrap(), records: Vec::new() }],
+                1 => vec![Zone { apex: ".".parse().unwrap(), records: Vec::new(), signer: None }],
                 _ => Vec::new(),
             };
             let server = Server { zones, rules: vec![rule], rtt: Duration::from_millis(10), ..Server::default() };

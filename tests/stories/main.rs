@@ -15,6 +15,8 @@ mod generated;
 mod replay;
 mod script;
 mod server;
+#[path = "../support/signing.rs"]
+mod signing;
 mod steering;
 mod text;
 mod world;

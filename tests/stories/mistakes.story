@@ -193,3 +193,24 @@ story: a response that says it is a query is passed over
   expect NOERROR
   expect answer www.example. A 192.0.2.80
   expect counter upstream_junk 1
+
+story: an alias that cannot be read is SERVFAIL with EDE 24
+  server 192.0.2.2 zone example.
+    bad.example. CNAME \# 05616263
+    web.example. CNAME bad.example.
+  ask bad.example. A
+  expect SERVFAIL
+  expect ede 24
+  ask web.example. A
+  expect SERVFAIL
+  expect ede 24
+  ask bad.example. CNAME
+  expect SERVFAIL
+  expect ede 24
+
+story: a response that cannot be read does not end the wait for one that can
+  on 192.0.2.2 name www.example. type A first 1 reply aa
+    answer www.example. CNAME \# 05616263
+  ask www.example. A
+  expect NOERROR
+  expect answer www.example. A

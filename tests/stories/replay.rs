@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use meridian::app::config::{self, Machine};
@@ -21,8 +22,11 @@ use meridian::handlers::resolve::{Families, Minimisation, Stub, Transport};
 use crate::cluster;
 use crate::script::Story;
 use crate::server::{Action, Rule, Scripted, Server, Zone, bytes_of};
+use crate::signing::{self, Manner, Signer};
 use crate::text;
-use crate::world::{Asked, Setup, World, query};
+use crate::world::{Asked, START, Setup, WALL, World, query};
+
+const DAY: u32 = 86_400;
 
 /// Tells `story`; on failure, what went wrong and all that happened.
 pub(crate) fn tell(story: &Story) -> Result<(), String> {
@@ -95,10 +99,24 @@ impl Teller {
                 Ok(())
             }
             "forward" => {
-                let [zone, address] = rest else { return Err("forward ZONE ADDRESS".into()) };
+                let (zone, addresses) = rest.split_first().ok_or("forward ZONE ADDRESS…")?;
                 self.setup.settings.forward.push(text::name(zone)?);
                 self.setup.cache.forwarded.push(text::name(zone)?);
-                self.setup.forwarders.push(ip(address)?);
+                self.setup.forwarders.push(addresses.iter().map(|word| ip(word)).collect::<Result<_, _>>()?);
+                Ok(())
+            }
+            "anchor" => {
+                let (zone, number) = match rest {
+                    [zone] => (text::name(zone)?, 1),
+                    [zone, "key", number] => (text::name(zone)?, count(number)?),
+                    _ => return Err("anchor ZONE [key N]".into()),
+                };
+                let added = self.setup.anchors.add(&zone, RecordType::DS, &signing::ds(&zone, number));
+                added.map_err(|fault| fault.to_string())
+            }
+            "negative" => {
+                let [zone] = rest else { return Err("negative ZONE".into()) };
+                self.setup.negative.push(text::name(zone)?);
                 Ok(())
             }
             "stub" => {
@@ -261,15 +279,59 @@ impl Teller {
     }
 
     fn server(&mut self, words: &[&str]) -> Told {
-        let [address, "zone", apex] = words else { return Err("server ADDRESS zone APEX".into()) };
+        let [address, "zone", apex, rest @ ..] = words else { return Err("server ADDRESS zone APEX".into()) };
         let (address, apex) = (ip(address)?, text::name(apex)?);
+        let signer = self.signer(&apex, rest)?;
         self.servers().entry(address).or_insert_with(|| Server { rtt: Duration::from_millis(10), ..Server::default() });
         self.own = None;
         let server = self.at(address)?;
         server.zones.retain(|zone| zone.apex != apex); // told again, a zone is another
-        server.zones.push(Zone { apex: apex.clone(), records: Vec::new() });
+        let keys = signer.iter().map(|signer| Record {
+            owner: apex.clone(),
+            rtype: RecordType::DNSKEY,
+            class: Class::IN,
+            ttl: text::TTL,
+            rdata: signer.dnskey().into(),
+        });
+        let records = keys.collect();
+        server.zones.push(Zone { apex: apex.clone(), records, signer: signer.map(Arc::new) });
         self.zone = Some((address, apex));
         Ok(())
+    }
+
+    /// `signed [nsec3|optout] [key N] [from D] [until D]`; the signatures hold from a day before to two weeks after now.
+    fn signer(&mut self, apex: &Name, words: &[&str]) -> Result<Option<Signer>, String> {
+        let Some((&"signed", mut rest)) = words.split_first() else {
+            return if words.is_empty() { Ok(None) } else { Err("server ADDRESS zone APEX [signed …]".into()) };
+        };
+        let now = WALL + self.world.as_ref().map_or(0, |world| world.now.since(START).as_secs() as u32);
+        let (mut manner, mut number, mut inception, mut expiration) = (Manner::Nsec, 1, now - DAY, now + 14 * DAY);
+        while !rest.is_empty() {
+            rest = match rest {
+                ["nsec3", rest @ ..] => {
+                    manner = Manner::Nsec3;
+                    rest
+                }
+                ["optout", rest @ ..] => {
+                    manner = Manner::OptOut;
+                    rest
+                }
+                ["key", word, rest @ ..] => {
+                    number = count(word)?;
+                    rest
+                }
+                ["from", word, rest @ ..] => {
+                    inception = now + duration(word)?.as_secs() as u32;
+                    rest
+                }
+                ["until", word, rest @ ..] => {
+                    expiration = now + duration(word)?.as_secs() as u32;
+                    rest
+                }
+                _ => return Err(format!("signed how? {}", rest.join(" "))),
+            };
+        }
+        Ok(Some(Signer::new(apex, number, manner, (inception, expiration))))
     }
 
     fn add_record(&mut self, words: &[&str]) -> Told {
@@ -278,7 +340,17 @@ impl Teller {
             *text += &(words.join(" ") + "\n");
             return Ok(());
         }
-        let (record, _) = text::record(words)?;
+        // `DS key [N]`: the digest of the owner's key.
+        let digest = match words {
+            [owner, .., "DS", "key"] => text::octets(&signing::ds(&text::name(owner)?, 1)),
+            [owner, .., "DS", "key", number] => text::octets(&signing::ds(&text::name(owner)?, count(number)?)),
+            _ => String::new(),
+        };
+        let mut words = words.to_vec();
+        if let Some(at) = words.iter().position(|word| *word == "key").filter(|_| !digest.is_empty()) {
+            words.splice(at.., ["\\#", digest.as_str()]);
+        }
+        let (record, _) = text::record(&words)?;
         let (address, apex) = self.zone.clone().ok_or("a record before any server")?;
         if !record.owner.is_within(&apex) && !record.owner.label_count() > 0 {
             return Err("the record lies outside the zone".into());
@@ -387,6 +459,9 @@ impl Teller {
             ["lose", share] => Action::Lose(10 * number(share.trim_end_matches('%'))?),
             ["fold"] => Action::Fold,
             ["plain"] => Action::Plain,
+            ["strip"] => Action::Strip,
+            ["withhold", rtype] => Action::Withhold(rtype.parse().map_err(|_| "no type")?),
+            ["alter"] => Action::Alter,
             ["badcookie"] => Action::BadCookie,
             ["honest"] => Action::Honest,
             ["add"] => Action::Add(Scripted::default()),
@@ -733,6 +808,10 @@ fn ede(message: &Message) -> Option<(u16, String)> {
 
 fn rcode(word: &str) -> Result<meridian::dns::Rcode, String> {
     text::rcode(word).ok_or(format!("{word} is no RCODE"))
+}
+
+fn count(word: &str) -> Result<u32, String> {
+    word.parse().map_err(|_| format!("{word} is no number"))
 }
 
 fn ip(word: &str) -> Result<IpAddr, String> {

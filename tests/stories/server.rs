@@ -1,6 +1,8 @@
 //! The servers of a story: each says what an honest authoritative server of its records would say, save where a
 //! rule of the story makes it silent, slow, broken or a liar.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use meridian::base::Dice;
@@ -8,6 +10,7 @@ use meridian::dns::edns::option;
 use meridian::dns::{Edns, Flags, Message, Name, Question, Rcode, Record, RecordType};
 use meridian::handlers::resolve::Transport;
 
+use crate::signing::{Claim, Nodes, Signer};
 use crate::text;
 
 /// A zone as one server holds it.
@@ -15,6 +18,8 @@ use crate::text;
 pub(crate) struct Zone {
     pub(crate) apex: Name,
     pub(crate) records: Vec<Record>,
+    /// Its key, if it is signed.
+    pub(crate) signer: Option<Arc<Signer>>,
 }
 
 /// What a rule makes of a query.
@@ -42,6 +47,12 @@ pub(crate) enum Action {
     Fold,
     /// The honest answer without OPT, as by a server that never heard of EDNS.
     Plain,
+    /// The honest answer as by a server that never heard of DNSSEC.
+    Strip,
+    /// The honest answer without the records of this type and their signatures.
+    Withhold(RecordType),
+    /// The honest answer with other data under the same signatures.
+    Alter,
     /// BADCOOKIE until the right cookie comes.
     BadCookie,
     /// Anything at all, often nearly right.
@@ -101,7 +112,8 @@ impl Server {
         let Ok(query) = Message::parse(bytes) else { return Vec::new() };
         let Some(question) = query.questions.first().cloned() else { return Vec::new() };
         let action = self.action(&query, &question, transport);
-        let honest = || self.honest(&query, &question, transport);
+        let wants_dnssec = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
+        let honest = || self.honest(&query, &question, transport, wants_dnssec);
         let rtt = self.rtt;
         let one = |message: Message| vec![(rtt, Back::Bytes(bytes_of(&message)))];
         match action {
@@ -150,6 +162,23 @@ impl Server {
                 message.edns = None;
                 one(message)
             }
+            Action::Strip => one(self.honest(&query, &question, transport, false)),
+            Action::Withhold(rtype) => {
+                let mut message = honest();
+                let is_kept = |record: &Record| record.rtype != rtype && !is_signature_over(record, rtype);
+                message.answer.retain(is_kept);
+                message.authority.retain(is_kept);
+                one(message)
+            }
+            Action::Alter => {
+                let mut message = honest();
+                for record in message.answer.iter_mut().filter(|record| record.rtype != RecordType::RRSIG) {
+                    // Not the last octet, which in names is the root.
+                    let at = record.rdata.len().saturating_sub(2);
+                    record.rdata.get_mut(at).into_iter().for_each(|octet| *octet ^= 1);
+                }
+                one(message)
+            }
             Action::BadCookie if server_cookie(&query).is_empty() => {
                 let mut message = reply_to(&query);
                 message.rcode = Rcode::BADCOOKIE;
@@ -177,9 +206,8 @@ impl Server {
         Action::Honest
     }
 
-    fn honest(&self, query: &Message, question: &Question, transport: Transport) -> Message {
+    fn honest(&self, query: &Message, question: &Question, transport: Transport, wants_dnssec: bool) -> Message {
         let mut message = reply_to(query);
-        let wants_dnssec = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
         self.answer(question, wants_dnssec, &mut message);
         self.seal_cookie(query, &mut message);
         let limit = match (transport, &query.edns) {
@@ -241,15 +269,55 @@ impl Server {
 
 impl Zone {
     fn set(&self, owner: &Name, rtype: RecordType, with_signatures: bool) -> Vec<Record> {
-        let is_covering = |record: &&Record| {
-            record.rtype == RecordType::RRSIG && with_signatures && record.rdata.starts_with(&rtype.0.to_be_bytes())
-        };
         let own = self.records.iter().filter(|record| record.owner == *owner);
-        let set: Vec<Record> = own.clone().filter(|record| record.rtype == rtype).cloned().collect();
-        if set.is_empty() {
-            return set;
+        let mut set: Vec<Record> = own.clone().filter(|record| record.rtype == rtype).cloned().collect();
+        let Some(ttl) = set.iter().map(|record| record.ttl).min().filter(|_| with_signatures) else { return set };
+        match &self.signer {
+            Some(signer) => {
+                let signature =
+                    signer.signature((owner, owner), rtype, ttl, set.iter().map(|record| &record.rdata[..]));
+                set.push(signature);
+            }
+            None => set.extend(own.filter(|record| is_signature_over(record, rtype)).cloned()),
         }
-        set.into_iter().chain(own.filter(is_covering).cloned()).collect()
+        set
+    }
+
+    /// What a signed zone vouches for: its own names and its cuts.
+    fn nodes(&self) -> Nodes {
+        let mut nodes = Nodes::new();
+        nodes.insert(self.apex.lowered(), BTreeSet::from([RecordType::SOA]));
+        for record in &self.records {
+            let labels = self.apex.label_count() + 1..=record.owner.label_count();
+            let cut = labels
+                .map(|labels| record.owner.suffix(labels))
+                .find(|node| self.records.iter().any(|record| record.owner == *node && record.rtype == RecordType::NS));
+            let is_own = match cut {
+                None => true,
+                Some(cut) => cut == record.owner && matches!(record.rtype, RecordType::NS | RecordType::DS),
+            };
+            if is_own {
+                nodes.entry(record.owner.lowered()).or_default().insert(record.rtype);
+            }
+        }
+        nodes
+    }
+
+    fn prove(&self, claim: Claim<'_>, message: &mut Message) {
+        if let Some(signer) = &self.signer {
+            message.authority.extend(signer.prove(&self.nodes(), 300, claim));
+        }
+    }
+
+    fn soa(&self, with_signature: bool) -> Vec<Record> {
+        let soa = self.set(&self.apex, RecordType::SOA, with_signature);
+        if !soa.is_empty() {
+            return soa;
+        }
+        let line = format!("{0} SOA ns.test. admin.test. 1 7200 3600 1209600 300", self.apex);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let made = text::record(&words).unwrap().0;
+        Self { records: vec![made], ..self.clone() }.set(&self.apex, RecordType::SOA, with_signature)
     }
 
     fn add_glue(&self, message: &mut Message) {
@@ -267,16 +335,17 @@ impl Zone {
         }
     }
 
-    fn deny(&self, rcode: Rcode, wants_dnssec: bool, message: &mut Message) {
-        message.rcode = rcode;
-        let mut soa = self.set(&self.apex, RecordType::SOA, wants_dnssec);
-        if soa.is_empty() {
-            let line = format!("{0} SOA ns.test. admin.test. 1 7200 3600 1209600 300", self.apex);
-            let words: Vec<&str> = line.split_whitespace().collect();
-            soa.extend(text::record(&words).ok().map(|(record, _)| record));
+    fn deny(&self, claim: Claim<'_>, wants_dnssec: bool, message: &mut Message) {
+        if matches!(claim, Claim::NoName(_)) {
+            message.rcode = Rcode::NXDOMAIN;
         }
-        message.authority.extend(soa);
-        if wants_dnssec {
+        message.authority.extend(self.soa(wants_dnssec));
+        if !wants_dnssec {
+            return;
+        }
+        if self.signer.is_some() {
+            self.prove(claim, message);
+        } else {
             let proofs = self.records.iter().filter(|record| record.rtype == RecordType::NSEC);
             message.authority.extend(proofs.cloned());
         }
@@ -293,7 +362,11 @@ impl Zone {
                 message.flags.authoritative = !message.answer.is_empty();
                 message.authority.extend(ns);
                 if wants_dnssec {
-                    message.authority.extend(self.set(&node, RecordType::DS, true));
+                    let ds = self.set(&node, RecordType::DS, true);
+                    if ds.is_empty() {
+                        self.prove(Claim::NoDs(&node), message);
+                    }
+                    message.authority.extend(ds);
                 }
                 self.add_glue(message);
                 return None;
@@ -325,11 +398,12 @@ impl Zone {
             match wildcard.parse::<Name>() {
                 Ok(wildcard) if exists(&wildcard) => source = wildcard,
                 _ => {
-                    self.deny(Rcode::NXDOMAIN, wants_dnssec, message);
+                    self.deny(Claim::NoName(name), wants_dnssec, message);
                     return None;
                 }
             }
         }
+        let is_wild = source != *name;
         for wanted in [RecordType::CNAME, rtype] {
             let mut set = self.set(&source, wanted, wants_dnssec);
             for record in &mut set {
@@ -338,11 +412,19 @@ impl Zone {
             let Some(first) = set.first() else { continue };
             let target = Name::from_wire(&first.rdata).ok().map(|(target, _)| target);
             message.answer.extend(set);
+            if is_wild && wants_dnssec {
+                self.prove(Claim::Wildcard(name), message);
+            }
             return target.filter(|_| wanted == RecordType::CNAME && rtype != RecordType::CNAME);
         }
-        self.deny(Rcode::NOERROR, wants_dnssec, message);
+        let claim = if is_wild { Claim::NoTypeOfWildcard(name) } else { Claim::NoType(name) };
+        self.deny(claim, wants_dnssec, message);
         None
     }
+}
+
+fn is_signature_over(record: &Record, rtype: RecordType) -> bool {
+    record.rtype == RecordType::RRSIG && record.rdata.starts_with(&rtype.0.to_be_bytes())
 }
 
 fn add(message: &mut Message, scripted: &Scripted) {

@@ -98,6 +98,14 @@ pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     Ok(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
 }
 
+/// The octets in hexadecimal.
+pub(crate) fn octets(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
 /// A record as dig writes it.
 pub(crate) fn show(record: &Record) -> String {
     let rdata = &record.rdata[..];
@@ -110,12 +118,7 @@ pub(crate) fn show(record: &Record) -> String {
         RecordType::TXT => Some(String::from_utf8_lossy(rdata).into_owned()),
         _ => None,
     };
-    let shown = shown.unwrap_or_else(|| {
-        rdata.iter().fold(String::new(), |mut text, octet| {
-            _ = write!(text, "{octet:02x}");
-            text
-        })
-    });
+    let shown = shown.unwrap_or_else(|| octets(rdata));
     format!("{} {} {} {shown}", record.owner, record.ttl, record.rtype)
 }
 

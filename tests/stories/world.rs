@@ -15,13 +15,14 @@ use meridian::base::tally::{Event, Tally};
 use meridian::base::{Dice, Instant, NetworkSet, bounds};
 use meridian::chain::{Asker, Carrier, Chain, Delegation, Handler, Memory, NameServer, seal::response_limit};
 use meridian::dns::edns::option;
-use meridian::dns::{Message, Name, Question, RecordType};
+use meridian::dns::{Edns, Message, Name, Question, RecordType};
 use meridian::handlers::authority::{self, Authority, Zones, master_file};
 use meridian::handlers::cache::{self, Cache};
 use meridian::handlers::gate::{Cookies, Gate, LimitSettings, Limits};
 use meridian::handlers::hosts::{self, HostsHandler};
 use meridian::handlers::local::Local;
-use meridian::handlers::resolve::{ExchangeId, Ours, Resolve, Settings, Transport};
+use meridian::handlers::resolve::anchors::{Anchors, Validation};
+use meridian::handlers::resolve::{ExchangeId, Ours, Resolve, Settings, Transport, Wall};
 use meridian::handlers::special::Special;
 use meridian::steer::{Helm, Scene};
 
@@ -29,7 +30,9 @@ use crate::cluster;
 use crate::server::{Back, Server, bytes_of};
 
 /// When a story begins.
-const START: Instant = Instant::from_seconds(1_000_000);
+pub(crate) const START: Instant = Instant::from_seconds(1_000_000);
+/// The wall's clock then, seconds since 1970.
+pub(crate) const WALL: u32 = 1_780_000_000;
 
 /// What a story may set before its first query.
 #[derive(Clone)]
@@ -42,7 +45,11 @@ pub(crate) struct Setup {
     pub(crate) hosts: String,
     /// Our own zones as master files, by their apex.
     pub(crate) own: BTreeMap<Name, String>,
-    pub(crate) forwarders: Vec<IpAddr>,
+    /// The upstreams of each forward zone.
+    pub(crate) forwarders: Vec<Vec<IpAddr>>,
+    /// What is trusted, and what not validated; without anchors nothing is.
+    pub(crate) anchors: Anchors,
+    pub(crate) negative: Vec<Name>,
     pub(crate) cluster: Option<cluster::Told>,
     pub(crate) seed: u64,
     pub(crate) limits: LimitSettings,
@@ -62,6 +69,8 @@ impl Default for Setup {
             hosts: String::new(),
             own: BTreeMap::new(),
             forwarders: Vec::new(),
+            anchors: Anchors::default(),
+            negative: Vec::new(),
             cluster: None,
             seed: 1,
             limits: LimitSettings::default(),
@@ -95,7 +104,7 @@ pub(crate) struct Asked {
 
 enum Arrival {
     Response(ExchangeId, Back, IpAddr),
-    Forwarded(ExchangeId, Option<Vec<u8>>),
+    Forwarded(ExchangeId, Option<Vec<u8>>, IpAddr),
 }
 
 /// See the module's text.
@@ -107,7 +116,8 @@ pub(crate) struct World {
     cluster: Option<cluster::Links>,
     tally: Arc<Tally>,
     pub(crate) servers: BTreeMap<IpAddr, Server>,
-    forwarders: Vec<IpAddr>,
+    forwarders: Vec<Vec<IpAddr>>,
+    validates: bool,
     pub(crate) now: Instant,
     arrivals: BTreeMap<(Instant, u64), Arrival>,
     released: HashSet<u64>,
@@ -125,19 +135,28 @@ impl World {
     pub(crate) fn new(setup: &Setup, servers: BTreeMap<IpAddr, Server>) -> Self {
         let mut dice = Dice::from_number(setup.seed);
         let mut settings = setup.settings.clone();
-        let roots =
-            servers.iter().filter(|(_, server)| server.zones.iter().any(|zone| zone.apex.is_root())).enumerate().map(
-                |(at, (address, _))| NameServer {
-                    name: format!("r{}.roots.test.", at + 1).parse().unwrap(),
-                    glue: vec![*address],
-                },
-            );
+        let is_forwarder = |address: &IpAddr| setup.forwarders.iter().flatten().any(|other| other == address);
+        let roots = servers
+            .iter()
+            .filter(|(address, server)| server.zones.iter().any(|zone| zone.apex.is_root()) && !is_forwarder(address))
+            .enumerate()
+            .map(|(at, (address, _))| NameServer {
+                name: format!("r{}.roots.test.", at + 1).parse().unwrap(),
+                glue: vec![*address],
+            });
         settings.roots = Arc::new(Delegation {
             zone: Name::root(),
             servers: roots.collect(),
             ttl: if setup.is_priming { 0 } else { 86_400 },
         });
-        let cache = Arc::new(Cache::simulated(setup.cache.clone(), &mut dice));
+        let validates = !setup.anchors.is_empty();
+        if validates {
+            let validation = Validation::new(setup.anchors.clone(), setup.negative.clone());
+            settings.validation = Some(Arc::new(validation));
+            settings.wall = Wall(Arc::new(|now| WALL + now.since(START).as_secs() as u32));
+        }
+        let remembered = cache::Settings { validates, ..setup.cache.clone() };
+        let cache = Arc::new(Cache::simulated(remembered, &mut dice));
         let hosts = Arc::new(HostsHandler::new(hosts::parse(&setup.hosts, 60).0));
         let mut exempted: Vec<Name> =
             settings.forward.iter().cloned().chain(settings.stubs.iter().map(|stub| stub.zone.clone())).collect();
@@ -200,6 +219,7 @@ impl World {
             tally,
             servers,
             forwarders: setup.forwarders.clone(),
+            validates,
             now: START,
             arrivals: BTreeMap::new(),
             released: HashSet::new(),
@@ -319,8 +339,11 @@ impl World {
                     }
                 }
             }
-            Arrival::Forwarded(exchange, Some(bytes)) => self.worker.handle_response(exchange, &bytes, self.now),
-            Arrival::Forwarded(exchange, None) => self.worker.handle_fault(exchange, self.now),
+            Arrival::Forwarded(exchange, Some(bytes), server) => {
+                let by = Some(SocketAddr::new(server, 53));
+                self.worker.handle_forwarded(exchange, by, &bytes, self.now);
+            }
+            Arrival::Forwarded(exchange, None, _) => self.worker.handle_fault(exchange, self.now),
         }
     }
 
@@ -353,7 +376,10 @@ impl World {
                     self.schedule(delay + connect, Arrival::Response(transmit.exchange, back, server));
                 }
             } else if let Some(forward) = self.worker.poll_forward() {
-                let server = self.forwarders[forward.zone];
+                // The first that is not to be avoided, as the edge would choose.
+                let choice = &self.forwarders[forward.zone];
+                let is_avoided = |server: &IpAddr| forward.avoided.contains(&SocketAddr::new(*server, 53));
+                let server = *choice.iter().find(|server| !is_avoided(server)).unwrap_or(&choice[0]);
                 self.note(&format!("  > {server} {} {} forwarded", forward.question.name, forward.question.rtype));
                 self.sent.push(Sent {
                     server,
@@ -364,6 +390,8 @@ impl World {
                 });
                 let mut query = Message { id: 7, ..Message::default() };
                 query.flags.recursion_desired = true;
+                query.flags.checking_disabled = forward.checking_disabled;
+                query.edns = Some(Edns { udp_size: 1232, dnssec_ok: true, ..Edns::default() });
                 query.questions.push(forward.question);
                 let Some(host) = self.servers.get_mut(&server) else { continue };
                 for (delay, back) in host.respond(&bytes_of(&query), Transport::Tcp, &mut self.dice) {
@@ -371,7 +399,7 @@ impl World {
                         Back::Bytes(bytes) => Some(bytes),
                         Back::Fault => None,
                     };
-                    self.schedule(delay, Arrival::Forwarded(forward.exchange, bytes));
+                    self.schedule(delay, Arrival::Forwarded(forward.exchange, bytes, server));
                 }
             } else if let Some(late) = self.worker.poll_late() {
                 self.take(late.reply, &late.bytes);
@@ -436,7 +464,7 @@ impl World {
                 if bytes.len() > limit {
                     self.breach(&format!("a response has {} octets, more than {limit}", bytes.len()));
                 }
-                if response.flags.authentic_data {
+                if response.flags.authentic_data && !self.validates {
                     self.breach("AD is set without validation");
                 }
             }

@@ -55,7 +55,7 @@ async fn try_all(loops: &Loops, forwarders: &Forwarders, dice: &mut Dice) -> boo
     for (at, forwarder) in forwarders.iter().enumerate() {
         let Some(probe) = loops.begin(at, dice) else { continue };
         // Whatever is answered does not matter, only whether we are asked meanwhile. No cache in between is to have a say.
-        forwarder.forward(&probe, false, true, PATIENCE).await.ok();
+        forwarder.forward(&probe, (false, true), &[], PATIENCE).await.ok();
         let zone = loops.zones().nth(at).map(|(zone, _)| zone.to_string()).unwrap_or_default();
         match loops.end(at) {
             Change::LeadsBack => {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::control::Control;
 use crate::base::{Instant, bounds};
 use crate::dns::Name;
-use crate::edge::admin::figures::{CacheFigures, ConfigFigures, Meter, ProbeFigures, ZoneFigures, ZonesFigures};
+use crate::edge::admin::figures::{
+    CacheFigures, ConfigFigures, Meter, ProbeFigures, TrustFigures, ZoneFigures, ZonesFigures,
+};
 use crate::edge::admin::pools::{PoolHouse, PoolView};
 use crate::edge::cluster;
 use crate::edge::forward::{Forwarder, Statement};
@@ -88,6 +90,10 @@ impl Meter for Gauges {
             });
         }
         figures
+    }
+
+    fn trust(&self) -> TrustFigures {
+        self.control.trustee().figures()
     }
 
     fn tells_coredns(&self) -> bool {

@@ -33,7 +33,7 @@ use crate::dns::wire::Glance;
 use crate::edge::batch::{self, Batch};
 use crate::edge::clock::{MachineClock, wall_seconds};
 use crate::edge::listen::Listener;
-use crate::edge::mailbox::{ExchangeFault, Letter, Letters, Mailbox, Reply, mailbox};
+use crate::edge::mailbox::{Letter, Letters, Mailbox, Reply, mailbox};
 use crate::edge::pressure::Pressure;
 use crate::edge::tcp::Nudge;
 use crate::edge::upstream::UpstreamSockets;
@@ -445,16 +445,15 @@ impl Station {
     fn forward(&self, request: ForwardRequest) {
         let (forwarders, mailbox) = (Arc::clone(&self.forwarders), self.mailbox.clone());
         self.surroundings.runtime.spawn(async move {
-            let ForwardRequest { exchange, zone, question, checking_disabled } = request;
+            let ForwardRequest { exchange, zone, question, checking_disabled, avoided } = request;
             let outcome = match forwarders.get(zone) {
-                Some(forwarder) => forwarder
-                    .forward(&question, true, checking_disabled, FORWARD_WITHIN)
-                    .await
-                    .map_err(|_| ExchangeFault::TimedOut),
-                None => Err(ExchangeFault::Unreachable),
+                Some(forwarder) => {
+                    forwarder.forward(&question, (true, checking_disabled), &avoided, FORWARD_WITHIN).await.ok()
+                }
+                None => None,
             };
             // A full mailbox loses it: the resolver's own deadline then ends the wait.
-            mailbox.post(Letter::Response { exchange: exchange.0, outcome }).ok();
+            mailbox.post(Letter::Forwarded { exchange: exchange.0, outcome }).ok();
         });
     }
 

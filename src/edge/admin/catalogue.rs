@@ -135,6 +135,31 @@ const OTHERS: &[(&str, Kind, &[&str], &str)] = &[
         &["zone"],
         "When a primary last confirmed a configured secondary zone, as the time in Unix seconds.",
     ),
+    (
+        "meridian_anchor_trusted",
+        Kind::Gauge,
+        &["zone"],
+        "DS records by which a trust anchor's zone is validated; 0 where all its keys have revoked themselves.",
+    ),
+    (
+        "meridian_anchor_keys",
+        Kind::Gauge,
+        &["zone", "state"],
+        "Keys of a trust anchor's zone by how they stand: pending, valid, missing or revoked.",
+    ),
+    (
+        "meridian_anchor_seen_timestamp_seconds",
+        Kind::Gauge,
+        &["zone"],
+        "When the keys of a trust anchor's zone were last found authentic, as the time in Unix seconds.",
+    ),
+    (
+        "meridian_anchor_changed_timestamp_seconds",
+        Kind::Gauge,
+        &["zone"],
+        "When a key of a trust anchor's zone last came to stand otherwise, as the time in Unix seconds.",
+    ),
+    ("meridian_validation_exceptions", Kind::Gauge, &[], "Names that are excepted from validation for a while."),
     ("meridian_config_generation", Kind::Gauge, &[], "Configurations that were in force, the present one included."),
     (
         "meridian_config_last_reload_successful",

@@ -36,6 +36,8 @@ pub trait Meter: Send + Sync {
     fn probes(&self) -> Vec<ProbeFigures>;
     /// The zones.
     fn zones(&self) -> ZonesFigures;
+    /// What is trusted.
+    fn trust(&self) -> TrustFigures;
     /// How reloads went.
     fn config(&self) -> ConfigFigures;
     /// Whether metrics are told by the names that CoreDNS has for them too.
@@ -61,6 +63,30 @@ pub struct ProbeFigures {
     pub bad: u64,
     /// They told nothing, as one that the system does not permit.
     pub untold: u64,
+}
+
+/// How the keys of trust anchors stand, and what is excepted from validation.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TrustFigures {
+    /// The anchors, [`bounds::ZONES_TOLD`](crate::base::bounds::ZONES_TOLD) of them at most.
+    pub anchors: Vec<AnchorFigures>,
+    /// Names that are excepted for a while.
+    pub exceptions: u64,
+}
+
+/// A trust anchor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AnchorFigures {
+    /// Its zone.
+    pub zone: String,
+    /// DS records that are trusted.
+    pub trusted: u64,
+    /// Its keys by how they stand.
+    pub keys: Vec<(&'static str, u64)>,
+    /// When its keys were last found authentic, as the time in Unix seconds; none for never.
+    pub seen: Option<u64>,
+    /// When a key last came to stand as it does; none where none is known.
+    pub changed: Option<u64>,
 }
 
 /// The zones that are ours.
@@ -353,6 +379,12 @@ pub(super) mod testing {
 
         fn zones(&self) -> ZonesFigures {
             ZonesFigures::default()
+        }
+
+        fn trust(&self) -> TrustFigures {
+            let (keys, seen) = (vec![("valid", 1), ("pending", 2)], Some(1_700_000_100));
+            let root = AnchorFigures { zone: ".".into(), trusted: 1, keys, seen, changed: Some(1_700_000_000) };
+            TrustFigures { anchors: vec![root], exceptions: 3 }
         }
 
         fn config(&self) -> ConfigFigures {

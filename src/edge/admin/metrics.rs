@@ -113,6 +113,7 @@ impl Sources {
         let countries = countries.map(|share| (vec![("country", share.name.into())], Value::Count(share.count)));
         told.push(Told::several("meridian_steered_answers", countries));
         self.tell_zones(&mut told);
+        self.tell_trust(&mut told);
         let config = self.meter.config();
         told.push(Told::number("meridian_config_generation", config.generation as f64));
         told.push(Told::one("meridian_config_last_reload_successful", flag(config.was_last_reload_good)));
@@ -195,6 +196,26 @@ impl Sources {
         let confirmed =
             zones.zones.iter().filter_map(|one| Some((named(&one.zone), Value::Number(one.confirmed? as f64))));
         told.push(Told::several("meridian_zone_confirmed_timestamp_seconds", confirmed));
+    }
+
+    fn tell_trust(&self, told: &mut Vec<Told>) {
+        let trust = self.meter.trust();
+        let named = |zone: &str| -> Labels { vec![("zone", zone.to_owned().into())] };
+        let number = |zone: &str, number: u64| (named(zone), Value::Number(number as f64));
+        let trusted = trust.anchors.iter().map(|one| number(&one.zone, one.trusted));
+        told.push(Told::several("meridian_anchor_trusted", trusted));
+        let keys = trust.anchors.iter().flat_map(|one| {
+            one.keys.iter().map(|(state, count)| {
+                let labels = vec![("zone", one.zone.clone().into()), ("state", (*state).into())];
+                (labels, Value::Number(*count as f64))
+            })
+        });
+        told.push(Told::several("meridian_anchor_keys", keys));
+        let seen = trust.anchors.iter().filter_map(|one| Some(number(&one.zone, one.seen?)));
+        told.push(Told::several("meridian_anchor_seen_timestamp_seconds", seen));
+        let changed = trust.anchors.iter().filter_map(|one| Some(number(&one.zone, one.changed?)));
+        told.push(Told::several("meridian_anchor_changed_timestamp_seconds", changed));
+        told.push(Told::number("meridian_validation_exceptions", trust.exceptions as f64));
     }
 }
 

@@ -57,6 +57,15 @@ impl fmt::Display for ForwardFault {
 
 impl std::error::Error for ForwardFault {}
 
+/// A response of an upstream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// Whose it is.
+    pub by: Option<SocketAddr>,
+    /// Its octets: the question as it was asked, the id of no meaning.
+    pub bytes: Vec<u8>,
+}
+
 /// The upstreams of one forward zone.
 #[derive(Clone)]
 pub struct Forwarder(Arc<Shared>);
@@ -145,8 +154,8 @@ impl Forwarder {
         self.0.upstreams.iter().map(|upstream| (upstream.address(), upstream.account()))
     }
 
-    /// Asks `question` of the upstreams, with RD, EDNS, and DO and CD as given, and returns the response as
-    /// bytes: the question as it was asked, the id of no meaning. Ends `within` this time.
+    /// Asks `question` of the upstreams, with RD, EDNS, and DO and CD as given; of those to be `avoided` last. Ends
+    /// `within` this time.
     ///
     /// The response has been checked to be a well-formed response to the question, and no more than that.
     ///
@@ -155,10 +164,10 @@ impl Forwarder {
     pub async fn forward(
         &self,
         question: &Question,
-        dnssec_ok: bool,
-        checking_disabled: bool,
+        (dnssec_ok, checking_disabled): (bool, bool),
+        avoided: &[SocketAddr],
         within: Duration,
-    ) -> Result<Vec<u8>, ForwardFault> {
+    ) -> Result<Answered, ForwardFault> {
         let deadline = Moment::now() + within;
         let asking = Arc::new(Asking {
             question: question.clone(),
@@ -166,7 +175,8 @@ impl Forwarder {
             checking_disabled,
             randomises_case: self.0.randomises_case,
         });
-        let plan = self.0.failover().plan_from(self.0.first(), self.0.now());
+        let mut plan = self.0.failover().plan_from(self.0.first(), self.0.now());
+        plan.order.sort_by_key(|index| self.0.address(*index).is_some_and(|address| avoided.contains(&address)));
         let (results, mut outcomes) = mpsc::channel::<Outcome>(plan.order.len().max(1));
         let mut next = plan.order.into_iter();
         let Some(first) = next.next() else { return Err(ForwardFault::NoUpstream) };
@@ -180,17 +190,17 @@ impl Forwarder {
             // Nobody waits for the probe: its outcome goes nowhere but into the failover's books.
             self.0.start(probe, &asking, &mpsc::channel(1).0, slot);
         }
-        let (mut waiting, mut fault, mut declined) = (1_u32, ForwardFault::Timeout, None::<Reply>);
+        let (mut waiting, mut fault, mut declined) = (1_u32, ForwardFault::Timeout, None::<(usize, Reply)>);
         let mut decliners = Vec::new();
         while waiting > 0 {
             let wake = if next.len() == 0 { deadline } else { due.min(deadline) };
             match timeout_at(wake, outcomes.recv()).await {
-                Ok(Some((_, Ok(reply)))) if reply.is_answer() => {
+                Ok(Some((index, Ok(reply)))) if reply.is_answer() => {
                     self.0.blame(&decliners);
-                    return Ok(reply.bytes);
+                    return Ok(Answered { by: self.0.address(index), bytes: reply.bytes });
                 }
                 Ok(Some((index, Ok(reply)))) => {
-                    declined.get_or_insert(reply);
+                    declined.get_or_insert((index, reply));
                     decliners.push(index);
                     waiting -= 1;
                 }
@@ -216,11 +226,15 @@ impl Forwarder {
                 }
             }
         }
-        declined.map(|reply| reply.bytes).ok_or(fault)
+        declined.map(|(index, reply)| Answered { by: self.0.address(index), bytes: reply.bytes }).ok_or(fault)
     }
 }
 
 impl Shared {
+    fn address(&self, index: usize) -> Option<SocketAddr> {
+        self.upstreams.get(index).map(Upstream::address)
+    }
+
     /// The number of the upstream that the next question prefers, in a ring of them.
     fn first(&self) -> usize {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);

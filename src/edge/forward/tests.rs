@@ -105,7 +105,7 @@ async fn ask(upstreams: &[&Server]) -> Result<Message, ForwardFault> {
 
 async fn ask_within(upstreams: &[&Server], within: Duration) -> Result<Message, ForwardFault> {
     let addresses: Vec<SocketAddr> = upstreams.iter().map(|server| server.address).collect();
-    let response = Forwarder::new(addresses, true).forward(&question(), true, true, within).await?;
+    let response = Forwarder::new(addresses, true).forward(&question(), (true, true), &[], within).await?.bytes;
     Ok(Message::parse(&response).unwrap())
 }
 
@@ -163,9 +163,32 @@ async fn a_connection_that_the_upstream_closed_is_made_anew() {
     .await;
     let forwarder = Forwarder::new([server.address], true);
     for _ in 0..3 {
-        let response = forwarder.forward(&question(), false, false, Duration::from_secs(5)).await.unwrap();
+        let response = forwarder.forward(&question(), (false, false), &[], Duration::from_secs(5)).await.unwrap().bytes;
         assert!(!Message::parse(&response).unwrap().flags.truncated);
     }
+}
+
+#[tokio::test]
+async fn who_is_to_be_avoided_is_asked_only_where_nobody_else_answers() {
+    let (first, second) = (
+        Server::start(|query, _| vec![bytes(&answer(query, 1))]).await,
+        Server::start(|query, _| vec![bytes(&answer(query, 2))]).await,
+    );
+    let forwarder = Forwarder::new([first.address, second.address], true);
+    let within = Duration::from_secs(5);
+    for (avoided, expected) in [
+        (vec![], &first),
+        (vec![first.address], &second),
+        (vec![second.address], &first),
+        (vec![first.address, second.address], &first),
+    ] {
+        let answered = forwarder.forward(&question(), (true, true), &avoided, within).await.unwrap();
+        assert_eq!(answered.by, Some(expected.address), "{avoided:?}");
+    }
+    let dead = Server::dead().await;
+    let forwarder = Forwarder::new([first.address, dead.address], true);
+    let answered = forwarder.forward(&question(), (true, true), &[first.address], within).await.unwrap();
+    assert_eq!(answered.by, Some(first.address));
 }
 
 #[tokio::test]
@@ -258,7 +281,7 @@ async fn an_upstream_that_declined_what_another_answered_is_avoided() {
     let good = Server::start(|query, _| vec![bytes(&answer(query, 8))]).await;
     let forwarder = Forwarder::new([bad.address, good.address], true);
     for _ in 0..5 {
-        forwarder.forward(&question(), false, false, Duration::from_secs(5)).await.unwrap();
+        forwarder.forward(&question(), (false, false), &[], Duration::from_secs(5)).await.unwrap();
     }
     assert_eq!((bad.asked(), good.asked()), (1, 5));
 }
@@ -313,7 +336,7 @@ async fn an_upstream_named_with_tcp_sees_no_datagram() {
     })
     .await;
     let forwarder = Forwarder::new([Target { address: server.address, is_tcp_only: true }], true);
-    let response = forwarder.forward(&question(), true, false, Duration::from_secs(5)).await.unwrap();
+    let response = forwarder.forward(&question(), (true, false), &[], Duration::from_secs(5)).await.unwrap().bytes;
     assert_eq!(Message::parse(&response).unwrap().answer.len(), 1);
     assert_eq!(server.asked(), 1);
 }

@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) entry: Entry,
     /// Seconds left; none where it is stale.
     pub(super) remaining: Option<u32>,
+    /// Whether it was made from what its zone has proven of other names.
+    pub(super) is_made: bool,
 }
 
 /// What a fact means for a question.
@@ -58,7 +60,7 @@ impl Cache {
         }
         if let Some((key, entry)) = self.cut_above(name, now) {
             let remaining = entry.remaining(now);
-            return Some(Found { meaning: Meaning::Denial, key, entry, remaining });
+            return Some(Found { meaning: Meaning::Denial, key, entry, remaining, is_made: false });
         }
         let redirection = upward(name.wire()).skip(1).find_map(|wire| {
             self.servable(wire, Kind::RrSet(RecordType::DNAME), Meaning::Redirection, must_be_checked, now)
@@ -77,7 +79,7 @@ impl Cache {
             _ => (Meaning::Denial, Kind::NoData(rtype)),
         };
         let remaining = entry.remaining(now);
-        Some(Found { meaning, key: probe(name.wire(), kind), entry, remaining })
+        Some(Found { meaning, key: probe(name.wire(), kind), entry, remaining, is_made: true })
     }
 
     /// What follows for `name` and `rtype` from what their zone has proven of other names (RFC 8198).
@@ -107,8 +109,8 @@ impl Cache {
         let entry = self.store.find(&key)?;
         match stale::age(self.settings.stale.as_ref(), &entry, now) {
             _ if !entry.answers_clients() => None,
-            Age::Fresh(left) => Some(Found { meaning, key, entry, remaining: Some(left) }),
-            Age::Stale => Some(Found { meaning, key, entry, remaining: None }),
+            Age::Fresh(left) => Some(Found { meaning, key, entry, remaining: Some(left), is_made: false }),
+            Age::Stale => Some(Found { meaning, key, entry, remaining: None, is_made: false }),
             Age::Gone => None,
         }
     }

@@ -59,6 +59,9 @@ impl Cache {
         now: Second,
     ) -> Verdict {
         turn.tally.count(Event::CacheHits);
+        if parts.iter().any(|part| part.is_made) {
+            turn.tally.count(Event::SynthesisedAnswers);
+        }
         let mut is_due = false;
         for part in parts {
             let hits = self.store.hit(&part.key);

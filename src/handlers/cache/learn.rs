@@ -71,7 +71,7 @@ impl Memory for Cache {
             Learned::Denial { name, rtype, denial } => self.learn_denial(&name, rtype, denial, now),
             Learned::Delegation(delegation) => self.learn_delegation(delegation, now),
             Learned::Failure { name, rtype, ede, unchecked } => self.learn_failure((&name, rtype), ede, unchecked, now),
-            Learned::Bogus { name, rtype, ede } => self.learn_bogus(&name, rtype, ede, now),
+            Learned::Bogus { name, rtype, ede, ttl } => self.learn_bogus((&name, rtype), ede, ttl, now),
         }
     }
 }
@@ -222,9 +222,9 @@ impl Cache {
         }
     }
 
-    fn learn_bogus(&self, name: &Name, rtype: RecordType, ede: Ede, now: Second) {
+    fn learn_bogus(&self, (name, rtype): (&Name, RecordType), ede: Ede, ttl: u32, now: Second) {
         let ede = Arc::new(Ede { text: shortened(ede.text), ..ede });
-        let entry = Entry::new(now, seconds(bounds::BOGUS_TTL), Fact::Failure(ede));
+        let entry = Entry::new(now, ttl.min(seconds(bounds::BOGUS_TTL)), Fact::Failure(ede));
         self.store.update(&probe(name.wire(), Kind::Bogus(rtype)), |_| Change::Put(entry));
     }
 

@@ -111,7 +111,7 @@ impl Queries {
         let mut admission = pass_on();
         admission.would_be_refused |= would_be_refused;
         if admission.refused.is_none() {
-            for (at, tier) in circle.tiers.iter().enumerate().filter(|(at, _)| charged >> at & 1 == 1) {
+            for (_, tier) in circle.tiers.iter().enumerate().filter(|(at, _)| charged >> at & 1 == 1) {
                 if let Some(slot) = seat.slot(&tier.part) {
                     tier.allowance.charge(slot, now);
                 }

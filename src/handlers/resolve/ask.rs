@@ -37,6 +37,8 @@ pub enum Trouble {
     Rcode(Rcode),
     /// The servers do not serve the zone.
     Lame,
+    /// What came in time could not be read.
+    Unreadable,
     /// An answer broke a bound.
     Oversized,
     /// A bound of the ledger was reached.
@@ -111,6 +113,8 @@ struct Attempt {
     with_edns: bool,
     cookie: Option<[u8; 8]>,
     near_misses: u8,
+    /// A response came that could not be read.
+    is_unreadable: bool,
     /// Timed out or answered uselessly; a good response is still welcome.
     is_over: bool,
 }
@@ -232,6 +236,14 @@ impl Ask {
                 bench.around.tally.count(Event::UpstreamJunk);
                 None
             }
+            // Somebody may have made it up: the true response is waited for.
+            Checked::Unreadable => {
+                bench.around.tally.count(Event::UpstreamJunk);
+                if let Some(attempt) = self.attempts.get_mut(at) {
+                    attempt.is_unreadable = true;
+                }
+                None
+            }
             Checked::NearMiss => {
                 bench.around.tally.count(Event::UpstreamJunk);
                 self.suspect(at, bench)
@@ -276,8 +288,12 @@ impl Ask {
                 bench.around.tally.count(Event::UpstreamTimeouts);
                 if let Some(target) = self.targets.get_mut(attempt.target) {
                     bench.scoreboard.note_timeout(target.address, now);
-                    self.trouble = Trouble::Silence;
-                    bench.trace.note(now, || What::Judge { server: Some(target.address), verdict: "silence".into() });
+                    let is_unreadable = attempt.is_unreadable;
+                    self.trouble = if is_unreadable { Trouble::Unreadable } else { Trouble::Silence };
+                    bench.trace.note(now, || What::Judge {
+                        server: Some(target.address),
+                        verdict: if is_unreadable { "nothing that can be read" } else { "silence" }.into(),
+                    });
                 }
             } else if attempt.hedge.is_some_and(|hedge| hedge <= now) {
                 attempt.hedge = None;
@@ -391,6 +407,7 @@ impl Ask {
             with_edns,
             cookie,
             near_misses: 0,
+            is_unreadable: false,
             is_over: false,
         };
         target.tries += 1;

@@ -9,8 +9,8 @@ use super::minimise::Shown;
 use super::resolution::{Resolution, explanation};
 use super::resolver::{GoalId, Resolver};
 use super::walk::{Ended, Stage, Walk};
-use crate::base::Instant;
 use crate::base::tally::Event;
+use crate::base::{Instant, bounds};
 use crate::chain::Learned;
 
 impl Resolver {
@@ -36,8 +36,8 @@ impl Resolver {
 
     /// A walk has come to its end; where that has to be validated first, it goes on from there.
     pub(super) fn end(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
-        if self.must_check(at, &ended) {
-            self.begin_checking(at, ended, around);
+        if self.must_check(at, Some(&ended)) {
+            self.begin_checking(at, Some(ended), around);
         } else {
             self.conclude(at, ended, around);
         }
@@ -59,7 +59,10 @@ impl Resolver {
         if let Ended::Bogus(ede) = &ended {
             around.tally.count(Event::ResolutionsFailed);
             let (name, rtype) = (walk.question.name.clone(), walk.question.rtype);
-            around.memory.learn(Learned::Bogus { name, rtype, ede: ede.clone() }, around.now);
+            // A minute of the zone's and one of the name's must not add up.
+            let span = walk.bogus_until.map_or(bounds::BOGUS_TTL, |until| until.since(around.now));
+            let ttl = u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
+            around.memory.learn(Learned::Bogus { name, rtype, ede: ede.clone(), ttl }, around.now);
         }
         if let Ended::Failed(trouble) = &ended {
             around.tally.count(Event::ResolutionsFailed);

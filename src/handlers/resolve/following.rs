@@ -37,6 +37,11 @@ impl Resolver {
                 let ended = Ended::Denied(walk.name.clone(), denial);
                 return self.end(at, ended, around);
             }
+            // Nobody is asked on the word of an alias that nobody has signed.
+            if self.must_check(at, None) {
+                return self.begin_checking(at, None, around);
+            }
+            let Some(walk) = self.walks.get_mut(at as usize) else { return };
             let settings = Arc::clone(&self.settings);
             // A zone's DS records stand in its parent (RFC 4035 §3.1.4.1).
             let from = match walk.question.rtype {
@@ -123,10 +128,7 @@ impl Resolver {
         walk.stage = Stage::Moving;
         match outcome {
             Ok(found) => {
-                let is_word = matches!(*found.finding, Finding::Chain(_)) && !walk.heard.contains(&found.server);
-                if is_word && walk.heard.len() < bounds::SERVERS_HEARD {
-                    walk.heard.push(found.server);
-                }
+                walk.note_heard(Some(found.server).filter(|_| matches!(*found.finding, Finding::Chain(_))));
                 self.follow(at, &asked, found, around);
             }
             Err(trouble) => {

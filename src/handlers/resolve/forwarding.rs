@@ -1,5 +1,6 @@
 //! Forward zones: a walk whose question another resolver answers. Nothing outside the zone is believed of it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ask::Trouble;
@@ -41,10 +42,18 @@ impl Resolver {
         self.forwarded.insert(exchange, forwarded);
         // What is validated here need not be there, and what is bogus there is for us to see (RFC 6840 §5.9).
         let checking_disabled = walk.checking_disabled || self.settings.validation.is_some();
-        self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled });
+        let avoided = walk.avoided.clone();
+        self.forwards.push_back(ForwardRequest { exchange, zone, question, checking_disabled, avoided });
     }
 
-    pub(super) fn judge_forwarded(&mut self, at: u32, bytes: Option<&[u8]>, around: &mut Surroundings<'_>) {
+    /// Takes what a forwarder says, and who it was; nothing if none answered.
+    pub(super) fn judge_forwarded(
+        &mut self,
+        at: u32,
+        response: Option<(Option<SocketAddr>, &[u8])>,
+        around: &mut Surroundings<'_>,
+    ) {
+        let (by, bytes) = response.map_or((None, None), |(by, bytes)| (by, Some(bytes)));
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         let Stage::Forwarding(forwarding) = std::mem::replace(&mut walk.stage, Stage::Moving) else { return };
         let question = Question::new(walk.name.clone(), walk.question.rtype);
@@ -59,7 +68,7 @@ impl Resolver {
                 around.tally.count(Event::BoundTime);
                 Err(Trouble::Exhausted(Exhausted::Time))
             }
-            Some(Err(_)) => Err(Trouble::Lame),
+            Some(Err(_)) => Err(Trouble::Unreadable),
             Some(Ok(message)) => {
                 walk.ledger.charge_bytes(bytes.map_or(0, <[u8]>::len));
                 match message.rcode {
@@ -80,6 +89,9 @@ impl Resolver {
         match outcome {
             Ok(Finding::Chain(mut chain)) => {
                 chain.is_authoritative = true; // we were told to trust it
+                if let Some(walk) = self.walks.get_mut(at as usize) {
+                    walk.note_heard(by);
+                }
                 learn(&Finding::Chain(chain.clone()), &question, around);
                 self.follow_chain(at, &chain, around);
             }

@@ -39,6 +39,8 @@ pub use settings::{Families, Minimisation, Ours, Settings, Stub, Wall};
 
 use std::net::SocketAddr;
 
+use smallvec::SmallVec;
+
 use crate::base::{Dice, Instant, tally::Tally};
 use crate::chain::{Goal, Handler, Memory, Purpose, Query, Turn, Verdict};
 use crate::dns::{Class, Question};
@@ -78,8 +80,10 @@ pub struct ForwardRequest {
     pub zone: usize,
     /// The question.
     pub question: Question,
-    /// CD of the client.
+    /// CD.
     pub checking_disabled: bool,
+    /// Upstreams whose word was found bogus: others are to be asked where there are any.
+    pub avoided: SmallVec<[SocketAddr; 2]>,
 }
 
 /// What a step of the resolver is given.

@@ -91,6 +91,7 @@ pub fn explanation(trouble: Trouble) -> Ede {
         Trouble::NoServers => Ede::new(EdeCode::NoReachableAuthority, "no server has an address"),
         Trouble::Lame => Ede::new(EdeCode::NoReachableAuthority, "the servers do not serve the zone"),
         Trouble::Rcode(rcode) => Ede::new(EdeCode::NoReachableAuthority, format!("servers answered {rcode}")),
+        Trouble::Unreadable => Ede::new(EdeCode::InvalidData, "no server's response can be read"),
         Trouble::Oversized => Ede::new(EdeCode::InvalidData, "an RRset has too many records"),
         Trouble::Crowded => Ede::new(EdeCode::Other, "too many questions about this zone are under way"),
         Trouble::NoKeys => {

@@ -228,11 +228,23 @@ impl Resolver {
         Ok(Pursuit { id: GoalId { serial, at }, joined: false })
     }
 
-    /// Takes a response of an upstream or a forwarder.
-    pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], around: &mut Surroundings<'_>) {
+    /// Takes the response of a forwarder, and whose it is.
+    pub fn handle_forwarded(
+        &mut self,
+        exchange: ExchangeId,
+        by: Option<SocketAddr>,
+        bytes: &[u8],
+        around: &mut Surroundings<'_>,
+    ) {
         if let Some(at) = self.close_forwarded(exchange) {
-            self.judge_forwarded(at, Some(bytes), around);
-        } else if exchange.0 & FORWARDED == 0 {
+            self.judge_forwarded(at, Some((by, bytes)), around);
+        }
+        self.run(around);
+    }
+
+    /// Takes a response of an upstream.
+    pub fn handle_response(&mut self, exchange: ExchangeId, bytes: &[u8], around: &mut Surroundings<'_>) {
+        if exchange.0 & FORWARDED == 0 {
             self.with_ask(ask::key(exchange), around, |ask, bench| ask.handle_response(exchange, bytes, bench));
         }
         self.run(around);
@@ -419,6 +431,8 @@ impl Resolver {
             heard: SmallVec::new(),
             avoided: SmallVec::new(),
             retries: 0,
+            check_steps: 0,
+            bogus_until: None,
             doubt: None,
             remark: None,
         };

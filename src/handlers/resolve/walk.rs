@@ -12,7 +12,7 @@ use super::ask::Trouble;
 use super::checking::Checking;
 use super::ledger::Ledger;
 use super::minimise::Shown;
-use crate::base::Instant;
+use crate::base::{Instant, bounds};
 use crate::chain::{Aged, Delegation, Denial, Proofs, Rank, Remembered};
 use crate::dns::dnssec::Security;
 use crate::dns::{Ede, Name, Question, RecordType};
@@ -215,6 +215,18 @@ pub struct Walk {
     pub retries: u8,
     /// Why the answer is insecure, where that is worth telling.
     pub remark: Option<Ede>,
+    /// Steps that checking has taken.
+    pub check_steps: u32,
+    /// When its zone's keys are looked for again, where it is bogus by them.
+    pub bogus_until: Option<Instant>,
     /// Why it was begun anew.
     pub doubt: Option<Ede>,
+}
+
+impl Walk {
+    /// Notes whose word was taken.
+    pub(super) fn note_heard(&mut self, server: Option<SocketAddr>) {
+        let server = server.filter(|server| !self.heard.contains(server) && self.heard.len() < bounds::SERVERS_HEARD);
+        self.heard.extend(server);
+    }
 }

@@ -7,6 +7,7 @@ use super::{BATCHES_IN_A_ROW, Station};
 use crate::app::worker::Next;
 use crate::base::{Clock, Instant, bounds};
 use crate::chain::Asker;
+use crate::edge::forward::Answered;
 use crate::edge::mailbox::{Letter, Reply};
 use crate::edge::pressure::Pressure;
 use crate::handlers::resolve::ExchangeId;
@@ -51,6 +52,10 @@ impl Station {
                     self.witness.saw_stream(exchange, None, &self.tally);
                     self.worker.handle_fault(ExchangeId(exchange), now);
                 }
+                Letter::Forwarded { exchange, outcome: Some(Answered { by, bytes }) } => {
+                    self.worker.handle_forwarded(ExchangeId(exchange), by, &bytes, now);
+                }
+                Letter::Forwarded { exchange, outcome: None } => self.worker.handle_fault(ExchangeId(exchange), now),
                 Letter::Send { reply, bytes } => self.send(reply, &bytes),
                 Letter::HandOn(_told_when_dropped) => {
                     self.has_left = true;

@@ -11,8 +11,9 @@ use tracing::{debug, info, warn};
 
 use super::inquiry::Inquiry;
 use crate::app::serve::station::Surroundings;
-use crate::base::Dice;
+use crate::base::{Dice, bounds};
 use crate::dns::{Message, Name, Rcode, RecordType, RrSet};
+use crate::edge::admin::figures::{AnchorFigures, TrustFigures};
 use crate::edge::admin::trust::{Exempt, NotExempt};
 use crate::edge::clock::wall_seconds;
 use crate::edge::files::{read_text, write_aside};
@@ -255,6 +256,27 @@ impl Trustee {
         json!({ "validates": true, "anchors": anchors, "negative": negative, "exceptions": exceptions })
     }
 
+    /// The same in numbers.
+    #[must_use]
+    pub fn figures(&self) -> TrustFigures {
+        if self.validation().is_none() {
+            return TrustFigures::default();
+        }
+        let held = self.held();
+        let anchors = held.rollovers.iter().take(bounds::ZONES_TOLD).map(|rollover| {
+            let count = |state: State| rollover.keys().iter().filter(|key| key.state == state).count() as u64;
+            let states = [State::Pending, State::Valid, State::Missing, State::Revoked];
+            AnchorFigures {
+                zone: rollover.zone().to_string(),
+                trusted: rollover.trusted().rdatas.iter().count() as u64,
+                keys: states.map(|state| (state.word(), count(state))).into(),
+                seen: rollover.seen(),
+                changed: rollover.keys().iter().map(|key| key.since).max(),
+            }
+        });
+        TrustFigures { anchors: anchors.collect(), exceptions: held.exceptions.list().len() as u64 }
+    }
+
     /// Saves nothing any more: what is decided from now on is another process's.
     pub fn retire(&self) {
         *self.saving.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -407,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_zones_own_keys_are_looked_at() {
+    fn of_a_response_the_zones_own_keys_and_their_signatures_are_looked_at() {
         let zone = Name::root();
         let record = |owner: &Name, rtype, rdata: &[u8]| crate::dns::Record {
             owner: owner.clone(),

@@ -163,16 +163,16 @@ fn encloser_of(set: &RrSet) -> Option<Name> {
 }
 
 fn make(chain: &Chain, name: &Name, rtype: RecordType, now: Second) -> Option<Made> {
-    let soa = chain.soa(now)?;
     let picked = chain.pick(name, now)?;
     let sets = picked.links.iter().map(|link| &*link.set);
     let proofs = Proofs::of(chain.zone(), sets);
     let mut budget = Budget::default();
     let all = || picked.links.iter().map(|link| Arc::clone(&link.set));
-    let until = picked.links.iter().map(|link| link.until).fold(soa.until, Second::min);
+    let until = picked.links.iter().map(|link| link.until).min()?;
     let denial = |is_nxdomain| {
+        let soa = chain.soa(now)?;
         let fact = Fact::Denial { is_nxdomain, soa: Arc::clone(&soa.set), proofs: all().collect() };
-        Some((fact, until))
+        Some((fact, until.min(soa.until)))
     };
     if proofs.nxdomain(name, &mut budget).ok() == Some(Proven::Secure) {
         return denial(true);

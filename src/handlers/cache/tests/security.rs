@@ -69,7 +69,7 @@ fn bogus_is_remembered_for_those_who_leave_the_checking_to_us_until_something_be
     let mut world = validating();
     world.learn_answer(a("www.example.", 300, 1));
     let ede = Ede::new(EdeCode::SignatureExpired, "www.example. A has a signature that has expired");
-    world.cache.learn(Learned::Bogus { name: name("www.example."), rtype: RecordType::A, ede }, world.at());
+    world.cache.learn(Learned::Bogus { name: name("www.example."), rtype: RecordType::A, ede, ttl: 60 }, world.at());
     let answer = answered(world.handle(&query("www.example.", RecordType::A))).unwrap();
     assert_eq!((answer.rcode, answer.ede.unwrap().code), (Rcode::SERVFAIL, EdeCode::SignatureExpired));
     let told = answered(world.handle(&unchecking(query("www.example.", RecordType::A)))).unwrap();

@@ -9,6 +9,8 @@ use crate::handlers::resolve::scoreboard::Score;
 /// What a datagram or message is to the attempt that it came for.
 pub(super) enum Checked {
     Junk,
+    /// With the right id.
+    Unreadable,
     NearMiss,
     Genuine(Box<Message>),
 }
@@ -33,7 +35,7 @@ impl Ask {
                     flags: crate::dns::Flags { response: true, truncated: true, ..Default::default() },
                     ..Message::default()
                 })),
-                _ => Checked::Junk,
+                _ => Checked::Unreadable,
             };
         };
         match message.questions.as_slice() {

@@ -75,7 +75,7 @@ impl Resolver {
                 State::Secure(keys) => keys,
                 State::Insecure(why) => return Ok(Standing::Insecure(why)),
                 State::Inside => return Ok(Standing::Insecure(None)),
-                State::Broken(bogus) => return Err(Stop::Broken(bogus)),
+                State::Broken(bogus, until) => return Err(Stop::Broken(bogus, until)),
             };
             let is_there = goal.label_count() == zone.label_count();
             let is_inside = inside == goal.label_count();
@@ -274,7 +274,7 @@ impl Resolver {
     }
 
     /// What is said of `name` and `rtype` cannot be believed: it is looked up, or once more, of servers that have not said
-    /// so. Then the zone is broken.
+    /// so. When upstreams have said it twice, the zone is broken.
     fn doubt(
         &mut self,
         checking: &mut Checking,
@@ -289,8 +289,10 @@ impl Resolver {
         self.trace.note(around.now, || What::Check { name: name.clone(), rtype, verdict: bogus.to_string() });
         let lookup = (name.clone(), rtype);
         if checking.disproved.contains(&lookup) {
-            self.known.put(name, State::Broken(bogus.clone()), bounds::BOGUS_TTL.as_secs() as u32, around.now);
-            return Err(Stop::Broken(bogus));
+            let until = around.now + bounds::BOGUS_TTL;
+            let state = State::Broken(bogus.clone(), until);
+            self.known.put(name, state, bounds::BOGUS_TTL.as_secs() as u32, around.now);
+            return Err(Stop::Broken(bogus, until));
         }
         for found in checking.found.extract_if(.., |found| (&found.name, found.rtype) == (name, rtype)) {
             checking.avoided.extend(found.heard);
@@ -336,8 +338,8 @@ impl Resolver {
             return Err(Stop::Failed(Trouble::NoKeys));
         }
         let Some(walk) = self.walks.get(at as usize) else { return Err(Stop::Failed(Trouble::NoKeys)) };
-        let (depth, avoided) = (walk.depth + 1, walk.avoided.iter().chain(&checking.avoided).copied());
-        let avoided = avoided.collect();
+        let depth = walk.depth + 1;
+        let avoided = walk.avoided.iter().chain(&checking.avoided).copied().collect();
         let child = match self.goals.get(&(name.clone(), rtype, true)) {
             Some(&child) if child == at || self.waits_for(child, at) => {
                 around.tally.count(crate::base::tally::Event::LoopsFound);
@@ -347,8 +349,8 @@ impl Resolver {
             None if self.walks.len() >= bounds::RESOLUTIONS_MAX => return Err(Stop::Failed(Trouble::Crowded)),
             None => {
                 let child = self.begin(Question::new(name.lowered(), rtype), true, Arc::clone(ledger), depth);
-                if let Some(walk) = self.walks.get_mut(child as usize).filter(|_| is_renewed) {
-                    walk.trusts_memory = false;
+                if let Some(walk) = self.walks.get_mut(child as usize) {
+                    walk.trusts_memory = !is_renewed;
                     walk.avoided = avoided;
                 }
                 child

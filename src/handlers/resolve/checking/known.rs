@@ -22,8 +22,8 @@ pub(super) enum State {
     Secure(Arc<ZoneKeys>),
     /// It is the apex of a zone that counts as unsigned, and so does all below it; why, where that is worth telling.
     Insecure(Option<Ede>),
-    /// The zone's keys, or what its parent says of them, cannot be believed.
-    Broken(Bogus),
+    /// The zone's keys, or what its parent says of them, cannot be believed; they are looked for again then.
+    Broken(Bogus, Instant),
     /// No zone begins here: it belongs to the one above.
     Inside,
 }

@@ -1,7 +1,7 @@
 //! Validation of what a walk has found (RFC 4035 §5), before anybody who has not set CD is told.
 //!
-//! A walk goes on as it always does until it knows its end. Then each part of it, aliases and end, that nobody has
-//! checked before is checked: against the keys of the zone that signed it ([`parts`]), which are proved from a trust
+//! A walk goes on as it always does until it knows its end, or an alias leads to where it would have to ask. Then each part
+//! of it, aliases and end, that nobody has checked before is checked: against the keys of the zone that signed it ([`parts`]), which are proved from a trust
 //! anchor down ([`descent`]) and kept ([`known`]). What is missing for that, DNSKEY and DS RRsets, is looked up by walks
 //! of its own on the same account; these are not checked themselves, for whoever waits for them does that. So nothing
 //! waits for itself, and the stack does not grow with the depth of the tree.
@@ -26,8 +26,8 @@ use super::minimise::Shown;
 use super::resolver::Resolver;
 use super::trace::What;
 use super::walk::{Ended, Part, Stage, Walk};
-use crate::base::bounds;
 use crate::base::tally::Event;
+use crate::base::{Instant, bounds};
 use crate::chain::Denial;
 use crate::dns::dnssec::{Bogus, Reason, Security};
 use crate::dns::{Ede, Name, Question, RecordType};
@@ -37,10 +37,12 @@ use crate::dns::{Ede, Name, Question, RecordType};
 pub struct Checking {
     /// The aliases' RRsets.
     parts: Vec<Part>,
-    /// What stands behind them.
-    ended: Ended,
+    /// What stands behind them; nothing yet where they lead on.
+    ended: Option<Ended>,
     /// How many of them have been checked.
     done: usize,
+    /// When they had the TTLs that they have here.
+    since: Instant,
     /// The walk that is waited for.
     pending: Option<u32>,
     /// What such walks have found.
@@ -86,8 +88,8 @@ enum Stop {
     Wait,
     /// What was found cannot be believed.
     Bogus(Bogus),
-    /// Nor can anything of its zone.
-    Broken(Bogus),
+    /// Nor can anything of its zone, until then.
+    Broken(Bogus, Instant),
     /// What is needed for it could not be found.
     Failed(Trouble),
 }
@@ -101,6 +103,11 @@ impl Checking {
     /// Keeps the first thing that is worth telling clients.
     fn remark(&mut self, ede: Option<Ede>) {
         self.remark = self.remark.take().or(ede);
+    }
+
+    /// What is left by now of a TTL.
+    fn left(&self, ttl: u32, now: Instant) -> u32 {
+        ttl.saturating_sub(u32::try_from(now.seconds().saturating_sub(self.since.seconds())).unwrap_or(u32::MAX))
     }
 
     fn step(&mut self) -> Result<(), Stop> {
@@ -121,35 +128,36 @@ impl From<Bogus> for Stop {
 }
 
 impl Resolver {
-    /// Whether something in the walk's end is still to be checked for those who wait for it.
-    pub(super) fn must_check(&self, at: u32, ended: &Ended) -> bool {
+    /// Whether something in the walk's end, or on the way to where it is, is still to be checked for those who wait for it.
+    pub(super) fn must_check(&self, at: u32, ended: Option<&Ended>) -> bool {
         let Some(walk) = self.walks.get(at as usize) else { return false };
         if self.settings.validation.is_none() || walk.checking_disabled || matches!(walk.stage, Stage::Checking(_)) {
             return false;
         }
         let is_open = |part: &Part| part.security == Security::Unchecked;
         match ended {
-            Ended::Bogus(_) | Ended::Failed(Trouble::Exhausted(Exhausted::Time) | Trouble::Crowded) => false,
-            Ended::Answer(part) => is_open(part) || walk.chain.iter().any(is_open),
-            Ended::Denied(_, denial) => denial.security == Security::Unchecked || walk.chain.iter().any(is_open),
-            // An alias may have led astray.
-            Ended::TooLong | Ended::Ours(_) | Ended::Failed(_) => walk.chain.iter().any(is_open),
+            Some(Ended::Bogus(_) | Ended::Failed(Trouble::Exhausted(Exhausted::Time) | Trouble::Crowded)) => false,
+            Some(Ended::Answer(part)) => is_open(part) || walk.chain.iter().any(is_open),
+            Some(Ended::Denied(_, denial)) => denial.security == Security::Unchecked || walk.chain.iter().any(is_open),
+            // An alias may lead, or have led, astray.
+            None | Some(Ended::TooLong | Ended::Ours(_) | Ended::Failed(_)) => walk.chain.iter().any(is_open),
         }
     }
 
-    pub(super) fn begin_checking(&mut self, at: u32, ended: Ended, around: &mut Surroundings<'_>) {
+    pub(super) fn begin_checking(&mut self, at: u32, ended: Option<Ended>, around: &mut Surroundings<'_>) {
         let Some(walk) = self.walks.get_mut(at as usize) else { return };
         walk.stage = Stage::Checking(Box::new(Checking {
             parts: std::mem::take(&mut walk.chain),
             ended,
             done: 0,
+            since: around.now,
             pending: None,
             found: Vec::new(),
             renewed: SmallVec::new(),
             disproved: SmallVec::new(),
             avoided: SmallVec::new(),
-            steps: 0,
-            remark: None,
+            steps: walk.check_steps,
+            remark: walk.remark.take(),
         }));
         self.check(at, around);
     }
@@ -172,10 +180,12 @@ impl Resolver {
             Ok(()) => {
                 walk.chain = checking.parts;
                 walk.remark = checking.remark;
-                if !matches!(checking.ended, Ended::Failed(_)) {
-                    count(&walk.chain, &checking.ended, around);
+                walk.check_steps = checking.steps;
+                let Some(ended) = checking.ended else { return self.moving.push_back(at) };
+                if !matches!(ended, Ended::Failed(_)) {
+                    count(&walk.chain, &ended, around);
                 }
-                self.conclude(at, checking.ended, around);
+                self.conclude(at, ended, around);
             }
             Err(Stop::Wait) => walk.stage = Stage::Checking(checking),
             Err(Stop::Failed(trouble)) => {
@@ -189,7 +199,10 @@ impl Resolver {
                     self.refuse(at, bogus, around);
                 }
             }
-            Err(Stop::Broken(bogus)) => self.refuse(at, bogus, around),
+            Err(Stop::Broken(bogus, until)) => {
+                walk.bogus_until = Some(until);
+                self.refuse(at, bogus, around);
+            }
         }
     }
 
@@ -214,12 +227,12 @@ impl Resolver {
             above = (dname.security, dname.aged.ttl);
         }
         match checking.ended.clone() {
-            Ended::Answer(part) => {
-                checking.ended = Ended::Answer(self.check_part(at, checking, part, above, ledger, around)?);
+            Some(Ended::Answer(part)) => {
+                checking.ended = Some(Ended::Answer(self.check_part(at, checking, part, above, ledger, around)?));
             }
-            Ended::Denied(name, denial) if denial.security == Security::Unchecked => {
+            Some(Ended::Denied(name, denial)) if denial.security == Security::Unchecked => {
                 let denial = self.check_denial(at, checking, &name, denial, ledger, around)?;
-                checking.ended = Ended::Denied(name, denial);
+                checking.ended = Some(Ended::Denied(name, denial));
             }
             _ => {}
         }

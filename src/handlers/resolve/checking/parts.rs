@@ -17,7 +17,7 @@ use crate::dns::{Name, RecordType, RrSet};
 
 impl Resolver {
     /// Checks a part of an answer, unless that was done before, and has memory know what was found. What a DNAME makes
-    /// is as secure as what stands `above` it, and holds as long.
+    /// is as secure as what stands `above` it, and holds no longer.
     pub(super) fn check_part(
         &mut self,
         at: u32,
@@ -37,7 +37,7 @@ impl Resolver {
         let set = Arc::clone(&part.aged.set);
         let checked = self.check_set(at, checking, &set, &part.proofs, ledger, around)?;
         part.security = checked.security;
-        part.aged.ttl = part.aged.ttl.min(checked.ttl);
+        part.aged.ttl = checking.left(part.aged.ttl, around.now).min(checked.ttl);
         if part.security == Security::Secure {
             // Of what came along only that has been checked which was needed.
             let zone = signer(&set).filter(|_| checked.encloser.is_some());
@@ -158,6 +158,7 @@ impl Resolver {
                 }
             },
         }
+        denial.ttl = checking.left(denial.ttl, around.now);
         self.note_checked(name, rtype, denial.security, around);
         let learned = Learned::Denial { name: name.clone(), rtype, denial: denial.clone() };
         around.memory.learn(learned, around.now);

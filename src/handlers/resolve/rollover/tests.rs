@@ -177,6 +177,31 @@ fn a_zone_whose_keys_have_all_revoked_themselves_is_no_anchor() {
 }
 
 #[test]
+fn keys_that_nobody_vouches_for_can_be_revoked_and_nothing_else() {
+    let (own, other, stranger) = (key(1), key(2), key(9));
+    let mut rollover = Rollover::new(ds(&[&own]));
+    rollover.handle_keys(&dnskeys(&[&own], &[&own], START), START);
+    // Somebody's set, with somebody's signature.
+    for set in [
+        dnskeys(&[&stranger], &[&stranger], START),
+        dnskeys(&[&revoked(1), &stranger], &[&stranger], START),
+        dnskeys(&[&revoked(9), &stranger], &[&revoked(9), &stranger], START),
+    ] {
+        assert_eq!(rollover.handle_keys(&set, START), []);
+        assert_eq!(rollover.trusted(), ds(&[&own]));
+    }
+    // Only the key itself can have signed this, though nobody who is trusted says so any more.
+    let changes = rollover.handle_keys(&dnskeys(&[&revoked(1), &other], &[&revoked(1), &other], START), START);
+    assert_eq!(changes.iter().map(|change| change.state).collect::<Vec<_>>(), [Some(State::Revoked)]);
+    assert!(rollover.trusted().rdatas.is_empty());
+    // The same key known from the file alone.
+    let mut late = Rollover::new(ds(&[&own, &key(3)]));
+    assert_eq!(late.handle_keys(&dnskeys(&[&revoked(1)], &[&revoked(1)], START), START).len(), 1);
+    assert_eq!(late.trusted(), ds(&[&key(3)]));
+    assert_eq!(late.keys().len(), 1);
+}
+
+#[test]
 fn looks_are_planned_by_ttl_and_signatures_and_a_clock_that_goes_back_puts_none_off() {
     let own = key(1);
     let mut rollover = Rollover::new(ds(&[&own]));
