@@ -1,5 +1,6 @@
 //! What each command does. A command writes to `out` and returns the exit status.
 
+mod asking;
 mod check;
 mod corefile;
 mod default_config;

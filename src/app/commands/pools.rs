@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::remote::{self, Method, show};
+use super::asking::{self, Method, show};
 use super::table::table;
 use crate::app::cli::{Drain, Force, ForceState, Unforce};
 use crate::edge::clock::wall_seconds;
@@ -22,7 +22,7 @@ pub fn drain(drain: &Drain, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
         "actor": actor(),
         "break_glass": drain.break_glass,
     });
-    let answer = remote::change(&drain.server, Method::Put, "/v1/overrides", &[], &wanted);
+    let answer = asking::change(&drain.server, Method::Put, "/v1/overrides", &[], &wanted);
     show(answer, as_json, out, err, |drained| {
         eta_text(&drain.member, drained["eta"].as_u64().unwrap_or_default(), wall_seconds())
     })
@@ -53,7 +53,7 @@ pub fn force(force: &Force, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
         "actor": actor(),
         "break_glass": force.break_glass,
     });
-    let answer = remote::change(&force.server, Method::Put, "/v1/overrides", &[], &wanted);
+    let answer = asking::change(&force.server, Method::Put, "/v1/overrides", &[], &wanted);
     let until = force.lasts.as_ref().map_or_else(|| "until lifted".to_owned(), |lasts| format!("for {lasts}"));
     show(answer, as_json, out, err, |forced| {
         let count = forced["members"].as_u64().unwrap_or_default();
@@ -67,7 +67,7 @@ pub fn force(force: &Force, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
 /// If `out` or `err` cannot be written to.
 pub fn unforce(unforce: &Unforce, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let glob = [("glob", unforce.glob.clone())];
-    let answer = remote::change(&unforce.server, Method::Delete, "/v1/overrides", &glob, &Value::Null);
+    let answer = asking::change(&unforce.server, Method::Delete, "/v1/overrides", &glob, &Value::Null);
     let answer = answer.and_then(|lifted| match lifted.get("lifted").and_then(Value::as_u64) {
         Some(0) => Err(format!("nothing is decided of {}", unforce.glob)),
         _ => Ok(lifted),

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::asking::{self, Method, show};
 use super::pools::{actor, list, span, time_of_day, word};
-use super::remote::{self, Method, show};
 use super::table::table;
 use crate::app::cli::{Except, Server, Unexcept};
 use crate::edge::clock::wall_seconds;
@@ -15,7 +15,7 @@ use crate::edge::clock::wall_seconds;
 /// # Errors
 /// If `out` or `err` cannot be written to.
 pub fn trust(server: &Server, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    show(remote::get(server, "/v1/trust", &[]), as_json, out, err, |trust| text(trust, wall_seconds()))
+    show(asking::get(server, "/v1/trust", &[]), as_json, out, err, |trust| text(trust, wall_seconds()))
 }
 
 /// Excepts a name from validation; 1 if the server cannot be reached or refuses.
@@ -30,7 +30,7 @@ pub fn except(except: &Except, as_json: bool, out: &mut dyn Write, err: &mut dyn
         "reason": except.why,
         "actor": actor(),
     });
-    let answer = remote::change(&except.server, Method::Put, "/v1/exceptions", &[], &wanted);
+    let answer = asking::change(&except.server, Method::Put, "/v1/exceptions", &[], &wanted);
     show(answer, as_json, out, err, |made| {
         let until = made["until"].as_u64().unwrap_or_default();
         let rest = span(until.saturating_sub(wall_seconds()));
@@ -44,7 +44,7 @@ pub fn except(except: &Except, as_json: bool, out: &mut dyn Write, err: &mut dyn
 /// If `out` or `err` cannot be written to.
 pub fn unexcept(unexcept: &Unexcept, as_json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let name = [("name", unexcept.name.to_string())];
-    let answer = remote::change(&unexcept.server, Method::Delete, "/v1/exceptions", &name, &Value::Null);
+    let answer = asking::change(&unexcept.server, Method::Delete, "/v1/exceptions", &name, &Value::Null);
     let answer = answer.and_then(|lifted| match lifted.get("lifted").and_then(Value::as_bool) {
         Some(false) => Err(format!("{} is not excepted", unexcept.name)),
         _ => Ok(lifted),
