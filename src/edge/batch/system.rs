@@ -253,7 +253,7 @@ pub(super) mod linux {
             let Some(first) = group.first().and_then(|first| leaving(*first)) else { break };
             let header = &mut header.write(no_header()).msg_hdr;
             header.msg_iov = slice;
-            header.msg_iovlen = group.len();
+            header.msg_iovlen = group.len() as _; // of another width elsewhere
             slice = slice.wrapping_add(group.len());
             let (address, length) = SystemAddress::of(first.peer);
             header.msg_namelen = length;
