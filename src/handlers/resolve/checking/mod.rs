@@ -1,8 +1,8 @@
 //! Validation of what a walk has found (RFC 4035 §5), before anybody who has not set CD is told.
 //!
 //! A walk goes on as it always does until it knows its end, or an alias leads to where it would have to ask. Then each part
-//! of it, aliases and end, that nobody has checked before is checked: against the keys of the zone that signed it ([`parts`]), which are proved from a trust
-//! anchor down ([`descent`]) and kept ([`known`]). What is missing for that, DNSKEY and DS RRsets, is looked up by walks
+//! of it, aliases and end, that nobody has checked before is checked: against the keys of the zone that signed it (`parts`), which are proved from a trust
+//! anchor down (`descent`) and kept (`known`). What is missing for that, DNSKEY and DS RRsets, is looked up by walks
 //! of its own on the same account; these are not checked themselves, for whoever waits for them does that. So nothing
 //! waits for itself, and the stack does not grow with the depth of the tree.
 //!
