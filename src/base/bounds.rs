@@ -293,9 +293,7 @@ bounds! {
     /// Octets of a listening socket's receive and of its send buffer, as far as the system allows.
     SOCKET_BUFFER: usize = 4 * 1024 * 1024;
     /// Queries that come in faster than they are answered for so long are overload; until then they are a burst.
-    BURST_MAX: Duration = Duration::from_millis(15);
-    /// Overload is over when queries were answered as fast as they came for so long; until then it pauses.
-    OVERLOAD_PAUSE_MAX: Duration = Duration::from_millis(100);
+    BURST_MAX: Duration = Duration::from_millis(100);
     /// How long a query may wait in a listening socket while queries come in faster than they are answered.
     QUEUED_UNDER_OVERLOAD: Duration = Duration::from_millis(2);
     /// Lines of a hosts file.

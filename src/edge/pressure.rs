@@ -24,8 +24,7 @@ pub struct Pressure {
     begun: Instant,
     /// When the batches began that the pace is measured by.
     since: Instant,
-    /// While the queue is short, when a batch was last one of several full ones.
-    pressed: Option<Instant>,
+    is_short: bool,
 }
 
 impl Pressure {
@@ -35,19 +34,12 @@ impl Pressure {
     pub fn note(&mut self, is_full: bool, now: Instant) -> Option<usize> {
         if !is_full {
             self.full_in_a_row = 0;
-            // Who floods pauses now and then, and a queue that grew in each pause would make the answers behind it late.
-            self.pressed.take_if(|pressed| now.since(*pressed) >= bounds::OVERLOAD_PAUSE_MAX)?;
-            return Some(bounds::SOCKET_BUFFER);
+            return std::mem::take(&mut self.is_short).then_some(bounds::SOCKET_BUFFER);
         }
         if self.full_in_a_row == 0 {
             (self.begun, self.since) = (now, now);
         }
         self.full_in_a_row = self.full_in_a_row.saturating_add(1);
-        if self.is_pressed()
-            && let Some(pressed) = &mut self.pressed
-        {
-            *pressed = now;
-        }
         if !self.full_in_a_row.is_multiple_of(MEASURED) {
             return None;
         }
@@ -57,7 +49,7 @@ impl Pressure {
         }
         let datagrams = u128::from(MEASURED) * bounds::BATCH as u128;
         let octets = datagrams * DATAGRAM * bounds::QUEUED_UNDER_OVERLOAD.as_nanos() / taken.as_nanos();
-        self.pressed = Some(now);
+        self.is_short = true;
         Some(usize::try_from(octets).unwrap_or(usize::MAX).clamp(QUEUE_FLOOR, bounds::SOCKET_BUFFER))
     }
 
@@ -87,30 +79,10 @@ mod tests {
         assert!(pressure.is_pressed());
         let cut = full(&mut pressure, Instant::ZERO + each * batches, MEASURED, each);
         assert!(cut.is_some_and(|size| size < bounds::SOCKET_BUFFER));
-        assert_eq!(
-            pressure.note(false, Instant::ZERO + each * batches + bounds::OVERLOAD_PAUSE_MAX * 2),
-            Some(bounds::SOCKET_BUFFER)
-        );
+        // It is long again as soon as there is room in a batch.
+        assert_eq!(pressure.note(false, Instant::ZERO), Some(bounds::SOCKET_BUFFER));
         assert!(!pressure.is_pressed());
-        assert_eq!(pressure.note(false, Instant::ZERO + each * batches + bounds::OVERLOAD_PAUSE_MAX * 3), None);
-    }
-
-    #[test]
-    fn a_flood_that_pauses_finds_the_queue_short_when_it_goes_on() {
-        let (mut pressure, each) = (Pressure::default(), Duration::from_micros(200));
-        let batches = (bounds::BURST_MAX.as_micros() / each.as_micros()) as u32 + MEASURED;
-        assert!(full(&mut pressure, Instant::ZERO, batches, each).is_some());
-        let mut now = Instant::ZERO + each * batches;
-        for _ in 0..20 {
-            now = now + bounds::OVERLOAD_PAUSE_MAX / 2;
-            assert_eq!(pressure.note(false, now), None, "a pause");
-            assert!(!pressure.is_pressed());
-            assert_eq!(full(&mut pressure, now, PRESSED, each), None);
-            now = now + each * PRESSED;
-        }
-        // Full batches now and then, as every client's retries make them, are no flood.
-        assert_eq!(full(&mut pressure, now, PRESSED - 1, each), None);
-        assert_eq!(pressure.note(false, now + bounds::OVERLOAD_PAUSE_MAX), Some(bounds::SOCKET_BUFFER));
+        assert_eq!(pressure.note(false, Instant::ZERO), None);
     }
 
     #[test]
