@@ -28,10 +28,13 @@ pub struct Pressure {
 }
 
 impl Pressure {
-    /// Notes a batch that is received, and whether it had no room for more; says how many octets the queue is to hold
-    /// from now on, where that changes.
+    /// Notes a batch of `count` that is received, and whether it had no room for more; says how many octets the queue is to
+    /// hold from now on, where that changes.
     #[must_use]
-    pub fn note(&mut self, is_full: bool, now: Instant) -> Option<usize> {
+    pub fn note(&mut self, count: usize, is_full: bool, now: Instant) -> Option<usize> {
+        if is_full && count < bounds::BATCH {
+            return None; // it had little room, as little was expected, and tells nothing of what waits
+        }
         if !is_full {
             self.full_in_a_row = 0;
             return std::mem::take(&mut self.is_short).then_some(bounds::SOCKET_BUFFER);
@@ -66,7 +69,7 @@ mod tests {
 
     /// Full batches, one every so often from a moment on; what the queue is to hold after them.
     fn full(pressure: &mut Pressure, from: Instant, batches: u32, each: Duration) -> Option<usize> {
-        (1..=batches).fold(None, |last, count| pressure.note(true, from + each * count).or(last))
+        (1..=batches).fold(None, |last, count| pressure.note(bounds::BATCH, true, from + each * count).or(last))
     }
 
     #[test]
@@ -80,9 +83,22 @@ mod tests {
         let cut = full(&mut pressure, Instant::ZERO + each * batches, MEASURED, each);
         assert!(cut.is_some_and(|size| size < bounds::SOCKET_BUFFER));
         // It is long again as soon as there is room in a batch.
-        assert_eq!(pressure.note(false, Instant::ZERO), Some(bounds::SOCKET_BUFFER));
+        assert_eq!(pressure.note(0, false, Instant::ZERO), Some(bounds::SOCKET_BUFFER));
         assert!(!pressure.is_pressed());
-        assert_eq!(pressure.note(false, Instant::ZERO), None);
+        assert_eq!(pressure.note(0, false, Instant::ZERO), None);
+    }
+
+    #[test]
+    fn a_batch_that_had_little_room_neither_begins_nor_ends_a_flood() {
+        let (mut pressure, each) = (Pressure::default(), Duration::from_micros(200));
+        let batches = (bounds::BURST_MAX.as_micros() / each.as_micros()) as u32 + MEASURED;
+        // Among the others, as where another listener was asked between.
+        let cut = (1..=batches).find_map(|count| {
+            let now = Instant::ZERO + each * count;
+            assert_eq!(pressure.note(bounds::BATCH / 2, true, now), None);
+            pressure.note(bounds::BATCH, true, now)
+        });
+        assert!(cut.is_some() && pressure.is_pressed());
     }
 
     #[test]

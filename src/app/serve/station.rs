@@ -252,7 +252,7 @@ impl Station {
         self.tenant.move_to(generation);
         self.upstream = UpstreamSockets::new(FIRST_UPSTREAM, &mut self.dice);
         self.batch = Batch::new();
-        self.is_ready.fill(true);
+        self.is_ready.fill(!self.has_left);
     }
 
     /// Sleeps until something happens, at most `longest`, and does what is to be done; late responses stay with
@@ -302,7 +302,17 @@ impl Station {
             self.worker.tell_wall(now, wall_seconds());
             self.upstream.tidy();
             self.drops.count(&self.listeners, &self.tally);
+            self.relax(now);
             self.close_doors(now);
+        }
+    }
+
+    /// Notes of the listeners to which nothing comes that they are not pressed.
+    fn relax(&mut self, now: Instant) {
+        for ((listener, pressure), is_ready) in self.listeners.iter().zip(&mut self.pressures).zip(&self.is_ready) {
+            if !is_ready && let Some(octets) = pressure.note(0, false, now) {
+                listener.queue(octets);
+            }
         }
     }
 
@@ -325,7 +335,7 @@ impl Station {
             let count = taken.take().unwrap_or_else(|| self.batch.receive(listener).unwrap_or(0));
             let (is_full, now) = (self.batch.is_full(), self.now);
             let (watch, mut responses) = (Stopwatch::start(&self.tally, now), 0);
-            if let Some(octets) = pressure.note(count == bounds::BATCH, now) {
+            if let Some(octets) = pressure.note(count, is_full, now) {
                 listener.queue(octets);
             }
             self.worker.press(pressure.is_pressed());

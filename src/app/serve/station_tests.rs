@@ -38,18 +38,21 @@ fn query(name: &str, id: u16) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
-    let mut dice = Dice::from_number(1);
-    let runtime = Runtime::new().unwrap();
-    let (house, forwarders) = house(&mut dice);
-    let surroundings = Surroundings {
+fn surroundings(runtime: &Runtime) -> Surroundings {
+    let (house, forwarders) = house(&mut Dice::from_number(1));
+    Surroundings {
         clock: MachineClock::new(),
         runtime: runtime.handle().clone(),
         tcp: UpstreamTcp::new(runtime.handle().clone(), Dice::from_number(2)),
         current: Arc::new(Current::new(house, forwarders)),
         desk: None,
-    };
+    }
+}
+
+#[test]
+fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
+    let runtime = Runtime::new().unwrap();
+    let surroundings = surroundings(&runtime);
     let bound: Vec<_> = (0..2)
         .map(|_| listen::bind("127.0.0.1:0".parse().unwrap(), 1, &mut listen::Given::default()).unwrap())
         .collect();
@@ -104,16 +107,8 @@ fn a_panic_costs_what_was_under_way_at_that_worker_and_nothing_else() {
 
 #[test]
 fn who_is_asked_all_the_time_sleeps_in_the_receive_and_hears_of_letters_all_the_same() {
-    let mut dice = Dice::from_number(1);
     let runtime = Runtime::new().unwrap();
-    let (house, forwarders) = house(&mut dice);
-    let surroundings = Surroundings {
-        clock: MachineClock::new(),
-        runtime: runtime.handle().clone(),
-        tcp: UpstreamTcp::new(runtime.handle().clone(), Dice::from_number(2)),
-        current: Arc::new(Current::new(house, forwarders)),
-        desk: None,
-    };
+    let surroundings = surroundings(&runtime);
     let bound = listen::bind("127.0.0.1:0".parse().unwrap(), 1, &mut listen::Given::default()).unwrap();
     let tally = Arc::new(Tally::default());
     let mut station = Station::new(surroundings, (0, 1), bound.udp, Dice::from_number(3), tally).unwrap();
@@ -138,6 +133,24 @@ fn who_is_asked_all_the_time_sleeps_in_the_receive_and_hears_of_letters_all_the_
     station.step(&mut Events::with_capacity(1), LONGEST_STEP); // in which nobody asks
     assert!(station.is_stopping && !station.may_await_queries());
     ask(&mut station, 7);
+}
+
+#[test]
+fn a_door_is_closed_when_all_that_waited_before_it_is_answered() {
+    const QUERIES: u16 = 1_000;
+    let runtime = Runtime::new().unwrap();
+    let surroundings = surroundings(&runtime);
+    let bound = listen::bind("127.0.0.1:0".parse().unwrap(), 1, &mut listen::Given::default()).unwrap();
+    let tally = Arc::new(Tally::default());
+    let door = bound.udp[0].door;
+    let mut station = Station::new(surroundings, (0, 1), bound.udp, Dice::from_number(3), Arc::clone(&tally)).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    (0..QUERIES).for_each(|id| assert!(client.send_to(&query("www.example.", id), bound.address).is_ok()));
+    let dropped = u64::from(batch::drops(&station.listeners[0])); // where the system grants little room
+    station.leaving.push((door, Instant::ZERO));
+    station.close_doors(Instant::ZERO);
+    assert!(station.listeners.is_empty());
+    assert_eq!(tally.read(Event::QueriesUdp) + dropped, u64::from(QUERIES));
 }
 
 #[test]

@@ -17,10 +17,21 @@ impl Station {
     pub(super) fn close_doors(&mut self, now: Instant) {
         for (door, _) in self.leaving.extract_if(.., |(_, at)| *at <= now).collect::<Vec<_>>() {
             while let Some(at) = self.listeners.iter().position(|listener| listener.door == door) {
-                self.receive(at, None);
+                self.empty(at);
                 self.listeners.remove(at);
                 self.is_ready.remove(at);
                 self.pressures.remove(at);
+            }
+        }
+    }
+
+    /// Answers what waits at a listener, as much as may wait.
+    fn empty(&mut self, at: usize) {
+        const DATAGRAM_MIN: usize = 256; // octets that the system counts for one, at least
+        for _ in 0..2 * bounds::SOCKET_BUFFER / DATAGRAM_MIN / (BATCHES_IN_A_ROW * bounds::BATCH) {
+            self.receive(at, None);
+            if self.is_ready.get(at) != Some(&true) {
+                return;
             }
         }
     }
