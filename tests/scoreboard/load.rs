@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::wire;
 
 /// What came back to a client.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Heard {
     pub sent: u64,
     /// Responses with NOERROR.
@@ -22,6 +22,11 @@ impl Heard {
     /// Good answers of a hundred.
     pub fn percent(&self) -> f64 {
         100.0 * self.good as f64 / (self.sent.max(1)) as f64
+    }
+
+    /// Forgets the times of the first so many responses.
+    pub fn forget_first(&mut self, responses: usize) {
+        self.times.drain(..responses.min(self.times.len()));
     }
 
     /// The time within which so many of a thousand responses came, in milliseconds.
