@@ -197,6 +197,33 @@ pub(super) fn ask_for_local_address(socket: &socket2::Socket, is_v4: bool) -> io
     }
 }
 
+/// Has the kernel look at a datagram's checksum before it counts as waiting. It would do so when the datagram is received
+/// otherwise, and a receive that finds one broken begins anew, with all the time that it may wait. A kernel checks first
+/// where a filter may look at the datagram; this one lets everything in.
+#[cfg(target_os = "linux")]
+pub(super) fn check_before_queueing(socket: &socket2::Socket) -> io::Result<()> {
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    socket.attach_filter(&[socket2::SockFilter::new(RETURN, 0, 0, u32::MAX)])
+}
+
+/// Whether the kernel knows how to cut (Linux 4.18).
+#[cfg(target_os = "linux")]
+pub(super) fn can_group(socket: &socket2::Socket) -> bool {
+    system::linux::has_option(socket, libc::SOL_UDP, libc::UDP_SEGMENT)
+}
+
+/// Elsewhere nobody waits for one.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn check_before_queueing(_: &socket2::Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Elsewhere the system does not cut.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn can_group(_: &socket2::Socket) -> bool {
+    false
+}
+
 /// Elsewhere the system's way is kept.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn omit_path_mtu(_: &socket2::Socket, _: bool) -> io::Result<()> {

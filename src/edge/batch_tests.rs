@@ -134,6 +134,25 @@ fn where_the_system_refuses_groups_every_answer_leaves_alone() {
     }
 }
 
+/// An address that was taken away while the query waited.
+#[cfg(target_os = "linux")]
+#[test]
+fn answers_that_cannot_leave_at_all_do_not_stop_the_groups() {
+    let mut batch = Batch::new();
+    let listener = listener("[::]:0");
+    let client = client("[::1]:0");
+    let target = SocketAddr::new("::1".parse().unwrap(), listener.address.port());
+    for number in 0..8 {
+        client.send_to(&[number; 20], target).unwrap();
+    }
+    assert_eq!(batch.receive(&listener).unwrap(), 8);
+    (0..4).for_each(|at: usize| batch.locals[at] = Some("2001:db8::1".parse().unwrap()));
+    assert_eq!(echo(&mut batch, &listener, 9), Sent { sent: 4, unsent: 4 });
+    assert!(batch.is_grouping);
+    let answered: Vec<u8> = (0..4).map(|_| next(&client).0[1]).collect();
+    assert_eq!(answered, [4, 5, 6, 7]);
+}
+
 #[test]
 fn a_refused_answer_never_holds_up_the_others() {
     for mut batch in [Batch::new(), Batch::one_by_one()] {

@@ -33,6 +33,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether it is bound to the unspecified address, so that each datagram must say which one was asked.
     pub is_wildcard: bool,
+    /// Whether the system cuts answers that leave together; one that does not know of it would send them as one.
+    pub can_group: bool,
     /// The number of its address among those listened on: the same at every worker, and never another's. 0 until it
     /// gets one.
     pub door: usize,
@@ -250,11 +252,13 @@ fn listener(socket: Socket, address: SocketAddr) -> io::Result<Listener> {
     // Best effort: the system caps both, and serving with smaller buffers beats not serving.
     socket.set_recv_buffer_size(bounds::SOCKET_BUFFER).ok();
     socket.set_send_buffer_size(bounds::SOCKET_BUFFER).ok();
-    if batch::CAN_WAIT {
+    // Where the checksums are not checked first whoever sends wrong ones could have a receive wait without end.
+    if batch::CAN_WAIT && batch::check_before_queueing(&socket).is_ok() {
         socket.set_read_timeout(Some(bounds::QUERY_WAIT))?;
         socket.set_nonblocking(false)?;
     }
-    Ok(Listener { socket: UdpSocket::from_std(socket.into()), address, is_wildcard, door: 0 })
+    let can_group = batch::can_group(&socket);
+    Ok(Listener { socket: UdpSocket::from_std(socket.into()), address, is_wildcard, can_group, door: 0 })
 }
 
 /// Binds a TCP listener to `address`.
@@ -325,9 +329,9 @@ fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
 }
 
-/// The address that an answer must come from, where it is to be chosen at all.
+/// The address that an answer must come from, where it is to be chosen at all: nothing leaves from a group's address.
 pub(super) fn source_of(listener: &Listener, local: Option<IpAddr>) -> Option<IpAddr> {
-    local.filter(|_| listener.is_wildcard)
+    local.filter(|local| listener.is_wildcard && !local.is_multicast())
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) mod linux {
 
     use super::super::super::listen::source_of;
     use super::super::grouping::{Groups, Leaving};
-    use super::super::{Batch, Sent, is_passing};
+    use super::super::{Batch, Sent, is_passing, send_to};
     use super::{Listener, await_room};
     use crate::base::bounds::{BATCH, SEND_RETRIES, UDP_QUERY_MAX};
 
@@ -126,6 +126,15 @@ pub(super) mod linux {
         }
     }
 
+    /// Whether the system knows an option.
+    pub(in super::super) fn has_option(socket: &socket2::Socket, level: i32, name: i32) -> bool {
+        let (mut value, mut size) = (0_i32, size_of::<i32>() as libc::socklen_t);
+        let fd = socket.as_raw_fd();
+        // SAFETY: the descriptor is open since `socket` owns it; `value` is exclusively borrowed for the call and `size` is
+        // its size in octets.
+        unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut size) == 0 }
+    }
+
     pub(in super::super) fn drops(listener: &Listener) -> u32 {
         let mut numbers = [0_u32; 9]; // SK_MEMINFO_VARS; the last is SK_MEMINFO_DROPS
         let mut size = size_of_val(&numbers) as libc::socklen_t;
@@ -167,19 +176,24 @@ pub(super) mod linux {
             let (header, name) = unsafe { (header.assume_init_ref(), name.assume_init_ref()) };
             *length = (header.msg_len as usize).min(UDP_QUERY_MAX);
             *peer = name.read();
-            *local = if listener.is_wildcard { local_address(&header.msg_hdr) } else { Some(listener.address.ip()) };
+            *local =
+                if listener.is_wildcard { local_address(&header.msg_hdr, peer) } else { Some(listener.address.ip()) };
         }
         Ok(received)
     }
 
-    /// The address that a received datagram was sent to.
-    fn local_address(header: &libc::msghdr) -> Option<IpAddr> {
+    /// The address that a received datagram was sent to. Of one that is unique on its link alone, the link goes with
+    /// `peer`, whose scope says nothing else: the system wants to know it when the answer leaves.
+    fn local_address(header: &libc::msghdr, peer: &mut SocketAddr) -> Option<IpAddr> {
         // SAFETY: the kernel has filled the control buffer that `header` points at and set its length; the macros
         // stay within it, and the payload is read unaligned after its type has been checked. Only packet info
         // was asked for, so the first control message is the only one.
         unsafe {
-            let control = libc::CMSG_FIRSTHDR(header).as_ref()?;
-            match (control.cmsg_level, control.cmsg_type) {
+            let control = libc::CMSG_FIRSTHDR(header);
+            if control.is_null() {
+                return None;
+            }
+            match ((*control).cmsg_level, (*control).cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info = libc::CMSG_DATA(control).cast::<libc::in_pktinfo>().read_unaligned();
                     // The local address that it came to; for a broadcast, that of the interface.
@@ -187,7 +201,13 @@ pub(super) mod linux {
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info = libc::CMSG_DATA(control).cast::<libc::in6_pktinfo>().read_unaligned();
-                    Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into())
+                    let local = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                    if let SocketAddr::V6(peer) = peer
+                        && local.is_unicast_link_local()
+                    {
+                        peer.set_scope_id(info.ipi6_ifindex as u32);
+                    }
+                    Some(local.into())
                 }
                 _ => None,
             }
@@ -215,8 +235,9 @@ pub(super) mod linux {
         header.msg_controllen = (at + space as usize) as _;
     }
 
-    /// Has the datagram of `header` leave from `source`, by way of `control`. The interface is left to routing.
-    fn set_source(header: &mut libc::msghdr, control: &mut Control, source: IpAddr) {
+    /// Has the datagram of `header` to `peer` leave from `source`, by way of `control`. The interface is left to routing,
+    /// unless the source is unique on its link alone.
+    fn set_source(header: &mut libc::msghdr, control: &mut Control, source: IpAddr, peer: SocketAddr) {
         // SAFETY: both are integers, for which zero is a value.
         let (mut v4, mut v6): (libc::in_pktinfo, libc::in6_pktinfo) = unsafe { (zeroed(), zeroed()) };
         match source {
@@ -226,6 +247,11 @@ pub(super) mod linux {
             }
             IpAddr::V6(ip) => {
                 v6.ipi6_addr.s6_addr = ip.octets();
+                if let SocketAddr::V6(peer) = peer
+                    && ip.is_unicast_link_local()
+                {
+                    v6.ipi6_ifindex = peer.scope_id() as _; // of another sign elsewhere
+                }
                 add_control(header, control, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), v6);
             }
         }
@@ -238,7 +264,11 @@ pub(super) mod linux {
             let length = replies.get(at)?.len();
             (length > 0).then_some(Leaving { length, peer: *peers.get(at)?, local: *locals.get(at)? })
         };
-        let groups = if *is_grouping { Groups::of(*count, leaving) } else { Groups::of_one(*count, leaving) };
+        let groups = if *is_grouping && listener.can_group {
+            Groups::of(*count, leaving)
+        } else {
+            Groups::of_one(*count, leaving)
+        };
         let (mut headers, mut slices): (Vacant<libc::mmsghdr>, Vacant<libc::iovec>) = (vacant(), vacant());
         let (mut names, mut controls): (Vacant<SystemAddress>, Vacant<Control>) = (vacant(), vacant());
         let answers = groups.iter().flatten().filter_map(|number| replies.get(usize::from(*number)));
@@ -262,7 +292,7 @@ pub(super) mod linux {
             if source.is_some() || group.len() > 1 {
                 let control = control.write([0; 8]);
                 if let Some(source) = source {
-                    set_source(header, control, source);
+                    set_source(header, control, source, first.peer);
                 }
                 if group.len() > 1 {
                     add_control(header, control, (libc::SOL_UDP, libc::UDP_SEGMENT), first.length as u16);
@@ -294,14 +324,21 @@ pub(super) mod linux {
                         }
                         tries -= 1;
                         await_room(listener);
-                    } else if refused > 1 && matches!(fault.raw_os_error(), Some(libc::EIO | libc::EINVAL)) {
-                        // What cannot be cut here goes alone, now and from now on.
-                        batch.is_grouping = false;
-                        for number in groups.iter().take(at).flatten() {
-                            batch.replies.get_mut(usize::from(*number)).map(Vec::clear);
-                        }
-                        outcome.sent += send(batch, listener).sent;
-                        break;
+                    } else if refused > 1
+                        && let Some(errno @ (libc::EIO | libc::EINVAL | libc::EMSGSIZE)) = fault.raw_os_error()
+                    {
+                        let group = groups.iter().nth(at).unwrap_or_default();
+                        let alone = |number: &&u8| {
+                            let at = usize::from(**number);
+                            let (Some(bytes), Some(peer)) = (replies.get(at), peers.get(at)) else { return false };
+                            send_to(listener, bytes, *peer, locals.get(at).copied().flatten()).is_ok()
+                        };
+                        let sent = group.iter().filter(alone).count();
+                        outcome.sent += sent;
+                        at += 1;
+                        // What goes alone was refused for being cut: here nothing can be. Or it was too long for a narrow
+                        // path before it was cut, which says nothing of others.
+                        *is_grouping &= sent == 0 || errno == libc::EMSGSIZE;
                     } else {
                         // The error is that of the first: it is left out, the others go on.
                         at += 1;
@@ -328,7 +365,7 @@ pub(super) mod linux {
         header.msg_namelen = length;
         header.msg_iov = &raw mut slice;
         header.msg_iovlen = 1;
-        set_source(&mut header, &mut control, source);
+        set_source(&mut header, &mut control, source, peer);
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the header points at one slice, one name and one control buffer of the stated sizes, all alive until
         // the call returns, which only reads them; the descriptor is open.
