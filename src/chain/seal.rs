@@ -20,6 +20,8 @@ pub struct Sealed {
     pub ttls: SmallVec<[u16; 16]>,
     /// Records that come in another order from query to query.
     pub runs: SmallVec<[Run; 2]>,
+    /// Whether AD is set for who understands it.
+    pub is_authentic: bool,
     /// Whether the same question's next answer differs by nothing that is not known of this one.
     pub is_repeatable: bool,
     /// Where its sections end and its OPT record, if there is one, begins.
@@ -181,7 +183,8 @@ fn compose(
         composer.truncate();
     }
     let Order { runs, is_repeatable, .. } = order;
-    Ok(Sealed { ttls: composer.finish(), runs, is_repeatable, sections_end, is_truncated, is_whole, account: 0 })
+    let (ttls, is_authentic) = (composer.finish(), answer.authentic);
+    Ok(Sealed { ttls, runs, is_authentic, is_repeatable, sections_end, is_truncated, is_whole, account: 0 })
 }
 
 /// The client subnet option of the response (RFC 7871 §7.2.1): only to those who sent one.

@@ -139,7 +139,7 @@ impl Finished {
             options: &options,
             runs: &sealed.runs,
             rcode: answer.rcode,
-            is_authentic: answer.authentic,
+            is_authentic: sealed.is_authentic,
             prepared_at: now.seconds(),
             until,
             account: sealed.account,
@@ -433,6 +433,26 @@ mod tests {
         let answer = PreparedAnswer::read(&octets).unwrap();
         assert!(answer.is_for(&one_glanced, &one_bytes, &[]));
         assert!(!answer.is_for(&other_glanced, &other_bytes, &[]));
+    }
+
+    /// As where a rewrite told under another name what is authentic under its own.
+    #[test]
+    fn what_was_not_said_to_be_authentic_is_not_said_to_be_so_the_next_time() {
+        let name: Name = "example.".parse().unwrap();
+        let mut query = query(&name, 0, 1, [true, false, false], None, Carrier::Udp);
+        query.flags.authentic_data = true;
+        for is_authentic in [true, false] {
+            let told = Answer { recallable_until: Some(10), authentic: is_authentic, ..Answer::default() };
+            let (mut finished, mut bytes) = (Finished::new(&mut Dice::from_number(1), 1 << 20), Vec::new());
+            let sealed = seal(&query, &told, true, &mut bytes);
+            let found = Answer { authentic: true, ..told };
+            finished.keep(&query, &found, None, &sealed, &bytes, Instant::ZERO);
+            let mut out = Vec::new();
+            let recall =
+                finished.recall(&datagram(&query), &query.asker, Instant::ZERO, &mut Dice::from_number(1), &mut out);
+            assert_eq!((recall, out[3] & 0x20 != 0), (Recall::Hit(0), is_authentic));
+            assert_eq!(out, bytes);
+        }
     }
 
     #[test]
