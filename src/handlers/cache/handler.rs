@@ -77,7 +77,8 @@ impl Cache {
             .iter()
             .map(|part| prefetch::recallable_until(self.settings.prefetch, &part.entry))
             .min()
-            .filter(|&until| until > now)
+            // What follows from a DNAME has the letters of who asked.
+            .filter(|&until| until > now && answer.answer.iter().all(|aged| aged.set.rtype != RecordType::DNAME))
             .and_then(|until| u64::try_from(until).ok());
         Verdict::Answer(answer)
     }
@@ -118,7 +119,8 @@ impl Cache {
                 turn.tally.count(Event::FailureHits);
                 let code = if ede.code.is_of_dnssec() { ede.code } else { EdeCode::CachedError };
                 let mut answer = Answer::refusal(Rcode::SERVFAIL, Ede::new(code, ede.text.clone()));
-                answer.recallable_until = u64::try_from(entry.expiry).ok();
+                // Any answer about the name ends the failure, and nobody tells those who recall it.
+                answer.recallable_until = u64::try_from(entry.expiry.min(now + 1)).ok();
                 return Verdict::Answer(answer);
             }
         }

@@ -127,11 +127,10 @@ pub(super) struct Wishes {
     pub(super) must_be_checked: bool,
 }
 
-/// Adds what proves that nothing stands before a wildcard (RFC 4035 §3.1.3.3).
+/// Adds what proves that nothing stands before a wildcard (RFC 4035 §3.1.3.3), which lives as long as what the wildcard made.
 fn add_proofs(answer: &mut Answer, proofs: &[Arc<RrSet>], ttl: u32, wants_dnssec: bool) {
     if wants_dnssec {
-        let aged = |proof: &Arc<RrSet>| Aged { set: Arc::clone(proof), ttl: ttl.min(proof.ttl) };
-        answer.authority.extend(proofs.iter().map(aged));
+        answer.authority.extend(proofs.iter().map(|proof| Aged { set: Arc::clone(proof), ttl }));
     }
 }
 

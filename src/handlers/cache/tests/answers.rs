@@ -77,6 +77,23 @@ fn nodata_carries_the_zones_soa_and_its_proofs_for_those_who_want_them() {
 }
 
 #[test]
+fn what_a_wildcard_made_lives_no_longer_than_the_proofs_that_it_did() {
+    let mut world = world();
+    let proof = Arc::new(RrSet::new(name("a.example."), RecordType::NSEC, 20, [name("z.example.").wire()]));
+    let proofs = std::iter::once(proof).collect();
+    let mut set = a("made.example.", 3_600, 1);
+    set.signatures = [[0; 32]].into_iter().collect();
+    let set = Arc::new(set);
+    world.cache.learn(Learned::RrSet { set, rank: Rank::Answer, proofs, checked: None }, world.at());
+    let Verdict::Answer(answer) = world.pass(5).handle(&dnssec(query("made.example.", RecordType::A))) else {
+        panic!()
+    };
+    assert_eq!(shown(&answer.answer), ["made.example. A 15"]);
+    assert_eq!(shown(&answer.authority), ["a.example. NSEC 15"]);
+    assert_eq!(world.pass(15).ttl("made.example.", RecordType::A), None);
+}
+
+#[test]
 fn nxdomain_at_the_end_of_an_alias_is_the_answers_code() {
     let mut world = world();
     world.learn_answer(pointing("alias.example.", RecordType::CNAME, 300, "gone.example."));
@@ -96,6 +113,7 @@ fn a_dname_redirects_names_below_it_with_a_cname_of_its_ttl() {
         ["old.example. DNAME 200", "A.b.old.example. CNAME 200", "a.b.new.example. A 500"]
     );
     assert_eq!(answer.answer[1].set.target(), Some(name("A.b.new.example.")));
+    assert_eq!(answer.recallable_until, None, "the next one writes other letters");
     assert!(matches!(world.ask("old.example.", RecordType::A), Verdict::Pass), "the owner itself stays");
 }
 
@@ -138,7 +156,7 @@ fn a_remembered_failure_is_answered_with_its_reason() {
     assert_eq!((answer.rcode, ede.code), (Rcode::SERVFAIL, EdeCode::CachedError));
     assert_eq!(
         (ede.text.as_ref(), answer.recallable_until),
-        ("all servers of example. are silent", Some(world.now + 5))
+        ("all servers of example. are silent", Some(world.now + 1))
     );
     assert!(matches!(world.ask("www.example.", RecordType::AAAA), Verdict::Pass));
     assert!(matches!(world.pass(5).ask("www.example.", RecordType::A), Verdict::Pass));
