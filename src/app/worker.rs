@@ -329,6 +329,7 @@ impl<R> Worker<R> {
             }),
         };
         let Turn { aside, choices, .. } = turn;
+        let is_settled = self.is_settled(&meant.question);
         drop(meant);
         self.choices = choices.unwrap_or_default();
         if let Some(goal) = aside {
@@ -348,7 +349,7 @@ impl<R> Worker<R> {
             Verdict::Answer(answer) => {
                 let sealed = self.seal(&query, standing, &answer, out);
                 let pick = picked.as_ref().map(|(_, pick)| pick);
-                if pick.is_some() || self.is_settled(&query.question) {
+                if pick.is_some() || is_settled {
                     self.finished.keep(&query, &answer, pick, &sealed, out, now);
                 }
                 self.release(&query.asker, standing, (sealed.account, answer.rcode), now, out)
