@@ -158,13 +158,19 @@ impl Held {
         if self.is_gone {
             return;
         }
-        if waiting > 0 && waiting + size > bounds::TCP_UNSENT_MAX {
+        // An update has been made, and is not to be made twice.
+        if waiting > 0 && waiting + size > bounds::TCP_UNSENT_MAX && !is_update(&query) {
             // Whoever asks for much at once is told all of it, but not at once.
             self.again.push(query);
             return;
         }
         self.is_broken |= !self.answers.push(message);
     }
+}
+
+/// Whether the opcode is UPDATE (RFC 2136 §1.3).
+fn is_update(query: &[u8]) -> bool {
+    query.get(2).is_some_and(|bits| bits >> 3 & 0xF == 5)
 }
 
 /// What a connection has taken out of its outbox.
