@@ -318,6 +318,22 @@ fn a_successor_that_cannot_begin_leaves_the_old_one_as_it_is() {
 }
 
 #[test]
+fn a_successor_without_a_token_for_its_admin_address_leaves_the_old_one_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut server, address) = first(directory.path(), "recursion: off");
+    let path = directory.path().join("meridian.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let admin = "admin: {address: \"127.0.0.1:0\", token_file: token}";
+    std::fs::write(&path, text.replacen("admin: off", admin, 1)).unwrap();
+    std::fs::write(directory.path().join("token"), "short").unwrap();
+    let mut failed = start(directory.path(), "failed", &["--replace"]);
+    assert!(!failed.wait_for_end(Duration::from_secs(30)).success());
+    assert!(failed.output().contains("a token of"), "{}", failed.output());
+    assert!(server.ended().is_none(), "{}", server.output());
+    assert!(ask::once(address, "www.example.com.", A, PATIENCE).is_some());
+}
+
+#[test]
 fn an_address_that_a_reload_has_opened_is_handed_over_too() {
     let directory = tempfile::tempdir().unwrap();
     let (mut server, address) = first(directory.path(), "recursion: off");

@@ -533,6 +533,8 @@ bounds! {
     HANDOVER_SAVE: Duration = Duration::from_secs(120);
     /// Who replaces a server is ready within this time after it was given the sockets.
     HANDOVER_START: Duration = Duration::from_secs(600);
+    /// A server that is short of descriptors or memory listens for a successor again after this time.
+    HANDOVER_REST: Duration = Duration::from_millis(200);
     /// So long are commands waited for that are under way when a server steps down.
     STEP_DOWN_COMMANDS: Duration = Duration::from_secs(1);
     /// So long is waited for messages that lie on the desk when a server steps down.

@@ -20,6 +20,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -79,7 +80,12 @@ impl Offer {
     pub fn attend(self, incumbent: &impl Incumbent) -> io::Result<()> {
         loop {
             let newcomer = match accept_with(&self.0, SocketFlags::CLOEXEC) {
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    // Short of something for now; whoever comes waits.
+                    std::thread::sleep(bounds::HANDOVER_REST);
+                    continue;
+                }
                 accepted => accepted?,
             };
             // A fault of this connection is the newcomer's to tell; the next may come.

@@ -75,8 +75,7 @@ impl Bound {
 pub struct Given {
     udp: Vec<(SocketAddr, Socket)>,
     tcp: Vec<(SocketAddr, TcpListener)>,
-    /// Whether somebody else keeps them too when we end, and only them: then no further ones are opened beside them,
-    /// whose queues would end with us.
+    /// Whether somebody else keeps them too when we end.
     are_kept: bool,
 }
 
@@ -200,24 +199,23 @@ pub fn bind_beside(address: SocketAddr, workers: usize) -> Result<Bound, BindFau
 
 fn bind_once(address: SocketAddr, workers: usize, given: &mut Given) -> Result<Bound, BindFault> {
     let there = given.take_udp(address);
-    let udp = if there.is_empty() { bind_udp(address, workers) } else { adopt_udp(there, workers, given.are_kept) }?;
+    let udp = if there.is_empty() { bind_udp(address, workers) } else { adopt_udp(there, workers) }?;
     let address = udp.first().map_or(address, |listener| listener.address);
     let tcp = given.take_tcp(address).map_or_else(|| bind_tcp(address), Ok)?;
     Ok(Bound { address, udp, tcp })
 }
 
-/// Takes open sockets of one address, at least one, and as many more as the workers need.
-fn adopt_udp(mut sockets: Vec<Socket>, workers: usize, are_kept: bool) -> Result<Vec<Listener>, BindFault> {
+/// Takes open sockets of one address, at least one. Where the workers are more, some share one: a further socket would get
+/// queries at once, which nobody reads until its owner is ready, and which end with it where others keep the given ones.
+fn adopt_udp(mut sockets: Vec<Socket>, workers: usize) -> Result<Vec<Listener>, BindFault> {
     let nowhere = SocketAddr::from(([0; 4], 0));
     let found = sockets.first().map_or(Ok(nowhere), local_address);
     let address = found.map_err(|cause| BindFault { address: nowhere, transport: "UDP", cause })?;
     let fault = |cause| BindFault { address, transport: "UDP", cause };
     let there = sockets.len();
     for at in there..workers {
-        // Where no further socket may be opened, workers share those there are.
-        let shared = || sockets.get(at % there).map_or_else(|| udp_socket(address, true), Socket::try_clone);
-        let socket = if are_kept { shared() } else { udp_socket(address, true).or_else(|_| shared()) };
-        sockets.push(socket.map_err(fault)?);
+        let shared = sockets.get(at % there).map_or_else(|| udp_socket(address, true), Socket::try_clone);
+        sockets.push(shared.map_err(fault)?);
     }
     sockets.into_iter().map(|socket| listener(socket, address)).collect::<io::Result<_>>().map_err(fault)
 }
@@ -386,19 +384,24 @@ mod tests {
     }
     #[test]
     fn open_sockets_are_taken_whatever_the_number_of_workers() {
-        for (before, after, are_kept) in [(2, 3, false), (2, 1, false), (1, 3, true)] {
+        for (before, after) in [(2, 3), (2, 1), (1, 3)] {
             let first = bind("127.0.0.1:0".parse().unwrap(), before, &mut Given::default()).unwrap();
             let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
             client.send_to(b"queued", first.address).unwrap();
-            let mut given = Given::new(first.duplicate().unwrap(), are_kept);
+            let mut given = Given::new(first.duplicate().unwrap(), false);
             let address = first.address;
-            drop(first);
             let second = bind("127.0.0.1:0".parse().unwrap(), after, &mut given).unwrap();
             assert_eq!((second.address, second.udp.len()), (address, before.max(after)));
             assert_eq!(second.tcp.local_addr().unwrap(), address);
             assert!(given.rest().is_empty());
             let arrived = |listener: &Listener| listener.socket.recv_from(&mut [0; 16]).is_ok();
             assert!(second.udp.iter().any(arrived), "what was queued is lost");
+            // Until they take over, whatever comes still finds whoever had the sockets.
+            for number in 0..20 {
+                let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+                client.send_to(&[number], address).unwrap();
+                assert!(first.udp.iter().any(arrived), "{before} → {after}");
+            }
         }
     }
 

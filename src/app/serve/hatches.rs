@@ -204,7 +204,10 @@ impl Hatches {
 }
 
 /// The token of the admin address.
-fn token_of(config: &Config) -> Result<Option<Token>, String> {
+///
+/// # Errors
+/// In words, where it cannot be read.
+pub fn token_of(config: &Config) -> Result<Option<Token>, String> {
     config.admin.as_ref().and_then(|admin| admin.token_file.as_deref()).map(token).transpose()
 }
 

@@ -126,6 +126,8 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     if let (Some(state), Some(cache)) = (&config.state, &built.cache) {
         files::load_snapshot(state, cache, now);
     }
+    // Before the other steps down, too: a fault that can be known now leaves it in its place.
+    hatches::token_of(config)?;
     // Before the other steps down: whoever comes next finds one of the two, at any time.
     let offer = succession::open(config.state.as_deref());
     if let Some(predecessor) = predecessor {
@@ -167,8 +169,9 @@ pub fn serve(checked: &Checked, zones: Reading, path: Option<&Path>, threshold: 
     runtime.spawn(desk::attend(errands, clerks));
     let settled = Settled { lookout: Arc::clone(control.lookout()), transfers, updates };
     let doors = runtime.block_on(async { open_doors(config, &control, &crew, (opened, are_kept), admin) })?;
-    let bids = succession::attend(offer, &control);
-    let end = runtime.block_on(live(&control, (crew, doors), orders, &mut signals, (bids, settled)))?;
+    // Kept to the end: who bids while we stop takes over when all that is saved is saved.
+    let mut bids = succession::attend(offer, &control);
+    let end = runtime.block_on(live(&control, (crew, doors), orders, &mut signals, (&mut bids, settled)))?;
     control.clusters().stop();
     if matches!(end, End::Asked) {
         control.save();
@@ -291,7 +294,7 @@ async fn live(
     (crew, doors): (Crew, &Doors),
     orders: Receiver<Order>,
     signals: &mut Signals,
-    (mut bids, settled): (Bids, Settled),
+    (bids, settled): (&mut Bids, Settled),
 ) -> Result<End, String> {
     let attending = Arc::clone(control);
     std::thread::Builder::new()
@@ -305,7 +308,7 @@ async fn live(
     control.set_ready();
     manager::tell(&News::Ready(control.summary()));
     let bid = tokio::select! {
-        () = signals.obey(control) => lame_duck(control, signals, &mut bids).await,
+        () = signals.obey(control) => lame_duck(control, signals, bids).await,
         Some(bid) = bids.recv() => Some(bid),
     };
     [sweeper, saver].iter().for_each(tokio::task::JoinHandle::abort);

@@ -142,6 +142,9 @@ impl Control {
     fn read_again(self: &Arc<Self>, by: By) -> Outcome {
         let begun = self.now();
         let mut bench = self.bench();
+        if self.has_retired() {
+            return Err(self.refusal(&[plain("another server has taken over: it is to be told")]));
+        }
         let states = bench.states();
         let prepared = self.prepare(&bench, false).and_then(|prepared| {
             let dice =
@@ -322,6 +325,9 @@ impl Control {
     fn look(self: &Arc<Self>) {
         let begun = self.now();
         let mut bench = self.bench();
+        if self.has_retired() {
+            return; // what the files say is the successor's to hear
+        }
         let mut faults = None;
         if let Some(reading) = bench.library.look() {
             for noted in &reading.noted {
