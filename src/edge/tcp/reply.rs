@@ -335,6 +335,21 @@ mod tests {
     }
 
     #[test]
+    fn an_update_is_never_asked_again() {
+        let (outbox, woken, mut taken) = (Arc::new(Outbox::default()), Arc::default(), Taken::default());
+        for reply in replies(&outbox, 3) {
+            reply.send(&vec![7; 60_000]);
+        }
+        for opcode in [0_u8, 5] {
+            outbox.begin(1, 12);
+            TcpReply::new(Arc::clone(&outbox), &[0, 1, opcode << 3, 0, 0, 1, 0, 0, 0, 0, 0, 0]).send(&vec![7; 60_000]);
+        }
+        let standing = look(&outbox, &mut taken, &woken);
+        let opcodes: Vec<u8> = taken.again.iter().map(|query| query[2] >> 3 & 0xF).collect();
+        assert_eq!((standing.unread, opcodes), (3 * 60_002, vec![b'n' >> 3 & 0xF, 0]));
+    }
+
+    #[test]
     fn the_larger_its_answers_the_fewer_queries_of_a_client_are_under_way() {
         let (outbox, woken) = (Arc::new(Outbox::default()), Arc::default());
         let under_way = |size: usize| {
