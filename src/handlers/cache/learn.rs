@@ -90,9 +90,7 @@ impl Cache {
             return;
         }
         let (owner, rtype) = (set.owner.clone(), set.rtype);
-        // What a wildcard made is worth nothing without the proofs that it did (RFC 4035 §5.3.4).
-        let ttl = proofs.iter().map(|proof| self.kept_ttl(proof, now)).fold(self.kept_ttl(&set, now), u32::min);
-        let ttl = ttl.min(checked.as_ref().map_or(u32::MAX, |checked| checked.ttl));
+        let ttl = self.kept_ttl(&set, now).min(checked.as_ref().map_or(u32::MAX, |checked| checked.ttl));
         let security = checked.as_ref().map_or(Security::Unchecked, |checked| checked.security);
         if security == Security::Secure
             && let (Some(denials), Some(encloser)) = (&self.denials, checked.and_then(|checked| checked.encloser))
@@ -101,6 +99,8 @@ impl Cache {
             let ttl = ttl.min(seconds(self.settings.max_negative_ttl));
             denials.learn_made(&set, encloser, &proofs, (age, ttl), now);
         }
+        // What a wildcard made is worth nothing without the proofs that it did (RFC 4035 §5.3.4).
+        let ttl = proofs.iter().map(|proof| self.kept_ttl(proof, now)).fold(ttl, u32::min);
         let entry = Entry::new(now, ttl, Fact::RrSet { set, rank, proofs }).with_security(security);
         let mut is_believed = false;
         self.store.update(&self.place(owner.wire(), Kind::RrSet(rtype), security), |old| {
